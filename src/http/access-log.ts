@@ -1,0 +1,65 @@
+import type { IncomingMessage } from 'node:http';
+import { LineWriter } from './line-writer.ts';
+
+/** `text` for people, `json` for machines, one line a request; `off`: none. Errors are logged in each of the three. */
+export type LogFormat = 'text' | 'json' | 'off';
+
+/** What a line says of an answer. */
+interface Answer {
+  readonly request: IncomingMessage;
+  readonly status: number;
+  /** Of performance.now(). */
+  readonly startedAt: number;
+  /** The client did not wait for it. */
+  readonly clientLeft: boolean;
+}
+
+const standardOutput = new LineWriter(1);
+const standardError = new LineWriter(2);
+
+/** One line for each answer, on standard output, and errors on standard error. */
+export class Log {
+  readonly #format: LogFormat;
+
+  constructor(format: LogFormat) {
+    this.#format = format;
+  }
+
+  /** The time by which a line says how long an answer took; no clock is read where no line will be written. */
+  now(): number {
+    return this.#format === 'off' ? 0 : performance.now();
+  }
+
+  request({ request, status, startedAt, clientLeft }: Answer): void {
+    if (this.#format === 'off') return;
+    const milliseconds = Math.round((performance.now() - startedAt) * 1000) / 1000;
+    const { method, url, headers, socket } = request;
+    if (this.#format === 'text') {
+      const left = clientLeft ? ', but the client had left' : '';
+      standardOutput.write(`${clock()} ${escape(`${method} ${url}`)} ${status} ${milliseconds} ms${left}`);
+      return;
+    }
+    const { host, origin, 'user-agent': userAgent } = headers;
+    const line = { time: new Date(), method, target: url, status, milliseconds, address: socket.remoteAddress, host, origin, userAgent };
+    standardOutput.write(escape(JSON.stringify(clientLeft ? { ...line, clientLeft } : line)));
+  }
+
+  /** Something that is nobody's answer: `where` says whose. */
+  error(error: unknown, where: string): void {
+    const stack = error instanceof Error ? (error.stack ?? String(error)) : `${String(error)} was thrown`;
+    standardError.write(
+      this.#format === 'json'
+        ? escape(JSON.stringify({ time: new Date(), level: 'error', where, error: stack }))
+        : `${clock()} ${escape(where)}\n${stack.split('\n').map(escape).join('\n')}`,
+    );
+  }
+}
+
+function clock(): string {
+  return new Date().toTimeString().slice(0, 8);
+}
+
+/** Control characters could otherwise forge a line, or steer the terminal of whoever reads it. */
+function escape(text: string): string {
+  return text.replace(/[\x00-\x1f\x7f-\x9f]/g, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`);
+}

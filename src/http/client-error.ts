@@ -1,0 +1,55 @@
+import { STATUS_CODES } from 'node:http';
+import type { Socket } from 'node:net';
+import type { CorsPolicy } from './cors.ts';
+import { HttpError } from './http-error.ts';
+import type { ServerState } from './server-state.ts';
+
+/** How long a client may take to read the answer to bytes that were no request, in milliseconds. */
+const LINGER = 2_000;
+
+const BAD_REQUEST = new HttpError(400, 'These bytes are no HTTP/1.1 request', { Connection: 'close' });
+const ANSWERS = new Map([
+  ['HPE_HEADER_OVERFLOW', new HttpError(431, 'The head of a request may have at most 16 kB', { Connection: 'close' })],
+  ['HPE_CHUNK_EXTENSIONS_OVERFLOW', new HttpError(413, 'The chunk extensions are too long', { Connection: 'close' })],
+  ['HPE_INVALID_TRANSFER_ENCODING', new HttpError(400, 'The Transfer-Encoding leaves the length of the body in doubt', { Connection: 'close' })],
+  ['ERR_HTTP_REQUEST_TIMEOUT', new HttpError(408, 'The request took too long to arrive', { Connection: 'close' })],
+]);
+
+/** Answers what node's parser refuses: on behalf of the request that it belongs to, or of none. */
+export function answerClientError(state: ServerState, policy: CorsPolicy, error: NodeJS.ErrnoException, socket: Socket): void {
+  // A connection that is broken, or that closes with the answer it was given already.
+  if (!socket.writable || state.lastAnswered.has(socket)) return;
+  if (error.code === 'ECONNRESET' || error.code === 'EPIPE') return void socket.destroy();
+  // Silent from the start, as a browser's preconnected socket is: it asked nothing, and is told nothing.
+  if (socket.bytesRead === 0) return void socket.destroy();
+
+  const answer = ANSWERS.get(error.code ?? '') ?? BAD_REQUEST;
+  const waiting = [...state.pending].filter(({ request }) => request.socket === socket);
+  const incomplete = waiting.find(({ request }) => !request.complete);
+  const last = waiting.at(-1);
+  if (incomplete) incomplete.fail(answer);
+  else if (last) last.response.once('close', () => refuse(state, policy, socket, answer));
+  else refuse(state, policy, socket, answer);
+}
+
+/** The answer where there is no request to answer: the same problem with the same headers, as bytes. */
+export function refuse(state: ServerState, policy: CorsPolicy, socket: Socket, error: HttpError): void {
+  if (!socket.writable) return;
+  const body = JSON.stringify(error);
+  const headers = Object.entries({
+    'Content-Type': 'application/problem+json',
+    'Content-Length': Buffer.byteLength(body),
+    'X-Content-Type-Options': 'nosniff',
+    'Cache-Control': 'no-store',
+    ...error.headers,
+    ...(policy.vary && { Vary: policy.vary }),
+  }).flat();
+  headers.push(...policy.withoutOrigin.actual);
+  let head = `HTTP/1.1 ${error.status} ${STATUS_CODES[error.status]}\r\n`;
+  for (let at = 0; at < headers.length; at += 2) head += `${headers[at]}: ${headers[at + 1]}\r\n`;
+  state.lastAnswered.add(socket);
+  socket.end(`${head}\r\n${body}`);
+  // Destroyed at once, the connection would be reset, and the client might never see the answer.
+  const timer = setTimeout(() => socket.destroy(), LINGER);
+  socket.once('close', () => clearTimeout(timer));
+}

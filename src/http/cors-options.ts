@@ -1,0 +1,96 @@
+import { METHODS } from 'node:http';
+import type { IncomingMessage } from 'node:http';
+import { originFault } from './origins.ts';
+
+/** An origin as browsers send it, or one of the two patterns `https://*.example.com` and `http://localhost:*`. */
+export type Origin = `http://${string}` | `https://${string}`;
+
+/** Decides about one origin. What it throws or rejects with is logged, and the origin refused. */
+export type OriginPredicate = (origin: string, request: IncomingMessage) => boolean | Promise<boolean>;
+
+interface CommonOptions {
+  /** Narrows Access-Control-Allow-Methods (not Allow); left out: what the class implements. */
+  methods?: readonly string[];
+  /** Request headers that a page may send; left out: authorization, content-type and x-api-key. */
+  allowedHeaders?: '*' | readonly string[];
+  /** Response headers that a page may read beyond the safelisted ones (Fetch, "CORS-safelisted response-header name"). */
+  exposedHeaders?: readonly string[];
+  /** How long a browser may remember a preflight, in seconds: 0 to 86400; left out: 600. */
+  maxAge?: number;
+}
+
+/** Which pages may do what. Checked once, when the server is created: a policy that cannot work does not start. */
+export type CorsOptions = CommonOptions &
+  (
+    | { /** Any page, without cookies. */ origins: '*'; credentials?: false }
+    | { /** These pages. */ origins: readonly Origin[] | OriginPredicate; /** With cookies. */ credentials?: boolean }
+  );
+
+/** A wish that cannot work, the option it stands in, and what to write instead. */
+export interface CorsFault {
+  option: keyof CommonOptions | 'origins' | 'credentials';
+  message: string;
+}
+
+const MAXIMUM_AGE = 86_400;
+
+/** RFC 9110, section 5.6.2. */
+export const TOKEN = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
+
+/** Fetch, "forbidden request-header" (no page can send these), and those by which the CORS protocol itself is steered. */
+const FORBIDDEN_REQUEST_HEADER =
+  /^(?:accept-charset|accept-encoding|access-control-.*|connection|content-length|cookie2?|date|dnt|expect|host|keep-alive|origin|referer|set-cookie2?|te|trailer|transfer-encoding|upgrade|via|proxy-.*|sec-.*)$/;
+
+/** All that cannot work in `options`, in one list, so that one start shows every fault. */
+export function corsFaults(options: CorsOptions): CorsFault[] {
+  const { origins, credentials = false, methods = [], allowedHeaders = [], exposedHeaders = [], maxAge = 0 } = options;
+  const faults: CorsFault[] = [];
+  const refuse = (option: CorsFault['option'], message: string) => faults.push({ option, message });
+
+  if (typeof credentials !== 'boolean') refuse('credentials', `${credentials} is neither true nor false`);
+  if (origins === '*') {
+    // Fetch, "CORS protocol and credentials": browsers refuse the pair.
+    if (credentials) refuse('credentials', `true does not go with origins '*': list the origins, or decide with origins: (origin) => …`);
+  } else if (Array.isArray(origins)) {
+    if (origins.length === 0) refuse('origins', `an empty list allows no page: name one, or write '*' for any`);
+    for (const entry of origins) {
+      const message = originFault(entry, credentials === true);
+      if (message) refuse('origins', message);
+    }
+  } else if (typeof origins !== 'function') {
+    refuse('origins', `${String(origins)} is no list: write '*', ['https://app.example.com'] or (origin) => …`);
+  }
+
+  for (const method of methods) {
+    if (method === 'CONNECT' || method === 'TRACE' || method === 'TRACK') {
+      refuse('methods', `${method} can be sent by no page (Fetch, "forbidden method"): leave it out`);
+    } else if (!METHODS.includes(method)) {
+      const upper = String(method).toUpperCase();
+      refuse('methods', METHODS.includes(upper) ? `${method}: methods are case-sensitive, write ${upper}` : `${method} is no HTTP method: write one such as GET`);
+    }
+  }
+
+  if (allowedHeaders !== '*') {
+    for (const name of listOf('allowedHeaders', allowedHeaders)) {
+      if (name === '*') refuse('allowedHeaders', `* stands alone, not in a list: write allowedHeaders: '*'`);
+      else if (!TOKEN.test(name)) refuse('allowedHeaders', `${JSON.stringify(name)} is no header name: write one such as x-api-key`);
+      else if (FORBIDDEN_REQUEST_HEADER.test(name.toLowerCase())) refuse('allowedHeaders', `${name} can be set by no page: leave it out`);
+    }
+  }
+  for (const name of listOf('exposedHeaders', exposedHeaders)) {
+    if (name === '*' && credentials) refuse('exposedHeaders', `* means nothing with credentials: name the headers`);
+    else if (!TOKEN.test(name)) refuse('exposedHeaders', `${JSON.stringify(name)} is no header name: write one such as x-total-count`);
+    else if (/^set-cookie2?$/i.test(name)) refuse('exposedHeaders', `${name} can be read by no page: leave it out`);
+  }
+
+  if (!Number.isInteger(maxAge) || maxAge < 0 || maxAge > MAXIMUM_AGE) {
+    refuse('maxAge', `${maxAge} is no whole number of seconds from 0 to ${MAXIMUM_AGE}: write one, such as 600`);
+  }
+  return faults;
+
+  function listOf(option: CorsFault['option'], names: unknown): string[] {
+    if (Array.isArray(names)) return names.map(String);
+    refuse(option, `${String(names)} is no list: write ['x-api-key']`);
+    return [];
+  }
+}

@@ -1,0 +1,76 @@
+import { write, writeSync } from 'node:fs';
+
+/** How long lines are gathered to be written together, in milliseconds: a write costs more than a request. */
+const GATHER = 50;
+/** How much may wait for a reader that has stopped reading, in characters; lines beyond are counted, not kept. */
+const MAXIMUM_BACKLOG = 16 * 1024 * 1024;
+/** How long the last lines may take at exit, in milliseconds. */
+const LAST_WRITE = 1_000;
+
+/**
+ * Writes lines to a file descriptor without ever blocking the event loop: process.stdout would, wherever a pipe has a
+ * slow reader. What is still waiting when the process exits is written then.
+ */
+export class LineWriter {
+  readonly #descriptor: number;
+  #lines = '';
+  #dropped = 0;
+  /** Taken from `#lines`, and not yet all written. */
+  #chunk = Buffer.alloc(0);
+  #isWriting = false;
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(descriptor: number) {
+    this.#descriptor = descriptor;
+    process.once('exit', () => this.#writeLast());
+  }
+
+  write(line: string): void {
+    if (this.#lines.length > MAXIMUM_BACKLOG) {
+      this.#dropped++;
+      return;
+    }
+    this.#lines += `${line}\n`;
+    this.#wake();
+  }
+
+  #wake(): void {
+    if (this.#timer || this.#isWriting) return;
+    this.#timer = setTimeout(() => this.#writeSome(), GATHER).unref();
+  }
+
+  #take(): boolean {
+    if (this.#chunk.length === 0) {
+      if (this.#dropped) this.#lines += `… ${this.#dropped} lines were dropped: nobody read the log\n`;
+      this.#chunk = Buffer.from(this.#lines);
+      this.#lines = '';
+      this.#dropped = 0;
+    }
+    return this.#chunk.length > 0;
+  }
+
+  #writeSome(): void {
+    this.#timer = undefined;
+    if (!this.#take()) return;
+    this.#isWriting = true;
+    write(this.#descriptor, this.#chunk, (error, written) => {
+      this.#isWriting = false;
+      // A full pipe that does not block says EAGAIN: try again. Any other error means that nobody will ever read.
+      this.#chunk = error && error.code !== 'EAGAIN' ? Buffer.alloc(0) : this.#chunk.subarray(error ? 0 : written);
+      if (this.#chunk.length > 0 || this.#lines) this.#wake();
+    });
+  }
+
+  /** Writes all that waits, for as long as LAST_WRITE; a write that is under way completes by itself. */
+  #writeLast(): void {
+    if (this.#isWriting) this.#chunk = Buffer.alloc(0);
+    const deadline = Date.now() + LAST_WRITE;
+    while (this.#take() && Date.now() < deadline) {
+      try {
+        this.#chunk = this.#chunk.subarray(writeSync(this.#descriptor, this.#chunk));
+      } catch (error) {
+        if ((error as NodeJS.ErrnoException).code !== 'EAGAIN') return;
+      }
+    }
+  }
+}

@@ -1,0 +1,81 @@
+import { IncomingMessage, METHODS } from 'node:http';
+import { Socket } from 'node:net';
+import type { CorsPolicy } from './cors.ts';
+import type { Exchange, Resource } from './exchange.ts';
+import { HttpError } from './http-error.ts';
+import { type HandlerClass, RequestHandler } from './request-handler.ts';
+
+/** What one path answers: all that follows from its class, worked out once. */
+export interface Route extends Resource {
+  readonly HandlerClass: HandlerClass;
+  /** By the name in the request line. */
+  readonly methods: ReadonlyMap<string, (this: RequestHandler) => unknown>;
+  readonly methodNotAllowed: HttpError;
+}
+
+/** A page may try any of these on a path that is none, and read the real 404. */
+const COMMON_METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'];
+
+/** `GET` -> `doGet`, `M-SEARCH` -> `doMSearch`. No request arrives as CONNECT, and TRACE is for proxies. */
+const METHOD_NAMES = new Map(
+  [...COMMON_METHODS, ...METHODS.filter((method) => !COMMON_METHODS.includes(method) && method !== 'CONNECT' && method !== 'TRACE')].map(
+    (method) => [method, `do${method.toLowerCase().replace(/(?:^|-)./g, (letter) => letter.slice(-1).toUpperCase())}`],
+  ),
+);
+
+/** The route of every path that no class answers, and of `OPTIONS *`. */
+export function unknownRoute(policy: CorsPolicy): Route {
+  return makeRoute(RequestHandler, policy, new Map(), COMMON_METHODS, COMMON_METHODS);
+}
+
+/** The route of a class whose methods have been checked by methodFaults. */
+export function routeOf(HandlerClass: HandlerClass, policy: CorsPolicy): Route {
+  const prototype = HandlerClass.prototype as unknown as Record<string, unknown>;
+  const methods = new Map();
+  for (const [method, name] of METHOD_NAMES) {
+    const implementation = prototype[method === 'HEAD' && !prototype['doHead'] ? 'doGet' : name];
+    if (typeof implementation === 'function') methods.set(method, implementation);
+  }
+  const names = [...methods.keys()] as string[];
+  return makeRoute(HandlerClass, policy, methods, names, names.filter((name) => policy.methods?.includes(name) ?? true));
+}
+
+function makeRoute(HandlerClass: HandlerClass, policy: CorsPolicy, methods: Route['methods'], names: string[], corsNames: string[]): Route {
+  const allow = names.join(', ');
+  return {
+    HandlerClass,
+    policy,
+    methods,
+    allow,
+    corsMethods: corsNames.join(', '),
+    methodNotAllowed: new HttpError(405, `This path answers ${allow}`, { Allow: allow }),
+  };
+}
+
+/** What of a class looks like a method that answers, but would never be called. */
+export function methodFaults(HandlerClass: HandlerClass): string[] {
+  const known = new Set(METHOD_NAMES.values());
+  const faults: string[] = [];
+  const refuse = (name: string, advice: string) => faults.push(`${HandlerClass.name}.${name} would never be called: ${advice}`);
+
+  let prototype = HandlerClass.prototype as object;
+  for (; prototype !== RequestHandler.prototype; prototype = Object.getPrototypeOf(prototype) as object) {
+    for (const name of methodLike(prototype)) {
+      if (known.has(name)) continue;
+      const meant = [...known].find((method) => method.toLowerCase() === name.toLowerCase());
+      refuse(name, meant ? `write ${meant}` : 'no HTTP method has this name');
+    }
+  }
+  for (const name of methodLike(HandlerClass)) refuse(name, 'it is static, and methods answer on an instance');
+  try {
+    const blank = { request: new IncomingMessage(new Socket()) } as Exchange;
+    for (const name of methodLike(new HandlerClass(blank))) refuse(name, `it is a field: write a method, ${name}() { … }`);
+  } catch {
+    // A constructor that needs a real request hides its fields from this check, and may.
+  }
+  return faults;
+}
+
+function methodLike(object: object): string[] {
+  return Object.getOwnPropertyNames(object).filter((name) => /^do[A-Z]/.test(name));
+}

@@ -1,0 +1,55 @@
+import type { Server } from 'node:http';
+import net from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { ServerState } from './server-state.ts';
+
+/**
+ * How long clients may still use a connection that they hold open, after the listener has closed, in milliseconds: a
+ * request that is on its way to an idle connection would be lost if that closed at once.
+ */
+const GRACE = 400;
+const POLL = 25;
+
+const states = new WeakMap<Server, ServerState>();
+
+/** Lets `shutdown` find the state of a server. */
+export function registerForShutdown(server: Server, state: ServerState): void {
+  states.set(server, state);
+}
+
+/**
+ * Stops a server made by createServer without losing a request, in this order: RequestHandler.draining turns true;
+ * after `delay` seconds of serving on, the listener closes and every answer says `Connection: close` (RFC 9112,
+ * section 9.6); then each connection closes once it has no request in hand.
+ *
+ * @param delay in seconds: how long a load balancer takes to notice
+ * @param timeout in seconds, after the delay: what is left then is cut
+ * @returns whether nothing had to be cut
+ */
+export async function shutdown(server: Server, { delay = 0, timeout = 10 } = {}): Promise<boolean> {
+  const state = states.get(server);
+  if (!state) throw new TypeError('This server was not made by createServer()');
+  state.draining = true;
+  if (delay > 0) await sleep(delay * 1000);
+
+  // In one tick: between the two, a client could be told to close and have nowhere to connect to, or the reverse.
+  // http.Server's own close() would drop idle connections too, and stop the timer behind the timeouts.
+  state.closing = true;
+  net.Server.prototype.close.call(server);
+
+  const closedAt = Date.now();
+  while (state.sockets.size > 0 && Date.now() - closedAt < timeout * 1000) {
+    if (Date.now() - closedAt >= GRACE) closeIdle(state);
+    await sleep(POLL);
+  }
+  const clean = state.sockets.size === 0;
+  for (const socket of state.sockets) socket.destroy();
+  return clean;
+}
+
+function closeIdle(state: ServerState): void {
+  const busy = new Set([...state.pending].map(({ request }) => request.socket));
+  for (const socket of state.sockets) {
+    if (!busy.has(socket) && !state.lastAnswered.has(socket)) socket.destroySoon();
+  }
+}
