@@ -48,7 +48,7 @@ export function readConfig(environment: NodeJS.ProcessEnv, isTerminal: boolean):
 
   const host = environment['HOST'] || '127.0.0.1';
   const isLoopback = host === 'localhost' || host === '::1' || /^127(\.\d+){3}$/.test(host);
-  const allowedHosts = list('ALLOWED_HOSTS') ?? (isLoopback ? LOOPBACK_NAMES : ['*']);
+  const allowedHosts = list('ALLOWED_HOSTS') ?? (isLoopback ? [...new Set([...LOOPBACK_NAMES, host === '::1' ? '[::1]' : host])] : ['*']);
   if (allowedHosts.length === 0) refuse('ALLOWED_HOSTS', 'must name a host, or be * for any');
   for (const name of allowedHosts) {
     if (!/^(\*|[a-z0-9._-]+|\[[0-9a-f:.]+\])$/i.test(name)) refuse('ALLOWED_HOSTS', `${name} is no host name: write one such as api.example.com, without scheme and port`);

@@ -50,7 +50,7 @@ export function corsFaults(options: CorsOptions): CorsFault[] {
   if (typeof credentials !== 'boolean') refuse('credentials', `${credentials} is neither true nor false`);
   if (origins === '*') {
     // Fetch, "CORS protocol and credentials": browsers refuse the pair.
-    if (credentials) refuse('credentials', `true does not go with origins '*': list the origins, or decide with origins: (origin) => …`);
+    if (credentials === true) refuse('credentials', `true does not go with origins '*': list the origins, or decide with origins: (origin) => …`);
   } else if (Array.isArray(origins)) {
     if (origins.length === 0) refuse('origins', `an empty list allows no page: name one, or write '*' for any`);
     for (const entry of origins) {
@@ -61,11 +61,11 @@ export function corsFaults(options: CorsOptions): CorsFault[] {
     refuse('origins', `${String(origins)} is no list: write '*', ['https://app.example.com'] or (origin) => …`);
   }
 
-  for (const method of methods) {
+  for (const method of listOf('methods', methods)) {
     if (method === 'CONNECT' || method === 'TRACE' || method === 'TRACK') {
       refuse('methods', `${method} can be sent by no page (Fetch, "forbidden method"): leave it out`);
     } else if (!METHODS.includes(method)) {
-      const upper = String(method).toUpperCase();
+      const upper = method.toUpperCase();
       refuse('methods', METHODS.includes(upper) ? `${method}: methods are case-sensitive, write ${upper}` : `${method} is no HTTP method: write one such as GET`);
     }
   }
@@ -90,7 +90,7 @@ export function corsFaults(options: CorsOptions): CorsFault[] {
 
   function listOf(option: CorsFault['option'], names: unknown): string[] {
     if (Array.isArray(names)) return names.map(String);
-    refuse(option, `${String(names)} is no list: write ['x-api-key']`);
+    refuse(option, `${String(names)} is no list: write ['${String(names)}']`);
     return [];
   }
 }

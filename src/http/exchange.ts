@@ -89,7 +89,7 @@ export class Exchange implements PendingAnswer {
       case 'content-type': this.#contentType = value; break;
       case 'content-length': this.#contentLength = value; break;
       case 'cache-control': this.#cacheControl = value; break;
-      case 'vary': this.#vary = this.#vary ? `${this.#vary}, ${value}` : value; break;
+      case 'vary': this.#vary = mergeVary(this.#vary, value); break;
       case 'connection': this.#close ||= /\bclose\b/i.test(value); break;
       case 'x-content-type-options': break;
       case 'transfer-encoding': throw new Error('Transfer-Encoding is chosen by the server: leave it out');
@@ -256,9 +256,8 @@ export class Exchange implements PendingAnswer {
 }
 
 /** RFC 9110, section 12.5.5: one list, each name once, and `*` stays as it is. */
-function mergeVary(own: string, policy: string | undefined): string | undefined {
-  if (!own) return policy;
-  if (!policy) return own;
-  const names = own.toLowerCase().split(',').map((name) => name.trim());
-  return names.includes('*') || names.includes(policy.toLowerCase()) ? own : `${own}, ${policy}`;
+function mergeVary(names: string, more: string | undefined): string {
+  if (!names || !more) return names || more || '';
+  const known = names.toLowerCase().split(/\s*,\s*/);
+  return known.includes('*') || known.includes(more.toLowerCase()) ? names : `${names}, ${more}`;
 }

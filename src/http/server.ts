@@ -56,17 +56,18 @@ export function createServer(routes: Routes, options: ServerOptions = {}): http.
     }
     faults.push(...methodFaults(HandlerClass));
     const own = HandlerClass.cors ? makePolicy(`${HandlerClass.name}.cors`, HandlerClass.cors, state.log, faults) : policy;
-    const fault = own && router.add(path, routeOf(HandlerClass, own));
+    const fault = router.add(path, routeOf(HandlerClass, own));
     if (fault) faults.push(fault);
   }
-  if (!policy || faults.length) throw new Error(`The server cannot start:\n${faults.join('\n')}`);
+  if (faults.length) throw new Error(`The server cannot start:\n${faults.join('\n')}`);
   return serve(state, policy, new Dispatcher(state, new Strictness(allowedHosts), router, unknownRoute(policy)), requestTimeout, handlerTimeout);
 }
 
-function makePolicy(name: string, options: CorsOptions, log: Log, faults: string[]): CorsPolicy | undefined {
+function makePolicy(name: string, options: CorsOptions, log: Log, faults: string[]): CorsPolicy {
   const found = corsFaults(options);
   faults.push(...found.map(({ option, message }) => `${name}.${option}: ${message}`));
-  return found.length ? undefined : new CorsPolicy(options, (error) => void log.error(error, `${name}.origins`));
+  // With a fault there will be no server; any policy lets the other checks go on.
+  return new CorsPolicy(found.length ? { origins: '*' } : options, (error) => void log.error(error, `${name}.origins`));
 }
 
 function serve(state: ServerState, policy: CorsPolicy, dispatcher: Dispatcher, requestTimeout: number, handlerTimeout: number): http.Server {

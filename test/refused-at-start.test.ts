@@ -1,0 +1,157 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { type CorsOptions, RequestHandler, type Routes, type ServerOptions, createServer } from '../src/http/index.ts';
+
+class Good extends RequestHandler {
+  override doGet() {
+    return 1;
+  }
+}
+
+function faultsOf(routes: Routes, options: ServerOptions = {}): string[] {
+  try {
+    createServer(routes, options);
+  } catch (error) {
+    return (error as Error).message.split('\n').slice(1);
+  }
+  return [];
+}
+
+const classes: [what: string, HandlerClass: typeof RequestHandler, fault: RegExp][] = [
+  ['a method that no HTTP method calls', class Typo extends RequestHandler { doFetch() {} }, /^Typo\.doFetch would never be called: no HTTP method/],
+  ['a method in capitals', class Capitals extends RequestHandler { doGET() {} }, /^Capitals\.doGET would never be called: write doGet/],
+  ['a method in an inherited class', class Child extends (class Parent extends RequestHandler { doPot() {} }) {}, /^Child\.doPot would never be called/],
+  ['a class field in place of a method', class Field extends RequestHandler { doSubscribe = () => 1; }, /^Field\.doSubscribe would never be called: it is a field: write a method/],
+  ['a static method', class Static extends RequestHandler { static doGet() {} }, /^Static\.doGet would never be called: it is static/],
+  ['CONNECT', class Tunnel extends RequestHandler { doConnect() {} }, /^Tunnel\.doConnect would never be called/],
+  ['TRACE', class Trace extends RequestHandler { doTrace() {} }, /^Trace\.doTrace would never be called/],
+];
+for (const [what, HandlerClass, fault] of classes) {
+  test(`${what} is refused by name`, () => {
+    const faults = faultsOf({ '/': HandlerClass });
+    assert.equal(faults.length, 1);
+    assert.match(faults[0]!, fault);
+  });
+}
+
+const paths: [routes: Record<string, unknown>, fault: RegExp][] = [
+  [{ notes: Good }, /^notes is no path: write one such as \/notes/],
+  [{ '/a?b': Good }, /^\/a\?b is no path/],
+  [{ '/:': Good }, /^\/: is no path/],
+  [{ '/a/:b/c': Good, '/a/:d/c': Good }, /^\/a\/:d\/c matches the same paths as another route/],
+  [{ '/:a/:a': Good }, /^\/:a\/:a has one name twice/],
+  [{ '/': () => 1 }, /^\/: write a class that extends RequestHandler/],
+  [{ '/': undefined }, /^\/: write a class that extends RequestHandler/],
+];
+for (const [routes, fault] of paths) {
+  test(`the routes ${Object.keys(routes).join(' and ')} are refused`, () => {
+    const faults = faultsOf(routes as Routes);
+    assert.equal(faults.length, 1);
+    assert.match(faults[0]!, fault);
+  });
+}
+
+const policies: [cors: unknown, fault: RegExp][] = [
+  [{ origins: '*', credentials: true }, /^cors\.credentials: true does not go with origins '\*': list the origins/],
+  [{ origins: [] }, /^cors\.origins: an empty list allows no page/],
+  [{ origins: 'https://app.example.com' }, /^cors\.origins: https:\/\/app\.example\.com is no list: write /],
+  [{}, /^cors\.origins: undefined is no list/],
+  [{ origins: [1] }, /^cors\.origins: 1 is not a string/],
+  [{ origins: ['null'] }, /^cors\.origins: null is the origin of any sandboxed page.*leave it out/],
+  [{ origins: ['*'] }, /^cors\.origins: \* stands alone/],
+  [{ origins: ['app.example.com'] }, /has no scheme: write https:\/\/app\.example\.com$/],
+  [{ origins: ['localhost:3000'] }, /has no scheme/],
+  [{ origins: ['ftp://app.example.com'] }, /neither http:\/\/ nor https:\/\//],
+  [{ origins: ['https://app.example.com/'] }, /write https:\/\/app\.example\.com$/],
+  [{ origins: ['https://app.example.com/path'] }, /write https:\/\/app\.example\.com$/],
+  [{ origins: ['https://app.example.com?q'] }, /write https:\/\/app\.example\.com$/],
+  [{ origins: ['https://user@app.example.com'] }, /write https:\/\/app\.example\.com$/],
+  [{ origins: ['https://App.Example.com'] }, /write https:\/\/app\.example\.com$/],
+  [{ origins: ['HTTPS://app.example.com'] }, /write https:\/\/app\.example\.com$/],
+  [{ origins: ['https://bücher.example'] }, /write https:\/\/xn--bcher-kva\.example$/],
+  [{ origins: ['https://app.example.com:443'] }, /write https:\/\/app\.example\.com$/],
+  [{ origins: ['http://app.example.com:80'] }, /write http:\/\/app\.example\.com$/],
+  [{ origins: ['http://0x7f.1'] }, /write http:\/\/127\.0\.0\.1$/],
+  [{ origins: ['http://[0:0::1]'] }, /write http:\/\/\[::1\]$/],
+  [{ origins: ['https://'] }, /is not an origin/],
+  [{ origins: ['https://app.example.com:99999'] }, /is not an origin/],
+  [{ origins: ['https://*'] }, /may only stand for subdomains/],
+  [{ origins: ['https://*.com'] }, /at least two labels after the star/],
+  [{ origins: ['https://*.localhost'] }, /at least two labels after the star/],
+  [{ origins: ['https://app*.example.com'] }, /may only stand for subdomains/],
+  [{ origins: ['https://app.*.com'] }, /may only stand for subdomains/],
+  [{ origins: ['https://*.*.example.com'] }, /may only stand for subdomains/],
+  [{ origins: ['https://*.example.com:*'] }, /may only stand for subdomains/],
+  [{ origins: ['*://app.example.com'] }, /has no scheme|may only stand/],
+  [{ origins: ['https://*.Example.com'] }, /write https:\/\/\*\.example\.com$/],
+  [{ origins: ['https://*.example.com/'] }, /write https:\/\/\*\.example\.com$/],
+  [{ origins: ['https://*.example.com:443'] }, /write https:\/\/\*\.example\.com$/],
+  [{ origins: ['http://LOCALHOST:*'] }, /write http:\/\/localhost:\*$/],
+  [{ origins: ['http://app.example.com'], credentials: true }, /write https:\/\/app\.example\.com$/],
+  [{ origins: ['http://*.example.com'], credentials: true }, /write https:\/\/\*\.example\.com$/],
+  [{ origins: ['http://localhost.example.com'], credentials: true }, /anyone on the network/],
+  [{ origins: ['http://127.0.0.1.example.com'], credentials: true }, /anyone on the network/],
+  [{ origins: '*', credentials: 'yes' }, /^cors\.credentials: yes is neither true nor false/],
+  [{ origins: '*', methods: ['get'] }, /^cors\.methods: get: methods are case-sensitive, write GET/],
+  [{ origins: '*', methods: ['FETCH'] }, /FETCH is no HTTP method/],
+  [{ origins: '*', methods: ['TRACE'] }, /TRACE can be sent by no page/],
+  [{ origins: '*', methods: ['CONNECT'] }, /CONNECT can be sent by no page/],
+  [{ origins: '*', methods: ['TRACK'] }, /TRACK can be sent by no page/],
+  [{ origins: '*', methods: 'GET' }, /^cors\.methods: GET is no list/],
+  [{ origins: '*', allowedHeaders: ['*'] }, /^cors\.allowedHeaders: \* stands alone/],
+  [{ origins: '*', allowedHeaders: 'x-token' }, /^cors\.allowedHeaders: x-token is no list/],
+  [{ origins: '*', allowedHeaders: ['x token'] }, /"x token" is no header name/],
+  ...['Cookie', 'origin', 'Host', 'sec-fetch-mode', 'proxy-authorization', 'access-control-request-method', 'Content-Length'].map(
+    (name): [unknown, RegExp] => [{ origins: '*', allowedHeaders: [name] }, new RegExp(`^cors\\.allowedHeaders: ${name} can be set by no page: leave it out`)],
+  ),
+  [{ origins: '*', exposedHeaders: ['Set-Cookie'] }, /^cors\.exposedHeaders: Set-Cookie can be read by no page/],
+  [{ origins: ['https://a.example'], credentials: true, exposedHeaders: ['*'] }, /^cors\.exposedHeaders: \* means nothing with credentials/],
+  [{ origins: '*', exposedHeaders: ['a b'] }, /"a b" is no header name/],
+  [{ origins: '*', maxAge: -1 }, /^cors\.maxAge: -1 is no whole number/],
+  [{ origins: '*', maxAge: 86_401 }, /^cors\.maxAge: 86401/],
+  [{ origins: '*', maxAge: 1.5 }, /^cors\.maxAge: 1\.5/],
+  [{ origins: '*', maxAge: '600' }, /^cors\.maxAge: 600 is no whole number/],
+];
+for (const [cors, fault] of policies) {
+  test(`the policy ${JSON.stringify(cors)} is refused with what to write instead`, () => {
+    const faults = faultsOf({ '/': Good }, { cors: cors as CorsOptions });
+    assert.equal(faults.length, 1, faults.join('\n'));
+    assert.match(faults[0]!, fault);
+  });
+}
+
+const good: CorsOptions[] = [
+  { origins: '*' },
+  { origins: '*', allowedHeaders: '*', exposedHeaders: ['*'], methods: [], maxAge: 0 },
+  { origins: () => true, credentials: true, allowedHeaders: '*', maxAge: 86_400 },
+  { origins: ['https://app.example.com', 'https://app.example.com:8443', 'https://*.example.com', 'https://*.example.com:8443', 'http://localhost:*'], credentials: true },
+  { origins: ['http://localhost:3000', 'http://127.0.0.1:3000', 'http://127.0.0.1:*', 'http://[::1]:3000', 'http://[::1]:*', 'http://app.localhost'], credentials: true },
+  { origins: ['http://app.example.com', 'http://192.168.0.1:5173', 'https://xn--bcher-kva.example', 'https://a_b.example.com'] },
+];
+for (const cors of good) {
+  test(`the policy ${JSON.stringify(cors)} is good`, () => {
+    assert.deepEqual(faultsOf({ '/': Good }, { cors }), []);
+  });
+}
+
+test('all faults, of routes, classes and policies, are named in one error', () => {
+  class Wrong extends RequestHandler {
+    static override readonly cors: CorsOptions = { origins: [], maxAge: -1 };
+    doWrong() {}
+  }
+  const faults = faultsOf({ '/': Wrong, '/:': Good } as Routes, { cors: { origins: ['https://a.example/'], methods: ['get'] }, bodyLimit: -1 });
+  assert.deepEqual(faults.map((fault) => fault.split(':')[0]).sort(), ['/', 'Wrong.cors.maxAge', 'Wrong.cors.origins', 'Wrong.doWrong would never be called', 'bodyLimit', 'cors.methods', 'cors.origins']);
+});
+
+test('a policy cannot be changed once the server is made', async () => {
+  const origins: `https://${string}`[] = ['https://a.example'];
+  const server = createServer({ '/': Good }, { cors: { origins } });
+  origins.push('https://b.example');
+  server.listen(0, '127.0.0.1');
+  await new Promise((resolve) => server.once('listening', resolve));
+  const { port } = server.address() as { port: number };
+  const response = await fetch(`http://127.0.0.1:${port}`, { headers: { origin: 'https://b.example' } });
+  assert.equal(response.status, 403);
+  server.closeAllConnections();
+  server.close();
+});
