@@ -1,0 +1,37 @@
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { test } from 'node:test';
+import { type CorsOptions, RequestHandler, type Routes } from '../src/http/index.ts';
+
+/** Each line that must not compile says so, and the compiler complains about those that do. */
+const origin = 'https://app.example.com';
+const compiles: CorsOptions[] = [{ origins: '*' }, { origins: [origin], credentials: true }, { origins: (from) => from === origin }, { origins: ['https://*.example.com', 'http://localhost:*'] }];
+
+// @ts-expect-error: browsers refuse * with credentials
+const starWithCredentials: CorsOptions = { origins: '*', credentials: true };
+// @ts-expect-error: an origin has a scheme
+const noScheme: CorsOptions = { origins: ['app.example.com'] };
+// @ts-expect-error: an origin is http: or https:
+const otherScheme: CorsOptions = { origins: ['ftp://app.example.com'] };
+// @ts-expect-error: null is no origin of yours
+const nullOrigin: CorsOptions = { origins: ['null'] };
+// @ts-expect-error: a policy says which pages
+const noOrigins: CorsOptions = { allowedHeaders: '*' };
+// @ts-expect-error: a path begins with a slash
+const noSlash: Routes = { notes: RequestHandler };
+// @ts-expect-error: a route is a class that extends RequestHandler
+const noHandler: Routes = { '/': class {} };
+
+class Typed extends RequestHandler {
+  // @ts-expect-error: there is no such method to override
+  override doFetch() {}
+}
+
+void [compiles, starWithCredentials, noScheme, otherScheme, nullOrigin, noOrigins, noSlash, noHandler, Typed];
+
+test('what cannot work does not compile, and the rest does', (t) => {
+  if (!existsSync('node_modules/typescript')) return t.skip('npm install brings the compiler');
+  const { stdout, status } = spawnSync(process.execPath, ['node_modules/typescript/bin/tsc'], { encoding: 'utf8' });
+  assert.equal(status, 0, stdout);
+});
