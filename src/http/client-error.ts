@@ -17,23 +17,23 @@ const ANSWERS = new Map([
 
 /** Answers what node's parser refuses: on behalf of the request that it belongs to, or of none. */
 export function answerClientError(state: ServerState, policy: CorsPolicy, error: NodeJS.ErrnoException, socket: Socket): void {
-  // A connection that is broken, or that closes with the answer it was given already.
-  if (!socket.writable || state.lastAnswered.has(socket)) return;
+  const connection = state.connections.get(socket);
+  // Broken, or closing with the answer that was given already.
+  if (!connection || connection.isClosing || !socket.writable) return;
   if (error.code === 'ECONNRESET' || error.code === 'EPIPE') return void socket.destroy();
   // Silent from the start, as a browser's preconnected socket is: it asked nothing, and is told nothing.
   if (socket.bytesRead === 0) return void socket.destroy();
 
   const answer = ANSWERS.get(error.code ?? '') ?? BAD_REQUEST;
-  const waiting = [...state.pending].filter(({ request }) => request.socket === socket);
-  const incomplete = waiting.find(({ request }) => !request.complete);
-  const last = waiting.at(-1);
-  if (incomplete) incomplete.fail(answer);
-  else if (last) last.response.once('close', () => refuse(state, policy, socket, answer));
-  else refuse(state, policy, socket, answer);
+  const { last } = connection;
+  if (last && !last.request.complete && !last.response.writableEnded) return last.fail(answer);
+  connection.isClosing = true;
+  if (last && !last.response.closed) last.response.once('close', () => refuse(policy, socket, answer));
+  else refuse(policy, socket, answer);
 }
 
 /** The answer where there is no request to answer: the same problem with the same headers, as bytes. */
-export function refuse(state: ServerState, policy: CorsPolicy, socket: Socket, error: HttpError): void {
+export function refuse(policy: CorsPolicy, socket: Socket, error: HttpError): void {
   if (!socket.writable) return;
   const body = JSON.stringify(error);
   const headers = Object.entries({
@@ -47,7 +47,6 @@ export function refuse(state: ServerState, policy: CorsPolicy, socket: Socket, e
   headers.push(...policy.withoutOrigin.actual);
   let head = `HTTP/1.1 ${error.status} ${STATUS_CODES[error.status]}\r\n`;
   for (let at = 0; at < headers.length; at += 2) head += `${headers[at]}: ${headers[at + 1]}\r\n`;
-  state.lastAnswered.add(socket);
   socket.end(`${head}\r\n${body}`);
   // Destroyed at once, the connection would be reset, and the client might never see the answer.
   const timer = setTimeout(() => socket.destroy(), LINGER);

@@ -4,7 +4,7 @@ import { Writable } from 'node:stream';
 import { type CorsPolicy, type Grant, UNGRANTED, isPreflight, mirroredHeaders } from './cors.ts';
 import { HttpError } from './http-error.ts';
 import { hasUnreadBody } from './json-body.ts';
-import type { PendingAnswer, ServerState } from './server-state.ts';
+import type { Answer, Connection, ServerState } from './server-state.ts';
 
 /** How long input is still discarded after an answer that came before the end of a large body, in milliseconds. */
 const LINGER = 2_000;
@@ -32,11 +32,12 @@ interface Answerer {
  * One request and its answer: the door through which every answer leaves. Only RequestHandler.endHeaders calls
  * `begin`, after it has put the CORS headers in; whatever is returned, thrown or streamed goes through it.
  */
-export class Exchange implements PendingAnswer {
+export class Exchange implements Answer {
   readonly state: ServerState;
   readonly resource: Resource;
   readonly request: IncomingMessage;
   readonly response: ServerResponse;
+  readonly #connection: Connection | undefined;
   /** Path and query (RFC 9112, section 3.2.1, origin-form). */
   readonly target: string;
   readonly params: ReadonlyMap<string, string>;
@@ -69,6 +70,8 @@ export class Exchange implements PendingAnswer {
     this.target = target;
     this.params = params;
     this.startedAt = state.log.now();
+    this.#connection = state.connections.get(request.socket);
+    if (this.#connection) this.#connection.last = this;
   }
 
   /** The client did not wait for the answer. */
@@ -135,9 +138,10 @@ export class Exchange implements PendingAnswer {
     headers.push('X-Content-Type-Options', 'nosniff', 'Cache-Control', this.#cacheControl);
     const vary = mergeVary(this.#vary, this.resource.policy.vary);
     if (vary) headers.push('Vary', vary);
-    if (this.#close || mustLinger || this.state.closing) {
+    // While the server stops, only the last of several pipelined requests may say so: the others would be lost.
+    if (this.#close || mustLinger || (this.state.closing && this.#connection?.last === this)) {
       headers.push('Connection', 'close');
-      this.state.lastAnswered.add(this.request.socket);
+      if (this.#connection) this.#connection.isClosing = true;
     }
     response.writeHead(status, headers);
     this.begun = true;

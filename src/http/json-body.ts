@@ -27,7 +27,8 @@ export async function readJson(request: IncomingMessage, bodyLimit: number, send
   if (!hasBody(request)) throw EMPTY;
   if (Number(headers['content-length'] ?? 0) > bodyLimit) throw tooLarge(bodyLimit);
   if (request.readableDidRead) throw new Error('The body has been read already: readJson() goes once a request');
-  if (headers.expect !== undefined) sendContinue();
+  // RFC 9110, section 10.1.1: an HTTP/1.0 client cannot mean it.
+  if (headers.expect !== undefined && request.httpVersionMinor > 0) sendContinue();
   return parse(await collect(request, bodyLimit));
 }
 

@@ -88,17 +88,17 @@ function serve(state: ServerState, policy: CorsPolicy, dispatcher: Dispatcher, r
   // With listeners for the last two, node leaves 100 (Continue) and 417 to the engine.
   for (const event of ['request', 'checkContinue', 'checkExpectation']) server.on(event, answer);
   server.on('clientError', (error, socket) => answerClientError(state, policy, error, socket as Socket));
-  server.on('connect', (_request, socket) => refuse(state, policy, socket as Socket, NO_TUNNEL));
+  server.on('connect', (_request, socket) => refuse(policy, socket as Socket, NO_TUNNEL));
   server.on('connection', (socket) => {
-    state.sockets.add(socket);
-    socket.once('close', () => state.sockets.delete(socket));
+    state.connections.set(socket, { isClosing: false });
+    socket.once('close', () => state.connections.delete(socket));
   });
 
   // Idle for longer than any wait that is allowed: a client that does not read. A handler without a deadline may wait on.
   server.timeout = Math.ceil((requestTimeout + handlerTimeout) * 1000);
   server.on('timeout', (socket) => {
-    const isWaiting = socket.writableLength === 0 && [...state.pending].some(({ request }) => request.socket === socket);
-    if (isWaiting) socket.setTimeout(server.timeout);
+    const last = state.connections.get(socket)?.last;
+    if (last && !last.response.writableEnded && socket.writableLength === 0) socket.setTimeout(server.timeout);
     else socket.destroy();
   });
 

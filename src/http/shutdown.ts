@@ -38,18 +38,17 @@ export async function shutdown(server: Server, { delay = 0, timeout = 10 } = {})
   net.Server.prototype.close.call(server);
 
   const closedAt = Date.now();
-  while (state.sockets.size > 0 && Date.now() - closedAt < timeout * 1000) {
+  while (state.connections.size > 0 && Date.now() - closedAt < timeout * 1000) {
     if (Date.now() - closedAt >= GRACE) closeIdle(state);
     await sleep(POLL);
   }
-  const clean = state.sockets.size === 0;
-  for (const socket of state.sockets) socket.destroy();
+  const clean = state.connections.size === 0;
+  for (const socket of state.connections.keys()) socket.destroy();
   return clean;
 }
 
 function closeIdle(state: ServerState): void {
-  const busy = new Set([...state.pending].map(({ request }) => request.socket));
-  for (const socket of state.sockets) {
-    if (!busy.has(socket) && !state.lastAnswered.has(socket)) socket.destroySoon();
+  for (const [socket, { last, isClosing }] of state.connections) {
+    if (!isClosing && (!last || last.response.closed)) socket.destroySoon();
   }
 }
