@@ -1,0 +1,113 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { accessSync, constants, mkdtempSync, writeFileSync } from 'node:fs';
+import { rm } from 'node:fs/promises';
+import { once } from 'node:events';
+import { tmpdir } from 'node:os';
+import { delimiter, join } from 'node:path';
+import type { TestContext } from 'node:test';
+
+export const BROWSERS = ['chromium', 'firefox'] as const;
+export type Browser = (typeof BROWSERS)[number];
+
+const COMMANDS: Record<Browser, readonly string[]> = {
+  chromium: ['chromium', 'chromium-browser', 'google-chrome'],
+  firefox: ['firefox-esr', 'firefox'],
+};
+
+/** No first-run page, no update, no telemetry, no page of the last session; nothing that a test has not asked for. */
+const FIREFOX_PREFERENCES = {
+  'app.normandy.enabled': false,
+  'app.update.enabled': false,
+  'browser.aboutwelcome.enabled': false,
+  'browser.newtabpage.enabled': false,
+  'browser.safebrowsing.downloads.enabled': false,
+  'browser.safebrowsing.malware.enabled': false,
+  'browser.safebrowsing.phishing.enabled': false,
+  'browser.search.update': false,
+  'browser.sessionstore.resume_from_crash': false,
+  'browser.shell.checkDefaultBrowser': false,
+  'browser.startup.homepage_override.mstone': 'ignore',
+  'browser.startup.page': 0,
+  'datareporting.healthreport.uploadEnabled': false,
+  'datareporting.policy.dataSubmissionEnabled': false,
+  'extensions.blocklist.enabled': false,
+  'extensions.getAddons.cache.enabled': false,
+  'extensions.systemAddon.update.enabled': false,
+  'extensions.update.enabled': false,
+  'media.gmp-manager.updateEnabled': false,
+  'network.captive-portal-service.enabled': false,
+  'network.connectivity-service.enabled': false,
+  'network.proxy.type': 0,
+  'services.settings.server': 'data:,',
+  'startup.homepage_welcome_url': '',
+  'toolkit.telemetry.enabled': false,
+  'toolkit.telemetry.reportingpolicy.firstRun': false,
+};
+
+/** Where the browser is installed; undefined if it is not. */
+export function browserPath(name: Browser): string | undefined {
+  const folders = (process.env['PATH'] ?? '').split(delimiter);
+  return COMMANDS[name].flatMap((command) => folders.map((folder) => join(folder, command))).find((path) => {
+    try {
+      accessSync(path, constants.X_OK);
+      return true;
+    } catch {
+      return false;
+    }
+  });
+}
+
+/** The option `skip` of a test in this browser: without it, says what to install. With CI=true nothing is skipped. */
+export function skipWithout(name: Browser): string | false {
+  return browserPath(name) || process.env['CI'] === 'true' ? false : howToInstall(name);
+}
+
+/**
+ * Opens a page in a headless browser with a fresh profile, until the test is over. The page reports back over HTTP.
+ *
+ * @returns a promise that rejects if the browser ends before the test does: race it with what the page reports
+ */
+export function launchBrowser(t: Pick<TestContext, 'after'>, name: Browser, url: string): Promise<never> {
+  const path = browserPath(name);
+  if (!path) throw new Error(howToInstall(name));
+  const profile = mkdtempSync(join(tmpdir(), `${name}-`));
+  const browser = spawn(path, name === 'chromium' ? chromiumArguments(profile, url) : firefoxArguments(profile, url), {
+    stdio: 'ignore',
+    env: { ...process.env, MOZ_CRASHREPORTER_DISABLE: '1' },
+  });
+  t.after(() => close(browser, profile));
+
+  const ended = new Promise<never>((_resolve, reject) => {
+    browser.once('error', reject);
+    browser.once('exit', (code, signal) => reject(new Error(`${name} ended before the test did (${signal ?? code})`)));
+  });
+  ended.catch(() => {}); // The end after the test is no fault.
+  return ended;
+}
+
+function chromiumArguments(profile: string, url: string): string[] {
+  return [
+    '--headless', '--no-sandbox', '--disable-gpu', '--disable-dev-shm-usage', '--disable-quic', '--no-first-run',
+    '--no-default-browser-check', '--no-proxy-server', '--disable-background-networking', '--disable-component-update',
+    '--disable-sync', '--disable-breakpad', `--user-data-dir=${profile}`, url,
+  ];
+}
+
+function firefoxArguments(profile: string, url: string): string[] {
+  const lines = Object.entries(FIREFOX_PREFERENCES).map((preference) => `user_pref(${JSON.stringify(preference).slice(1, -1)});\n`);
+  writeFileSync(join(profile, 'user.js'), lines.join(''));
+  return ['--headless', '--no-remote', '--profile', profile, url];
+}
+
+async function close(browser: ChildProcess, profile: string): Promise<void> {
+  if (browser.pid !== undefined && browser.exitCode === null && browser.signalCode === null) {
+    browser.kill('SIGKILL');
+    await once(browser, 'exit');
+  }
+  // Processes of the browser may write for a moment longer.
+  await rm(profile, { recursive: true, force: true, maxRetries: 10, retryDelay: 100 });
+}
+
+function howToInstall(name: Browser): string {
+  return `${name} is not installed: apt-get install ${COMMANDS[name][0]}`;
+}
