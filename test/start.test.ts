@@ -13,7 +13,7 @@ interface Started {
 }
 
 function start(t: TestContext, environment: Record<string, string>): Started {
-  const child = spawn(process.execPath, ['--import', 'tsx', 'src/main.ts'], { env: { PATH: process.env['PATH'], PORT: '0', ...environment } });
+  const child = spawn(process.execPath, [...process.execArgv, 'src/main.ts'], { env: { PATH: process.env['PATH'], PORT: '0', ...environment } });
   t.after(() => child.kill('SIGKILL'));
   let output = '';
   let errors = '';

@@ -44,12 +44,12 @@ export function hasUnreadBody(request: IncomingMessage, bodyLimit: number): bool
   return headers['transfer-encoding'] !== undefined || headers.expect !== undefined || Number(headers['content-length']) > bodyLimit;
 }
 
-/** RFC 9110, section 8.3.1; RFC 6839, section 3.1. A second Content-Type is joined to the first, and so never passes. */
+/** RFC 9110, section 8.3.1; RFC 6839, section 3.1. A second Content-Type is joined to the first by a comma. */
 function isJson(contentType: string | undefined): boolean {
   const [essence = '', ...parameters] = (contentType ?? '').toLowerCase().split(';');
   return (
     /^application\/(?:json|[\w!#$&^.+-]+\+json)$/.test(essence.trim()) &&
-    parameters.every((parameter) => !/^\s*charset\s*=/.test(parameter) || /^\s*charset="?utf-8"?\s*$/.test(parameter))
+    parameters.every((parameter) => !/,|^\s*charset\s*=/.test(parameter) || /^\s*charset="?utf-8"?\s*$/.test(parameter))
   );
 }
 
@@ -87,7 +87,7 @@ function parse(bytes: Buffer): unknown {
     throw new HttpError(400, `The body is not valid JSON: ${(error as SyntaxError).message}`);
   }
   // The key can be spelled with escapes, but not without one of these.
-  if (text.includes('__proto__') || text.includes('\\u005')) refusePrototype(text);
+  if (text.includes('__proto__') || text.includes('\\u00')) refusePrototype(text);
   return value;
 }
 
