@@ -1,25 +1,16 @@
-import { type CorsOptions, type LogFormat, type ServerOptions, corsFaults } from './http/index.ts';
+import { CORS_VARIABLES, type CorsOptions, type LogFormat, type ServerOptions, corsFaults } from './http/index.ts';
 
 /** What the environment says, checked and with the defaults filled in. */
 export interface Config {
   host: string;
   port: number;
   log: LogFormat;
-  server: ServerOptions;
+  server: ServerOptions & { cors: CorsOptions };
   /** In seconds. */
   shutdown: { delay: number; timeout: number };
 }
 
 const LOOPBACK_NAMES = ['localhost', '127.0.0.1', '[::1]'];
-
-const CORS_VARIABLES = {
-  origins: 'CORS_ORIGINS',
-  credentials: 'CORS_CREDENTIALS',
-  allowedHeaders: 'CORS_ALLOWED_HEADERS',
-  exposedHeaders: 'CORS_EXPOSED_HEADERS',
-  maxAge: 'CORS_MAX_AGE',
-  methods: '',
-} as const;
 
 /**
  * Reads the variables that the README lists; one that is empty counts as not set, but for the lists of who is let in.

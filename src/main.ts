@@ -2,6 +2,7 @@ import type { AddressInfo } from 'node:net';
 import { readConfig } from './config.ts';
 import { createServer, shutdown } from './http/index.ts';
 import { routes } from './routes.ts';
+import { startLines } from './start-lines.ts';
 
 const { config, server } = start();
 let isStopping = false;
@@ -16,6 +17,7 @@ server.listen(config.port, config.host, () => {
   const { address, family, port } = server.address() as AddressInfo;
   const url = `http://${family === 'IPv6' ? `[${address}]` : address}:${port}`;
   console.log(config.log === 'json' ? JSON.stringify({ time: new Date(), listening: url }) : `Listening on ${url}`);
+  if (config.log === 'text') console.log(startLines(routes, config.server.cors).join('\n'));
 });
 
 for (const signal of ['SIGTERM', 'SIGINT']) {

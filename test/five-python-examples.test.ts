@@ -141,7 +141,7 @@ test('5, django-cors-headers: CORS_ALLOWED_ORIGINS, _CREDENTIALS, _METHODS, _HEA
     { CORS_ORIGINS: 'https://app.example.com,http://localhost:3000', CORS_CREDENTIALS: 'true', CORS_ALLOWED_HEADERS: 'accept,x-csrftoken', ALLOWED_HOSTS: 'localhost' },
     true,
   );
-  const { url, port } = await listen(t, routes, { ...server, cors: { ...server.cors!, methods: ['GET', 'POST'] } });
+  const { url, port } = await listen(t, routes, { ...server, cors: { ...server.cors, methods: ['GET', 'POST'] } });
   const local = `http://localhost:${port}`;
   for (const origin of [page, 'http://localhost:3000']) {
     assert.deepEqual(corsOf(await fetch(local, preflight('POST', origin))), {

@@ -14,12 +14,16 @@ interface Answer {
   readonly clientLeft: boolean;
 }
 
+/** Enough for anyone who develops; paths and origins are the client's to choose, and would fill the memory. */
+const MAXIMUM_HINTS = 200;
+
 const standardOutput = new LineWriter(1);
 const standardError = new LineWriter(2);
 
 /** One line for each answer, on standard output, and errors on standard error. */
 export class Log {
   readonly #format: LogFormat;
+  readonly #hints = new Set<string>();
 
   constructor(format: LogFormat) {
     this.#format = format;
@@ -28,6 +32,18 @@ export class Log {
   /** The time by which a line says how long an answer took; no clock is read where no line will be written. */
   now(): number {
     return this.#format === 'off' ? 0 : performance.now();
+  }
+
+  /** Whether someone watches it while developing. */
+  get isForPeople(): boolean {
+    return this.#format === 'text';
+  }
+
+  /** Says something about CORS, once. */
+  hint(text: string): void {
+    if (this.#hints.has(text) || this.#hints.size >= MAXIMUM_HINTS) return;
+    this.#hints.add(text);
+    standardOutput.write(`${clock()} cors: ${escape(text)}`);
   }
 
   request({ request, status, startedAt, clientLeft }: Answer): void {

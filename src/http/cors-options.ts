@@ -32,6 +32,16 @@ export interface CorsFault {
   message: string;
 }
 
+/** Where a wish of the server's policy is written; `methods` only in code. */
+export const CORS_VARIABLES: Readonly<Record<CorsFault['option'], string>> = {
+  origins: 'CORS_ORIGINS',
+  credentials: 'CORS_CREDENTIALS',
+  allowedHeaders: 'CORS_ALLOWED_HEADERS',
+  exposedHeaders: 'CORS_EXPOSED_HEADERS',
+  maxAge: 'CORS_MAX_AGE',
+  methods: 'cors.methods',
+};
+
 const MAXIMUM_AGE = 86_400;
 
 /** RFC 9110, section 5.6.2. */

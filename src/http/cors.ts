@@ -31,30 +31,27 @@ export class CorsPolicy {
   readonly #origins = new Map<string, Grant>();
   readonly #patterns: readonly ((origin: string) => boolean)[] = [];
   readonly #predicate: OriginPredicate | undefined;
-  readonly #credentials: boolean;
-  readonly #exposed: readonly string[];
-  readonly #preflight: readonly string[];
-  readonly #logError: (error: unknown) => undefined;
+  /** How messages call it: `cors`, or `NotesHandler.cors`. */
+  readonly name: string;
+  readonly credentials: boolean;
+  readonly #maxAge: string;
+  readonly #allowedHeaders: readonly string[];
+  readonly #exposedHeaders: readonly string[];
+  readonly #logError: (error: unknown, where: string) => void;
 
   /** `options` have no corsFaults. */
-  constructor(options: CorsOptions, logError: (error: unknown) => undefined) {
-    const { origins, credentials = false, methods, allowedHeaders = DEFAULT_ALLOWED_HEADERS, exposedHeaders = [] } = options;
+  constructor(options: CorsOptions, name: string, logError: (error: unknown, where: string) => void) {
+    const { origins, credentials = false, methods, allowedHeaders = DEFAULT_ALLOWED_HEADERS, exposedHeaders = [], maxAge = DEFAULT_MAX_AGE } = options;
+    this.name = name;
     this.vary = origins === '*' ? undefined : 'Origin';
+    this.credentials = credentials;
     this.methods = methods;
     this.mirrorsHeaders = allowedHeaders === '*' && credentials;
-    this.#credentials = credentials;
+    this.#maxAge = String(maxAge);
     this.#logError = logError;
-    this.#exposed = exposedHeaders.length ? ['Access-Control-Expose-Headers', exposedHeaders.join(',').toLowerCase()] : [];
-
-    const preflight = [];
-    if (allowedHeaders === '*') {
-      // Fetch, "CORS non-wildcard request-header name": * does not cover authorization.
-      if (!credentials) preflight.push('Access-Control-Allow-Headers', '*,authorization');
-    } else if (allowedHeaders.length) {
-      preflight.push('Access-Control-Allow-Headers', allowedHeaders.join(',').toLowerCase());
-    }
-    preflight.push('Access-Control-Max-Age', String(options.maxAge ?? DEFAULT_MAX_AGE));
-    this.#preflight = preflight;
+    // Fetch, "CORS non-wildcard request-header name": * does not cover authorization.
+    this.#allowedHeaders = allowedHeaders === '*' ? ['*', 'authorization'] : allowedHeaders.map((header) => header.toLowerCase());
+    this.#exposedHeaders = exposedHeaders.map((header) => header.toLowerCase());
 
     if (origins === '*') {
       this.#anyOrigin = this.#grantTo('*');
@@ -86,17 +83,35 @@ export class CorsPolicy {
     const decide = (granted: boolean) => (granted === true ? this.#grantTo(origin) : undefined);
     try {
       const granted = predicate(origin, request);
-      return granted instanceof Promise ? granted.then(decide).catch(this.#logError) : decide(granted);
+      return granted instanceof Promise ? granted.then(decide).catch((error: unknown) => this.#refuse(error)) : decide(granted);
     } catch (error) {
-      return this.#logError(error);
+      return this.#refuse(error);
     }
+  }
+
+  #refuse(error: unknown): undefined {
+    this.#logError(error, `${this.name}.origins`);
+  }
+
+  /** Whether a preflight that asks for the request header `name`, in lower case, gets it. */
+  allows(name: string): boolean {
+    return this.#allowedHeaders.includes(name) || (this.#allowedHeaders[0] === '*');
+  }
+
+  /** Whether a page can read the response header `name`. */
+  exposes(name: string): boolean {
+    return this.#exposedHeaders.includes('*') || this.#exposedHeaders.includes(name.toLowerCase());
   }
 
   /** Fetch, "CORS check": the origin byte for byte or `*`; and with credentials, exactly `true`. */
   #grantTo(origin: string): Grant {
     const grant = ['Access-Control-Allow-Origin', origin];
-    if (this.#credentials) grant.push('Access-Control-Allow-Credentials', 'true');
-    return { actual: [...grant, ...this.#exposed], preflight: [...grant, ...this.#preflight] };
+    if (this.credentials) grant.push('Access-Control-Allow-Credentials', 'true');
+    const actual = [...grant];
+    if (this.#exposedHeaders.length) actual.push('Access-Control-Expose-Headers', this.#exposedHeaders.join(','));
+    const preflight = [...grant, 'Access-Control-Max-Age', this.#maxAge];
+    if (this.#allowedHeaders.length && !this.mirrorsHeaders) preflight.push('Access-Control-Allow-Headers', this.#allowedHeaders.join(','));
+    return { actual, preflight };
   }
 }
 

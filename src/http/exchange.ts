@@ -2,6 +2,7 @@ import { validateHeaderName, validateHeaderValue } from 'node:http';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { Writable } from 'node:stream';
 import { type CorsPolicy, type Grant, UNGRANTED, isPreflight, mirroredHeaders } from './cors.ts';
+import { corsHints } from './cors-hints.ts';
 import { HttpError } from './http-error.ts';
 import { hasUnreadBody } from './json-body.ts';
 import type { Answer, Connection, ServerState } from './server-state.ts';
@@ -13,11 +14,15 @@ const INTERNAL_ERROR = new HttpError(500);
 
 /** What a path grants and allows, whoever asks. */
 export interface Resource {
+  /** As the routes have it: `/notes/:id`. */
+  readonly pattern: string;
   readonly policy: CorsPolicy;
   /** RFC 9110, section 10.2.1. */
   readonly allow: string;
   /** Access-Control-Allow-Methods: `allow`, narrowed by the policy. */
   readonly corsMethods: string;
+  /** For people: `NotesHandler has doGet, doPost`. */
+  readonly implementation: string;
 }
 
 /** What the engine calls on a RequestHandler, each overridable. */
@@ -49,7 +54,8 @@ export class Exchange implements Answer {
   status = 0;
   begun = false;
   pendingSince = 0;
-  #headers: string[] = [];
+  /** Names and values, flat: what writeHead takes fastest. */
+  headers: string[] = [];
   #contentType = '';
   #contentLength = '';
   #cacheControl = 'no-store';
@@ -96,15 +102,15 @@ export class Exchange implements Answer {
       case 'connection': this.#close ||= /\bclose\b/i.test(value); break;
       case 'x-content-type-options': break;
       case 'transfer-encoding': throw new Error('Transfer-Encoding is chosen by the server: leave it out');
-      default: this.#headers.push(name, value);
+      default: this.headers.push(name, value);
     }
   }
 
   /** Puts a header into the buffer in place of one of the same name. */
   replaceHeader(name: string, value: string): void {
     const field = name.toLowerCase();
-    const index = this.#headers.findIndex((entry, at) => at % 2 === 0 && entry.toLowerCase() === field);
-    if (index >= 0) this.#headers.splice(index, 2);
+    const index = this.headers.findIndex((entry, at) => at % 2 === 0 && entry.toLowerCase() === field);
+    if (index >= 0) this.headers.splice(index, 2);
     this.header(name, value);
   }
 
@@ -114,18 +120,18 @@ export class Exchange implements Answer {
     this.#grantSent = true;
     if (!this.grant) return;
     const preflight = this.isPreflight;
-    this.#headers.push(...(preflight ? this.grant.preflight : this.grant.actual));
+    this.headers.push(...(preflight ? this.grant.preflight : this.grant.actual));
     if (!preflight) return;
-    this.#headers.push('Access-Control-Allow-Methods', this.resource.corsMethods);
+    this.headers.push('Access-Control-Allow-Methods', this.resource.corsMethods);
     const mirrored = this.resource.policy.mirrorsHeaders && mirroredHeaders(this.request);
-    if (mirrored) this.#headers.push('Access-Control-Allow-Headers', mirrored);
+    if (mirrored) this.headers.push('Access-Control-Allow-Headers', mirrored);
   }
 
   /** Sends status and headers; with them the body, where it is known. */
   begin(): Writable {
     if (this.begun) throw new Error('The headers have left: endHeaders() goes once, before any body');
     const { response } = this;
-    const headers = this.#headers;
+    const headers = this.headers;
     const body = this.#body;
     const status = (this.status ||= body === '' ? 204 : 200);
     const mustLinger = body !== undefined && hasUnreadBody(this.request, this.state.bodyLimit);
@@ -203,7 +209,7 @@ export class Exchange implements Answer {
   }
 
   #sendProblem(problem: HttpError): void {
-    this.#headers = [];
+    this.headers = [];
     this.#contentType = this.#contentLength = this.#vary = '';
     this.#cacheControl = 'no-store';
     this.#grantSent = false;
@@ -246,7 +252,10 @@ export class Exchange implements Answer {
   #conclude(): void {
     this.#over = true;
     this.state.pending.delete(this);
-    this.#log(() => this.handler.logRequest());
+    this.#log(() => {
+      this.handler.logRequest();
+      if (this.state.log.isForPeople) for (const hint of corsHints(this)) this.state.log.hint(hint);
+    });
   }
 
   /** A fault in an overridden log hook stays in the log. */

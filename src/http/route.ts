@@ -5,11 +5,13 @@ import type { Exchange, Resource } from './exchange.ts';
 import { HttpError } from './http-error.ts';
 import { type HandlerClass, RequestHandler } from './request-handler.ts';
 
+type Implementation = (this: RequestHandler) => unknown;
+
 /** What one path answers: all that follows from its class, worked out once. */
 export interface Route extends Resource {
   readonly HandlerClass: HandlerClass;
   /** By the name in the request line. */
-  readonly methods: ReadonlyMap<string, (this: RequestHandler) => unknown>;
+  readonly methods: ReadonlyMap<string, Implementation>;
   readonly methodNotAllowed: HttpError;
 }
 
@@ -23,31 +25,44 @@ const METHOD_NAMES = new Map(
   ),
 );
 
-/** The route of every path that no class answers, and of `OPTIONS *`. */
-export function unknownRoute(policy: CorsPolicy): Route {
-  return makeRoute(RequestHandler, policy, new Map(), COMMON_METHODS, COMMON_METHODS);
+/** The methods that a class answers, as Allow lists them. */
+export function methodsOf(HandlerClass: HandlerClass): string[] {
+  return [...implementationsOf(HandlerClass).keys()];
 }
 
 /** The route of a class whose methods have been checked by methodFaults. */
-export function routeOf(HandlerClass: HandlerClass, policy: CorsPolicy): Route {
-  const prototype = HandlerClass.prototype as unknown as Record<string, unknown>;
-  const methods = new Map();
-  for (const [method, name] of METHOD_NAMES) {
-    const implementation = prototype[method === 'HEAD' && !prototype['doHead'] ? 'doGet' : name];
-    if (typeof implementation === 'function') methods.set(method, implementation);
-  }
-  const names = [...methods.keys()] as string[];
-  return makeRoute(HandlerClass, policy, methods, names, names.filter((name) => policy.methods?.includes(name) ?? true));
+export function routeOf(pattern: string, HandlerClass: HandlerClass, policy: CorsPolicy): Route {
+  const methods = implementationsOf(HandlerClass);
+  return makeRoute(pattern, HandlerClass, policy, methods, [...methods.keys()], policy.methods);
 }
 
-function makeRoute(HandlerClass: HandlerClass, policy: CorsPolicy, methods: Route['methods'], names: string[], corsNames: string[]): Route {
+/** The route of every path that no class answers, and of `OPTIONS *`. */
+export function unknownRoute(policy: CorsPolicy): Route {
+  return makeRoute('*', RequestHandler, policy, new Map(), COMMON_METHODS);
+}
+
+function implementationsOf({ prototype }: HandlerClass): Map<string, Implementation> {
+  const implementations = new Map<string, Implementation>();
+  for (const [method, name] of METHOD_NAMES) {
+    const found = Reflect.get(prototype, name) ?? (method === 'HEAD' ? prototype.doGet : undefined);
+    if (typeof found === 'function') implementations.set(method, found as Implementation);
+  }
+  return implementations;
+}
+
+function makeRoute(
+  pattern: string, HandlerClass: HandlerClass, policy: CorsPolicy, methods: Route['methods'], names: string[], narrowed?: readonly string[],
+): Route {
   const allow = names.join(', ');
+  const written = names.filter((name) => name !== 'HEAD' && name !== 'OPTIONS').map((name) => METHOD_NAMES.get(name));
   return {
+    pattern,
     HandlerClass,
     policy,
     methods,
     allow,
-    corsMethods: corsNames.join(', '),
+    corsMethods: names.filter((name) => narrowed?.includes(name) ?? true).join(', '),
+    implementation: `${HandlerClass.name} has ${written.join(', ')}`,
     methodNotAllowed: new HttpError(405, `This path answers ${allow}`, { Allow: allow }),
   };
 }

@@ -22,7 +22,8 @@ export class Router {
   readonly #root: Branch = { segments: new Map() };
 
   /** Adds a route, and says what is wrong with its pattern, if anything is. */
-  add(pattern: string, route: Route): string | undefined {
+  add(route: Route): string | undefined {
+    const { pattern } = route;
     if (!PATTERN.test(pattern)) return `${pattern} is no path: write one such as /notes or /notes/:id`;
     if (!pattern.includes(':')) {
       this.#paths.set(pattern, { route, params: NO_PARAMS });

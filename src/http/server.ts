@@ -56,7 +56,7 @@ export function createServer(routes: Routes, options: ServerOptions = {}): http.
     }
     faults.push(...methodFaults(HandlerClass));
     const own = HandlerClass.cors ? makePolicy(`${HandlerClass.name}.cors`, HandlerClass.cors, state.log, faults) : policy;
-    const fault = router.add(path, routeOf(HandlerClass, own));
+    const fault = router.add(routeOf(path, HandlerClass, own));
     if (fault) faults.push(fault);
   }
   if (faults.length) throw new Error(`The server cannot start:\n${faults.join('\n')}`);
@@ -67,7 +67,7 @@ function makePolicy(name: string, options: CorsOptions, log: Log, faults: string
   const found = corsFaults(options);
   faults.push(...found.map(({ option, message }) => `${name}.${option}: ${message}`));
   // With a fault there will be no server; any policy lets the other checks go on.
-  return new CorsPolicy(found.length ? { origins: '*' } : options, (error) => void log.error(error, `${name}.origins`));
+  return new CorsPolicy(found.length ? { origins: '*' } : options, name, log.error.bind(log));
 }
 
 function serve(state: ServerState, policy: CorsPolicy, dispatcher: Dispatcher, requestTimeout: number, handlerTimeout: number): http.Server {

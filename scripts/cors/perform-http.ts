@@ -1,0 +1,56 @@
+import http, { type IncomingMessage } from 'node:http';
+import https from 'node:https';
+import type { HttpRequest, HttpResponse } from './browser-model.ts';
+
+/** How long an answer may take, in milliseconds. */
+const PATIENCE = 10_000;
+
+/** How much of a body is kept, in characters. */
+const ENOUGH = 65_536;
+
+const REASONS: Record<string, string> = {
+  ECONNREFUSED: 'nothing listens there',
+  ECONNRESET: 'the connection was cut',
+  ENOTFOUND: 'there is no host of this name',
+  EAI_AGAIN: 'the name of the host could not be looked up',
+  TimeoutError: `nothing came for ${PATIENCE / 1000} seconds`,
+};
+
+/** Sends one request with exactly these headers, and shows every header line of the answer as it came. */
+export async function performHttp({ method, url, headers, body }: HttpRequest): Promise<HttpResponse> {
+  const { protocol, host } = new URL(url);
+  const length = body === undefined && /^(?:GET|HEAD|OPTIONS)$/.test(method) ? [] : ['Content-Length', String(Buffer.byteLength(body ?? ''))];
+  const signal = AbortSignal.timeout(PATIENCE);
+  try {
+    const response = await new Promise<IncomingMessage>((resolve, reject) => {
+      (protocol === 'https:' ? https : http)
+        .request(url, { method, headers: ['Host', host, ...headers.flat(), ...length], agent: false, signal }, resolve)
+        .once('error', reject)
+        .end(body);
+    });
+    return { status: response.statusCode ?? 0, headers: pairs(response.rawHeaders), body: await textOf(response) };
+  } catch (error) {
+    const { name, code, message } = error as NodeJS.ErrnoException;
+    const cause = signal.aborted ? 'TimeoutError' : (code ?? name);
+    throw new Error(REASONS[cause] ?? (message || cause), { cause: error });
+  }
+}
+
+/** The body where it is JSON: that is all that anyone looks into, and other bodies may never end. */
+async function textOf(response: IncomingMessage): Promise<string> {
+  let text = '';
+  if (/^application\/(?:[\w.+-]+\+)?json\b/i.test(response.headers['content-type'] ?? '')) {
+    response.setEncoding('utf8');
+    try {
+      for await (const chunk of response) if ((text += chunk).length > ENOUGH) break;
+    } catch {
+      // Cut short: what came before is what there is.
+    }
+  }
+  response.destroy();
+  return text;
+}
+
+function pairs(lines: readonly string[]): [string, string][] {
+  return lines.flatMap((name, at) => (at % 2 === 0 ? [[name, lines[at + 1] ?? '']] : []));
+}

@@ -1,0 +1,43 @@
+import type { IncomingMessage } from 'node:http';
+import { CORS_VARIABLES, type CorsFault } from './cors-options.ts';
+import type { CorsPolicy, Grant } from './cors.ts';
+
+/** An answer, as far as a page of another origin has to do with it. */
+interface PageAnswer {
+  readonly request: IncomingMessage;
+  readonly grant: Grant | undefined;
+  readonly isPreflight: boolean;
+  readonly resource: { readonly pattern: string; readonly policy: CorsPolicy; readonly corsMethods: string; readonly allow: string; readonly implementation: string };
+  /** Names and values, flat. */
+  readonly headers: readonly string[];
+}
+
+/** Fetch, "CORS-safelisted response-header name"; and what is not meant for a page's script. */
+const NEEDS_NO_EXPOSING =
+  /^(?:cache-control|content-language|content-length|content-type|expires|last-modified|pragma|access-control-.*|allow|connection|set-cookie|vary|www-authenticate|x-content-type-options)$/i;
+
+/** Why a page was refused, and what it will stumble on, each with the line that changes it: for the log while developing. */
+export function* corsHints({ request, grant, isPreflight, resource, headers }: PageAnswer): Generator<string> {
+  const { pattern, policy, corsMethods } = resource;
+  const { origin } = request.headers;
+  if (origin === undefined) return;
+  const place = (option: CorsFault['option']) => (policy.name === 'cors' ? CORS_VARIABLES[option] : `${policy.name}.${option}`);
+  if (!grant) {
+    yield `refused ${origin}: not among ${place('origins')} (add it there)`;
+  } else if (isPreflight) {
+    const method = request.headers['access-control-request-method']!;
+    if (!corsMethods.split(', ').includes(method)) {
+      yield `${method} ${pattern} is not ${resource.allow.split(', ').includes(method) ? `among ${place('methods')}` : `implemented (${resource.implementation})`}`;
+    }
+    const asked = request.headers['access-control-request-headers']?.split(',').map((name) => name.trim().toLowerCase()) ?? [];
+    for (const name of asked) if (!policy.allows(name)) yield `${name} is not allowed (add it to ${place('allowedHeaders')})`;
+  } else if (grant.actual.length > 0) {
+    for (let at = 0; at < headers.length; at += 2) {
+      const name = headers[at]!;
+      if (!NEEDS_NO_EXPOSING.test(name) && !policy.exposes(name)) yield `a page cannot read the ${name} of ${pattern} (add it to ${place('exposedHeaders')})`;
+      if (/^set-cookie$/i.test(name) && policy.credentials && !/;\s*samesite=none\b/i.test(headers[at + 1]!)) {
+        yield `a cookie of ${pattern} will not come back from pages of other sites (set it with SameSite=None; Secure)`;
+      }
+    }
+  }
+}

@@ -1,0 +1,38 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import type { TestContext } from 'node:test';
+
+/** The server in a process of its own, and what it has written so far. */
+export class ServerProcess {
+  readonly child: ChildProcess;
+  output = '';
+  errors = '';
+
+  /** Starts on a free port; the environment holds nothing but what is said here. */
+  constructor(t: Pick<TestContext, 'after'>, environment: Record<string, string> = {}, entry = 'src/main.ts') {
+    this.child = spawn(process.execPath, [...process.execArgv, entry], { env: { PATH: process.env['PATH'], PORT: '0', ...environment } });
+    t.after(() => this.child.kill('SIGKILL'));
+    this.child.stdout!.on('data', (chunk) => (this.output += chunk));
+    this.child.stderr!.on('data', (chunk) => (this.errors += chunk));
+  }
+
+  /** Resolves with what is on standard output once it contains `pattern`. */
+  async printed(pattern: RegExp): Promise<RegExpExecArray> {
+    for (;;) {
+      const found = pattern.exec(this.output);
+      if (found) return found;
+      if (this.child.exitCode !== null) throw new Error(`The server ended before it printed ${pattern}: ${this.output}${this.errors}`);
+      await Promise.race([once(this.child.stdout!, 'data'), once(this.child, 'exit')]);
+    }
+  }
+
+  async port(): Promise<number> {
+    return Number((await this.printed(/http:\/\/127\.0\.0\.1:(\d+)/))[1]);
+  }
+
+  /** Resolves with the exit code, once all output is there. */
+  async ended(): Promise<number | null> {
+    if (!this.child.stdout!.closed || this.child.exitCode === null) await once(this.child, 'close');
+    return this.child.exitCode;
+  }
+}
