@@ -7,7 +7,7 @@ export type LogFormat = 'text' | 'json' | 'off';
 /** What a line says of an answer. */
 interface Answer {
   readonly request: IncomingMessage;
-  readonly status: number;
+  readonly head: { readonly status: number };
   /** Of performance.now(). */
   readonly startedAt: number;
   /** The client did not wait for it. */
@@ -46,7 +46,7 @@ export class Log {
     standardOutput.write(`${clock()} cors: ${escape(text)}`);
   }
 
-  request({ request, status, startedAt, clientLeft }: Answer): void {
+  request({ request, head: { status }, startedAt, clientLeft }: Answer): void {
     if (this.#format === 'off') return;
     const milliseconds = Math.round((performance.now() - startedAt) * 1000) / 1000;
     const { method, url, headers, socket } = request;

@@ -8,8 +8,7 @@ interface PageAnswer {
   readonly grant: Grant | undefined;
   readonly isPreflight: boolean;
   readonly resource: { readonly pattern: string; readonly policy: CorsPolicy; readonly corsMethods: string; readonly allow: string; readonly implementation: string };
-  /** Names and values, flat. */
-  readonly headers: readonly string[];
+  readonly head: { readonly fields: readonly string[] };
 }
 
 /** Fetch, "CORS-safelisted response-header name"; and what is not meant for a page's script. */
@@ -17,7 +16,7 @@ const NEEDS_NO_EXPOSING =
   /^(?:cache-control|content-language|content-length|content-type|expires|last-modified|pragma|access-control-.*|allow|connection|set-cookie|vary|www-authenticate|x-content-type-options)$/i;
 
 /** Why a page was refused, and what it will stumble on, each with the line that changes it: for the log while developing. */
-export function* corsHints({ request, grant, isPreflight, resource, headers }: PageAnswer): Generator<string> {
+export function* corsHints({ request, grant, isPreflight, resource, head }: PageAnswer): Generator<string> {
   const { pattern, policy, corsMethods } = resource;
   const { origin } = request.headers;
   if (origin === undefined) return;
@@ -32,10 +31,11 @@ export function* corsHints({ request, grant, isPreflight, resource, headers }: P
     const asked = request.headers['access-control-request-headers']?.split(',').map((name) => name.trim().toLowerCase()) ?? [];
     for (const name of asked) if (!policy.allows(name)) yield `${name} is not allowed (add it to ${place('allowedHeaders')})`;
   } else if (grant.actual.length > 0) {
-    for (let at = 0; at < headers.length; at += 2) {
-      const name = headers[at]!;
+    const { fields } = head;
+    for (let at = 0; at < fields.length; at += 2) {
+      const name = fields[at]!;
       if (!NEEDS_NO_EXPOSING.test(name) && !policy.exposes(name)) yield `a page cannot read the ${name} of ${pattern} (add it to ${place('exposedHeaders')})`;
-      if (/^set-cookie$/i.test(name) && policy.credentials && !/;\s*samesite=none\b/i.test(headers[at + 1]!)) {
+      if (/^set-cookie$/i.test(name) && policy.credentials && !/;\s*samesite=none\b/i.test(fields[at + 1]!)) {
         yield `a cookie of ${pattern} will not come back from pages of other sites (set it with SameSite=None; Secure)`;
       }
     }

@@ -98,7 +98,7 @@ export class RequestHandler {
     if (!Number.isInteger(status) || status < 200 || status > 599) {
       throw new RangeError(`An answer has a status from 200 to 599, not ${status}`);
     }
-    this.#exchange.status = status;
+    this.#exchange.head.status = status;
   }
 
   /**
@@ -107,11 +107,13 @@ export class RequestHandler {
    *   only an overridden sendCorsHeaders() may send
    */
   sendHeader(name: string, value: string | number): void {
-    if (!/^access-control-/i.test(name)) return this.#exchange.header(name, String(value));
+    const { begun, head } = this.#exchange;
+    if (begun) throw new Error(`${name} comes too late: the headers have left`);
+    if (!/^access-control-/i.test(name)) return head.add(name, String(value));
     if (this.sendCorsHeaders === RequestHandler.prototype.sendCorsHeaders) {
       throw new Error(`${name} follows from the policy: write static cors = {…} in ${this.constructor.name}, or override sendCorsHeaders()`);
     }
-    this.#exchange.replaceHeader(name, String(value));
+    head.replace(name, String(value));
   }
 
   /**

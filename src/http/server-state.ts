@@ -12,6 +12,8 @@ export interface Answer {
   readonly pendingSince: number;
   /** Answers with this error instead, or cuts the socket where the answer has begun; not once it is complete. */
   fail(error: unknown): void;
+  /** Tells whoever works on it that the client has left. */
+  leave(): void;
 }
 
 export interface Connection {

@@ -91,7 +91,10 @@ function serve(state: ServerState, policy: CorsPolicy, dispatcher: Dispatcher, r
   server.on('connect', (_request, socket) => refuse(policy, socket as Socket, NO_TUNNEL));
   server.on('connection', (socket) => {
     state.connections.set(socket, { isClosing: false });
-    socket.once('close', () => state.connections.delete(socket));
+    socket.once('close', () => {
+      state.connections.delete(socket);
+      for (const answer of state.pending) if (answer.request.socket === socket) answer.leave();
+    });
   });
 
   // Idle for longer than any wait that is allowed: a client that does not read. A handler without a deadline may wait on.
