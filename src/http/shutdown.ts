@@ -1,6 +1,6 @@
 import type { Server } from 'node:http';
 import net from 'node:net';
-import { setTimeout as sleep } from 'node:timers/promises';
+import { setImmediate as afterPolling, setTimeout as sleep } from 'node:timers/promises';
 import type { ServerState } from './server-state.ts';
 
 /**
@@ -39,8 +39,10 @@ export async function shutdown(server: Server, { delay = 0, timeout = 10 } = {})
 
   const closedAt = Date.now();
   while (state.connections.size > 0 && Date.now() - closedAt < timeout * 1000) {
-    if (Date.now() - closedAt >= GRACE) closeIdle(state);
     await sleep(POLL);
+    // Where the process got no time for a while, what has arrived meanwhile is read before a connection counts as idle.
+    await afterPolling();
+    if (Date.now() - closedAt >= GRACE) closeIdle(state);
   }
   const clean = state.connections.size === 0;
   for (const socket of state.connections.keys()) socket.destroy();
