@@ -13,12 +13,41 @@ const TOO_DEEP = new HttpError(400, `The body is nested deeper than ${MAXIMUM_DE
 const PROTOTYPE = new HttpError(400, 'The body has a key named __proto__');
 
 /**
- * The body as JSON.parse reads it (RFC 8259), with every check made before the first byte is asked for that can be.
+ * The body as JSON.parse reads it (RFC 8259).
  *
  * @param bodyLimit in bytes
  * @param sendContinue sends 100 (Continue), where the client waits for it
  */
-export async function readJson(request: IncomingMessage, bodyLimit: number, sendContinue: () => void): Promise<unknown> {
+export function readJson(request: IncomingMessage, bodyLimit: number, sendContinue: () => void): Promise<unknown> {
+  return new Promise((resolve, reject) => {
+    refuseHead(request, bodyLimit);
+    // RFC 9110, section 10.1.1: an HTTP/1.0 client cannot mean it.
+    if (request.headers.expect !== undefined && request.httpVersionMinor > 0) sendContinue();
+    let chunks: Buffer[] = [];
+    let length = 0;
+    request.on('data', (chunk: Buffer) => {
+      length += chunk.length;
+      chunks.push(chunk);
+      if (length <= bodyLimit) return;
+      request.removeAllListeners('data');
+      chunks = [];
+      reject(tooLarge(bodyLimit));
+    });
+    request.on('end', () => {
+      try {
+        resolve(parse(chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks)));
+      } catch (error) {
+        reject(error as Error);
+      }
+    });
+    request.on('close', () => {
+      if (!request.readableEnded) reject(new Error('The client left before the end of the body'));
+    });
+  });
+}
+
+/** All that the head says about the body is checked before any of it is asked for. */
+function refuseHead(request: IncomingMessage, bodyLimit: number): void {
   const { headers } = request;
   const type = headers['content-type'];
   if (type !== 'application/json' && !isJson(type)) throw UNSUPPORTED_TYPE;
@@ -26,10 +55,7 @@ export async function readJson(request: IncomingMessage, bodyLimit: number, send
   if (encoding !== undefined && encoding.toLowerCase() !== 'identity') throw UNSUPPORTED_ENCODING;
   if (!hasBody(request)) throw EMPTY;
   if (Number(headers['content-length'] ?? 0) > bodyLimit) throw tooLarge(bodyLimit);
-  if (request.readableDidRead) throw new Error('The body has been read already: readJson() goes once a request');
-  // RFC 9110, section 10.1.1: an HTTP/1.0 client cannot mean it.
-  if (headers.expect !== undefined && request.httpVersionMinor > 0) sendContinue();
-  return parse(await collect(request, bodyLimit));
+  if (request.readableDidRead || request.destroyed) throw new Error('The body has been read already: readJson() goes once a request');
 }
 
 /** RFC 9112, section 6.3. */
@@ -55,22 +81,6 @@ function isJson(contentType: string | undefined): boolean {
 
 function tooLarge(bodyLimit: number): HttpError {
   return new HttpError(413, `The body may have at most ${bodyLimit} bytes`);
-}
-
-function collect(request: IncomingMessage, bodyLimit: number): Promise<Buffer> {
-  return new Promise((resolve, reject) => {
-    const chunks: Buffer[] = [];
-    let length = 0;
-    request.on('data', (chunk: Buffer) => {
-      length += chunk.length;
-      chunks.push(chunk);
-      if (length <= bodyLimit) return;
-      request.removeAllListeners('data');
-      reject(tooLarge(bodyLimit));
-    });
-    request.once('end', () => resolve(chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks, length)));
-    request.once('close', () => reject(new Error('The client left before the end of the body')));
-  });
 }
 
 function parse(bytes: Buffer): unknown {
