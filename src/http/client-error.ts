@@ -26,14 +26,22 @@ export function answerClientError(state: ServerState, policy: CorsPolicy, error:
 
   const answer = ANSWERS.get(error.code ?? '') ?? BAD_REQUEST;
   const { last } = connection;
-  if (last && !last.request.complete && !last.response.writableEnded) return last.fail(answer);
-  connection.isClosing = true;
-  if (last && !last.response.closed) last.response.once('close', () => refuse(policy, socket, answer));
-  else refuse(policy, socket, answer);
+  if (last && !last.request.complete && !last.response.writableEnded) last.fail(answer);
+  else refuse(state, policy, answer, socket);
 }
 
-/** The answer where there is no request to answer: the same problem with the same headers, as bytes. */
-export function refuse(policy: CorsPolicy, socket: Socket, error: HttpError): void {
+/** Answers where there is no request to answer, once the answers before it have left. */
+export function refuse(state: ServerState, policy: CorsPolicy, error: HttpError, socket: Socket): void {
+  const connection = state.connections.get(socket);
+  if (!connection) return;
+  connection.isClosing = true;
+  const { last } = connection;
+  if (last && !last.response.closed) last.response.once('close', () => write(policy, error, socket));
+  else write(policy, error, socket);
+}
+
+/** The same problem with the same headers, as bytes. */
+function write(policy: CorsPolicy, error: HttpError, socket: Socket): void {
   if (!socket.writable) return;
   const body = JSON.stringify(error);
   const headers = Object.entries({

@@ -88,9 +88,11 @@ function serve(state: ServerState, policy: CorsPolicy, dispatcher: Dispatcher, r
   // With listeners for the last two, node leaves 100 (Continue) and 417 to the engine.
   for (const event of ['request', 'checkContinue', 'checkExpectation']) server.on(event, answer);
   server.on('clientError', (error, socket) => answerClientError(state, policy, error, socket as Socket));
-  server.on('connect', (_request, socket) => refuse(policy, socket as Socket, NO_TUNNEL));
+  server.on('connect', (_request, socket) => refuse(state, policy, NO_TUNNEL, socket as Socket));
   server.on('connection', (socket) => {
     state.connections.set(socket, { isClosing: false });
+    // After a CONNECT node listens no longer, and an error that nobody listens for would stop the process.
+    socket.on('error', () => {});
     socket.once('close', () => {
       state.connections.delete(socket);
       for (const answer of state.pending) if (answer.request.socket === socket) answer.leave();
