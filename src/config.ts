@@ -1,4 +1,4 @@
-import { CORS_VARIABLES, type CorsOptions, type LogFormat, type ServerOptions, corsFaults } from './http/index.ts';
+import { CORS_VARIABLES, type CorsOptions, type LogFormat, type ServerOptions, corsFaults, isHostName } from './http/index.ts';
 
 /** What the environment says, checked and with the defaults filled in. */
 export interface Config {
@@ -42,7 +42,7 @@ export function readConfig(environment: NodeJS.ProcessEnv, isTerminal: boolean):
   const allowedHosts = list('ALLOWED_HOSTS') ?? (isLoopback ? [...new Set([...LOOPBACK_NAMES, host === '::1' ? '[::1]' : host])] : ['*']);
   if (allowedHosts.length === 0) refuse('ALLOWED_HOSTS', 'must name a host, or be * for any');
   for (const name of allowedHosts) {
-    if (!/^(\*|[a-z0-9._-]+|\[[0-9a-f:.]+\])$/i.test(name)) refuse('ALLOWED_HOSTS', `${name} is no host name: write one such as api.example.com, without scheme and port`);
+    if (name !== '*' && !isHostName(name)) refuse('ALLOWED_HOSTS', `${name} is no host name: write one such as api.example.com, without scheme and port`);
   }
 
   const headers = list('CORS_ALLOWED_HEADERS');

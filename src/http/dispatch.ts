@@ -2,68 +2,63 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { Exchange } from './exchange.ts';
 import { HttpError } from './http-error.ts';
 import { RequestHandler } from './request-handler.ts';
-import type { Route } from './route.ts';
-import type { Router } from './router.ts';
+import type { Match, Router } from './router.ts';
 import type { ServerState } from './server-state.ts';
 import { type Strictness, originForm } from './strictness.ts';
 
 const REFUSED_ORIGIN = new HttpError(403, 'This API does not allow pages of this origin: see CORS_ORIGINS (in code: cors.origins)');
 const NOT_FOUND = new HttpError(404, 'There is nothing at this path');
-const NO_PARAMS: ReadonlyMap<string, string> = new Map();
 
 /** Answers requests, each in the same order: protocol fault, refused origin, preflight, 404, 405, prepare(), the method. */
 export class Dispatcher {
   readonly #state: ServerState;
   readonly #strictness: Strictness;
   readonly #router: Router;
-  readonly #unknown: Route;
 
-  constructor(state: ServerState, strictness: Strictness, router: Router, unknown: Route) {
+  constructor(state: ServerState, strictness: Strictness, router: Router) {
     this.#state = state;
     this.#strictness = strictness;
     this.#router = router;
-    this.#unknown = unknown;
   }
 
   dispatch(request: IncomingMessage, response: ServerResponse): void {
     const fault = this.#strictness.fault(request);
     const target = fault ? '/' : originForm(request.url!);
     const query = target.indexOf('?');
-    const match = fault ? undefined : this.#router.find(query < 0 ? target : target.slice(0, query));
-    const route = match?.route ?? this.#unknown;
-    const exchange = new Exchange(this.#state, route, request, response, target, match?.params ?? NO_PARAMS);
+    const match = fault ? this.#router.unknown : this.#router.find(query < 0 ? target : target.slice(0, query));
+    const exchange = new Exchange(this.#state, match, request, response, target);
     try {
-      exchange.handler = new RequestHandler(exchange);
-      const handler = new route.HandlerClass(exchange);
-      exchange.handler = handler;
-      const grant = route.policy.grant(request.headers.origin, request);
+      const handler = (exchange.handler = new match.route.HandlerClass(exchange));
+      const grant = match.route.policy.grant(request.headers.origin, request);
       let value: unknown;
       if (grant instanceof Promise) {
         value = grant.then((decided) => {
           exchange.grant = decided;
-          return this.#run(exchange, handler, route, fault);
+          return this.#run(exchange, handler, match, fault);
         });
       } else {
         exchange.grant = grant;
-        value = this.#run(exchange, handler, route, fault);
+        value = this.#run(exchange, handler, match, fault);
       }
       if (isThenable(value)) void this.#settle(exchange, value);
       else exchange.finish(value);
     } catch (error) {
+      // Where the constructor threw.
+      exchange.handler ??= new RequestHandler(exchange);
       exchange.fail(error);
     }
   }
 
-  #run(exchange: Exchange, handler: RequestHandler, route: Route, fault: HttpError | undefined): unknown {
+  #run(exchange: Exchange, handler: RequestHandler, match: Match, fault: HttpError | undefined): unknown {
     if (fault) throw fault;
     if (!exchange.grant) throw REFUSED_ORIGIN;
     if (exchange.isPreflight) return handler.doOptions();
-    if (route === this.#unknown) {
+    if (match === this.#router.unknown) {
       if (exchange.target === '*') return handler.doOptions();
       throw NOT_FOUND;
     }
-    const method = route.methods.get(exchange.request.method!);
-    if (!method) throw route.methodNotAllowed;
+    const method = match.route.methods.get(exchange.request.method!);
+    if (!method) throw match.route.methodNotAllowed;
     const prepared = handler.prepare?.();
     return isThenable(prepared) ? prepared.then(() => method.call(handler)) : method.call(handler);
   }

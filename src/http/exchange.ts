@@ -25,6 +25,12 @@ export interface Resource {
   readonly implementation: string;
 }
 
+/** A path's resource, and what the path says in place of each `:name`. */
+interface Match {
+  readonly route: Resource;
+  readonly params: ReadonlyMap<string, string>;
+}
+
 /** What the engine calls on a RequestHandler, each overridable. */
 interface Answerer {
   endHeaders(): Writable;
@@ -61,9 +67,9 @@ export class Exchange implements Answer {
   #over = false;
   #controller: AbortController | undefined;
 
-  constructor(state: ServerState, resource: Resource, request: IncomingMessage, response: ServerResponse, target: string, params: ReadonlyMap<string, string>) {
+  constructor(state: ServerState, { route, params }: Match, request: IncomingMessage, response: ServerResponse, target: string) {
     this.state = state;
-    this.resource = resource;
+    this.resource = route;
     this.request = request;
     this.response = response;
     this.target = target;
@@ -143,7 +149,7 @@ export class Exchange implements Answer {
   /** The method threw `error`, or is given up on because of it. What it had put into the head is dropped. */
   fail(error: unknown): void {
     if (this.#over) return;
-    if (!this.clientLeft && (this.begun || !(error instanceof HttpError))) this.#log(() => this.handler.logError(error));
+    if (!this.clientLeft && (this.begun || !(error instanceof HttpError))) this.#logError(error);
     if (!this.begun) this.#sendProblem(error instanceof HttpError ? error : INTERNAL_ERROR);
     // A reset, so that the client sees the cut even where the end of the connection would be the end of the body.
     else if (!this.response.writableEnded) this.request.socket.resetAndDestroy();
@@ -171,7 +177,7 @@ export class Exchange implements Answer {
       for (const [name, value] of Object.entries(problem.headers)) this.head.add(name, value);
       this.send(JSON.stringify(problem), 'application/problem+json');
     } catch (error) {
-      this.#log(() => this.handler.logError(error));
+      this.#logError(error);
       if (problem === INTERNAL_ERROR || this.begun) this.request.socket.destroy();
       else this.#sendProblem(INTERNAL_ERROR);
     }
@@ -180,7 +186,7 @@ export class Exchange implements Answer {
   #stream(): Writable {
     const { response } = this;
     // What is written after the end is lost, and no reason to stop the server.
-    response.on('error', (error) => this.#log(() => this.handler.logError(error)));
+    response.on('error', (error) => this.#logError(error));
     if (this.request.method !== 'HEAD') {
       response.flushHeaders();
       return response;
@@ -207,18 +213,19 @@ export class Exchange implements Answer {
   #conclude(): void {
     this.#over = true;
     this.state.pending.delete(this);
-    this.#log(() => {
+    try {
       this.handler.logRequest();
-      if (this.state.log.isForPeople) for (const hint of corsHints(this)) this.state.log.hint(hint);
-    });
+    } catch (error) {
+      this.#logError(error);
+    }
+    if (this.state.log.isForPeople) for (const hint of corsHints(this)) this.state.log.hint(hint);
   }
 
-  /** A fault in an overridden log hook stays in the log. */
-  #log(write: () => void): void {
+  #logError(error: unknown): void {
     try {
-      write();
-    } catch (error) {
-      this.state.log.error(error, 'In a log hook');
+      this.handler.logError(error);
+    } catch (fault) {
+      this.state.log.error(fault, 'logError');
     }
   }
 }

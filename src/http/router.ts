@@ -20,6 +20,12 @@ const PATTERN = /^(?:\/[^/?#\s:*%]*|\/:[A-Za-z_]\w*)+$/;
 export class Router {
   readonly #paths = new Map<string, Match>();
   readonly #root: Branch = { segments: new Map() };
+  /** What is found where nothing is. */
+  readonly unknown: Match;
+
+  constructor(unknown: Route) {
+    this.unknown = { route: unknown, params: NO_PARAMS };
+  }
 
   /** Adds a route, and says what is wrong with its pattern, if anything is. */
   add(route: Route): string | undefined {
@@ -48,8 +54,8 @@ export class Router {
     return undefined;
   }
 
-  find(path: string): Match | undefined {
-    return this.#paths.get(path) ?? search(this.#root, path, 1, []);
+  find(path: string): Match {
+    return this.#paths.get(path) ?? search(this.#root, path, 1, []) ?? this.unknown;
   }
 }
 

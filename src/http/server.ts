@@ -12,7 +12,7 @@ import { methodFaults, routeOf, unknownRoute } from './route.ts';
 import { Router } from './router.ts';
 import { ServerState } from './server-state.ts';
 import { registerForShutdown } from './shutdown.ts';
-import { Strictness } from './strictness.ts';
+import { Strictness, isHostName } from './strictness.ts';
 
 /** Path -> class: `/notes`, or `/notes/:id` with what `param('id')` returns. */
 export type Routes = Readonly<Record<`/${string}`, HandlerClass>>;
@@ -46,9 +46,12 @@ export function createServer(routes: Routes, options: ServerOptions = {}): http.
     const isGood = Number.isFinite(value) && (value > 0 || (value === 0 && name === 'handlerTimeout'));
     if (!isGood) faults.push(`${name}: ${value} is not a number above 0`);
   }
+  for (const host of allowedHosts ?? []) {
+    if (!isHostName(host)) faults.push(`allowedHosts: ${host} is no host name: write one such as api.example.com, without scheme and port`);
+  }
   const state = new ServerState(new Log(log), bodyLimit);
   const policy = makePolicy('cors', cors, state.log, faults);
-  const router = new Router();
+  const router = new Router(unknownRoute(policy));
   for (const [path, HandlerClass] of Object.entries(routes)) {
     if (!(HandlerClass?.prototype instanceof RequestHandler)) {
       faults.push(`${path}: write a class that extends RequestHandler`);
@@ -60,7 +63,7 @@ export function createServer(routes: Routes, options: ServerOptions = {}): http.
     if (fault) faults.push(fault);
   }
   if (faults.length) throw new Error(`The server cannot start:\n${faults.join('\n')}`);
-  return serve(state, policy, new Dispatcher(state, new Strictness(allowedHosts), router, unknownRoute(policy)), requestTimeout, handlerTimeout);
+  return serve(state, policy, new Dispatcher(state, new Strictness(allowedHosts), router), requestTimeout, handlerTimeout);
 }
 
 function makePolicy(name: string, options: CorsOptions, log: Log, faults: string[]): CorsPolicy {

@@ -18,6 +18,11 @@ const TARGET = new HttpError(400, 'The request target is no path', CLOSE);
 const MAXIMUM_HEADER_LINES = 100;
 const HOST = /^([a-z0-9._-]+|\[[0-9a-f:.]+\])(?::\d{0,5})?$/i;
 
+/** Whether this can be the name in a Host header, without the port. */
+export function isHostName(name: string): boolean {
+  return HOST.exec(name)?.[1] === name;
+}
+
 export class Strictness {
   readonly #allowedHosts: ReadonlySet<string> | undefined;
   /** The Host header that was found good last: nearly every request has the same. */
