@@ -16,10 +16,11 @@ export async function listen(t: Pick<TestContext, 'after'>, routes: Routes, opti
   const server = createServer(routes, options);
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
-  t.after(async () => {
-    server.closeAllConnections();
+  const sockets = new Set<Socket>();
+  server.on('connection', (socket) => sockets.add(socket));
+  t.after(() => {
     server.close();
-    await once(server, 'close');
+    for (const socket of sockets) socket.destroy();
   });
   const { port } = server.address() as AddressInfo;
   return { server, port, url: `http://127.0.0.1:${port}` };

@@ -8,7 +8,7 @@ export function performHttpFor(t: Pick<TestContext, 'after'>): PerformHttp {
   const agent = new Agent({ keepAlive: true });
   t.after(() => agent.destroy());
   return async ({ method, url, headers, body }) => {
-    const outgoing = request(url, { method, headers: [...headers, ['Host', new URL(url).host], ['Content-Length', String(body?.length ?? 0)]].flat(), agent });
+    const outgoing = request(url, { method, headers: [...headers, ['Host', new URL(url).host], ['Content-Length', String(Buffer.byteLength(body ?? ''))]].flat(), agent });
     outgoing.end(body);
     const [response] = (await once(outgoing, 'response')) as [IncomingMessage];
     const text = Buffer.concat(await response.toArray()).toString();

@@ -4,8 +4,8 @@
  */
 
 import {
-  type Blocked, type Exchange, type HttpRequest, type HttpResponse, type PageRequest, type PerformHttp, type Verdict,
-  fetchAsPage,
+  type Blocked, type BlockedReason, type Exchange, type HttpRequest, type HttpResponse, type PageRequest,
+  type PerformHttp, type Verdict, fetchAsPage,
 } from './browser-model.ts';
 
 /** One thing to change. */
@@ -43,15 +43,17 @@ export function sentenceOf({ kind, why, request }: Exchange): string {
 /** The outcome, in a sentence. */
 export function outcomeOf(page: PageRequest, { allowed, exchanges, response, blocked }: Verdict): string {
   if (!allowed) {
-    const arrived = blocked?.during === 'request' && exchanges.at(-1)?.response;
-    return `${blocked?.detail ?? ''}${arrived ? ' The server did get the request and did act on it; only the page does not get the answer.' : ''}`;
+    const arrived = blocked?.during === 'request' && exchanges.at(-1)?.response !== undefined;
+    return `${blocked?.detail ?? ''}${arrived ? ARRIVED : ''}`;
   }
   if (response) return `The page gets the answer (status ${response.status}).`;
   const method = page.method ?? 'GET';
   return exchanges.length > 0
     ? `The server permits it: a browser would now send the ${method} request.`
-    : `A browser sends this ${method} request without asking first. Whether the page may have the answer, only the answer itself says.`;
+    : `A browser sends this ${method} request without asking first. Only the answer says whether the page may have it.`;
 }
+
+const ARRIVED = ' The request did reach the server, which may have acted on it; only the page does not get the answer.';
 
 /** What a server says of an error in `detail` (RFC 9457). */
 export function problemDetail(response: HttpResponse | undefined): string | undefined {
@@ -70,8 +72,15 @@ export function isTelling([name, value]: readonly [name: string, value: string])
 }
 
 /** What concerns the connection, caches and the browser itself. */
-const HOUSEKEEPING =
-  /^(?:age|alt-svc|cache-control|connection|content-length|content-encoding|content-security-policy|cross-origin-.*|date|expires|keep-alive|last-modified|nel|permissions-policy|referrer-policy|report-to|reporting-endpoints|sec-fetch-.*|server|strict-transport-security|transfer-encoding|via|x-content-type-options|x-frame-options|x-powered-by|x-xss-protection)$/i;
+const HOUSEKEEPING = new RegExp(
+  `^(?:${[
+    'age', 'alt-svc', 'cache-control', 'connection', 'content-encoding', 'content-length', 'content-security-policy',
+    'cross-origin-.*', 'date', 'expires', 'keep-alive', 'last-modified', 'nel', 'permissions-policy', 'referrer-policy',
+    'report-to', 'reporting-endpoints', 'sec-fetch-.*', 'server', 'strict-transport-security', 'transfer-encoding',
+    'via', 'x-content-type-options', 'x-frame-options', 'x-powered-by', 'x-xss-protection',
+  ].join('|')})$`,
+  'i',
+);
 
 // ---- What to change ----
 
@@ -88,8 +97,9 @@ export async function changesFor(page: PageRequest, verdict: Verdict): Promise<C
     changes.push(change);
     if (!response) break;
     answers[exchanges.length - 1] = response;
-    let next = 0;
-    ({ blocked, exchanges } = await fetchAsPage(page, async () => answers[next++] ?? Promise.reject(new Error('not sent'))));
+    const rest = answers.values();
+    const replay = async () => rest.next().value ?? Promise.reject(new Error('No answer was recorded'));
+    ({ blocked, exchanges } = await fetchAsPage(page, replay));
   }
   return changes;
 }
@@ -102,7 +112,8 @@ export function hiddenHeaders({ response, readableHeaders = [] }: Verdict): stri
 
 /** How to let the page read those of the hidden headers that it could want; undefined where there is none. */
 export function exposure(verdict: Verdict): Change | undefined {
-  const names = hiddenHeaders(verdict).filter((name) => !HOUSEKEEPING.test(name) && !/^(?:access-control-.*|vary)$/.test(name));
+  const names = hiddenHeaders(verdict)
+    .filter((name) => !HOUSEKEEPING.test(name) && !/^(?:access-control-.*|vary)$/.test(name));
   if (names.length === 0) return undefined;
   const all = [...listOf(verdict.response, EXPOSED).filter((name) => name !== '*'), ...names];
   return {
@@ -112,15 +123,14 @@ export function exposure(verdict: Verdict): Change | undefined {
 }
 
 /** `exchange` is the last one; without it, the page's call failed before anything was sent. */
-function repair(blocked: Blocked, page: PageRequest, exchange: Exchange | undefined): Repair {
-  const { reason, name = '' } = blocked;
+function repair({ reason, name = '' }: Blocked, page: PageRequest, exchange: Exchange | undefined): Repair {
   const { request, response } = exchange ?? {};
   switch (reason) {
     case 'origin-missing':
     case 'origin-multiple':
     case 'origin-mismatch':
     case 'wildcard-with-credentials':
-      return repairOrigin(blocked, page, request, response);
+      return repairOrigin(reason, page, request, response);
     case 'credentials-not-allowed':
       return {
         text: `Send "${CREDENTIALS}: true" with it, in lower case. ${NO_COOKIES}`,
@@ -131,14 +141,17 @@ function repair(blocked: Blocked, page: PageRequest, exchange: Exchange | undefi
       return { ...repairStatus(request, response), ...(response && { response: { ...response, status: 204 } }) };
     case 'malformed-allow-list': {
       const names = listOf(response, name).filter((item) => /^[\w!#$%&'*+.^`|~-]+$/.test(item)).join(', ');
-      return { text: `Write ${name} as names with commas between them, and nothing else: "${name}: ${names}".`, ...repaired(response, name, names) };
+      return {
+        text: `Write ${name} as names with commas between them, and nothing else: "${name}: ${names}".`,
+        ...repaired(response, name, names),
+      };
     }
     case 'method-not-allowed':
       return repairMethod(name, page, request, response);
     case 'header-not-allowed': {
-      const asked = headerOf(request, 'Access-Control-Request-Headers')?.split(',') ?? [name];
+      const asked = listOf(request, 'Access-Control-Request-Headers');
       const allowed = named(page, listOf(response, HEADERS).map((item) => item.toLowerCase()));
-      const missing = asked.filter((item) => !allowed.includes(item) && (item === name || !listOf(response, HEADERS).includes('*')));
+      const missing = asked.filter((item) => item === name || !(allowed.includes(item) || allowed.includes('*')));
       const list = [...allowed, ...missing];
       return {
         text: `Allow ${missing.join(' and ')} in the answer to the preflight: "${HEADERS}: ${list.join(', ')}".`,
@@ -147,14 +160,18 @@ function repair(blocked: Blocked, page: PageRequest, exchange: Exchange | undefi
       };
     }
     case 'preflight-redirect':
-      return { text: `Call the address that the server redirects to at once: ${absolute(request, response) ?? 'it is in Location'}. Often only https:// or a slash at the end is missing. A preflight is never redirected.` };
+      return {
+        text:
+          `Call ${target(request, response) ?? 'the address in Location'} at once, where the server redirects to. ` +
+          'Often only https:// or a slash at the end is missing. A browser never follows the redirect of a preflight.',
+      };
     case 'redirect-location':
     case 'redirect-scheme':
     case 'redirect-limit':
     case 'redirect-credentials':
-      return { text: 'Call the final address at once instead of one that redirects, or mend the Location that the server sends.' };
+      return { text: 'Call the final address at once, or mend the Location that the server sends.' };
     case 'network-error':
-      return { text: 'Start the server, or mend the address. A browser tells a page no more than "Failed to fetch" or "NetworkError", as it does for CORS.' };
+      return { text: 'Start the server, or mend the address.' };
     case 'invalid-url':
     case 'url-scheme':
       return { text: 'Write the whole address, such as http://localhost:8000/notes.' };
@@ -164,47 +181,65 @@ function repair(blocked: Blocked, page: PageRequest, exchange: Exchange | undefi
     case 'forbidden-method':
       return { text: 'Use another method, such as GET or POST.' };
     case 'invalid-header':
-      return { text: `Mend the header in the page's code: a name such as x-token, and a value on one line without letters beyond Latin-1.` };
+      return { text: 'Mend the header: a name such as x-token, a value on one line, and no letters beyond Latin-1.' };
     case 'body-not-allowed':
-      return { text: 'Send the body with POST or PUT, or what it says in the query of the address.' };
+      return { text: 'Send the body with POST or PUT, or put what it says into the query of the address.' };
   }
 }
 
-function repairOrigin({ reason }: Blocked, page: PageRequest, request: HttpRequest | undefined, response: HttpResponse | undefined): Repair {
+function repairOrigin(
+  reason: BlockedReason, page: PageRequest, request: HttpRequest | undefined, response: HttpResponse | undefined,
+): Repair {
   const origin = headerOf(request, 'Origin') ?? page.origin;
   if (origin === 'null' && page.origin !== 'null') {
-    return { text: `Call ${request?.url} at once. After a redirect from one site to another, a browser no longer says which page asks (Origin: null).` };
+    return {
+      text:
+        `Call ${request?.url} at once. ` +
+        'After a redirect from one site to another, a browser no longer says which page asks (Origin: null).',
+    };
   }
   const current = headerOf(response, ORIGIN);
   const isWithCookies = page.credentials === 'include';
-  const cause: Partial<Record<Blocked['reason'], string>> = {
-    'origin-multiple': 'Only one origin counts: where several pages may call, compare the request\'s Origin with your list, and send back that one. If the header is there twice, the application and a proxy before it both add it: leave it to one of them.',
-    // Where the next header is missing as well, its text says this.
-    'wildcard-with-credentials': headerOf(response, CREDENTIALS) === 'true' ? NO_COOKIES : '',
-  };
-  const repairs: Repair = {
-    text: [
-      `Send "${ORIGIN}: ${origin}"${current === undefined ? '' : ` instead of "${current}"`} with every answer, errors and the answer to the preflight included, and "Vary: Origin" with it${isWithCookies ? '' : ' (or "*", if any page may read it)'}.`,
-      cause[reason] ?? '',
-    ].join(' ').trim(),
-    ...repaired(response, ORIGIN, origin),
-  };
-  if (origin === 'null') {
-    repairs.text = 'This page has no origin that a server could know it by (a file, or a sandboxed frame: Origin: null). Serve it from a web server of its own, such as http://localhost:5173, and let that origin in.';
-  } else if (!/^https?:/.test(origin)) {
-    repairs.code = `origins: (origin) => origin === '${origin}', among the cors options`;
-  } else if (isWithCookies && origin.startsWith('http:') && !isLoopback(new URL(origin).hostname)) {
-    repairs.variable = `CORS_ORIGINS=${origin.replace('http:', 'https:')}`;
-    repairs.code = 'serve the page over https: this template lets no http: page of another machine use cookies';
-  } else {
-    repairs.variable = `CORS_ORIGINS=${origin}`;
+  const instead = current === undefined ? '' : ` instead of "${current}"`;
+  const anyPage = isWithCookies ? '' : ' (or "*", if any page may read it)';
+  const sentences = [
+    `Send "${ORIGIN}: ${origin}"${instead} with every answer, errors and the answer to the preflight included,`,
+    `and "Vary: Origin" with it${anyPage}.`,
+  ];
+  if (reason === 'origin-multiple') {
+    sentences.push(
+      "Only one origin counts: look for the request's Origin in the list of those that may call, and send back that one.",
+      'If the header is there twice, the application and a proxy before it both add it: leave it to one of them.',
+    );
   }
-  // To go on would be to guess.
+  // Where the other header is missing as well, its own text says this.
+  if (reason === 'wildcard-with-credentials' && headerOf(response, CREDENTIALS) === 'true') sentences.push(NO_COOKIES);
+  const change = { text: sentences.join(' '), ...templateOrigin(origin, isWithCookies) };
+  // Whom this template refuses, it tells nothing more: to go on would be to guess.
   if (response?.status === 403 && isTemplateAnswer(response)) {
-    repairs.text += ' Then ask again: a page that is refused is not told what else it lacks.';
-    delete repairs.response;
+    return { ...change, text: `${change.text} Then ask again: a page that is refused is not told what else it lacks.` };
   }
-  return repairs;
+  return { ...change, ...repaired(response, ORIGIN, origin) };
+}
+
+/** How this template lets an origin in; without a list where none can. */
+function templateOrigin(origin: string, isWithCookies: boolean): Partial<Change> {
+  if (origin === 'null') {
+    return {
+      text:
+        'This page has no origin that a server could know it by (a file, or a sandboxed frame: Origin: null). ' +
+        'Serve it from a web server of its own, such as http://localhost:5173, and let that origin in. ' +
+        `Where any page may read the answer without cookies, "${ORIGIN}: *" lets this one in, too.`,
+    };
+  }
+  if (!/^https?:/.test(origin)) return { code: `origins: (origin) => origin === '${origin}', among the cors options` };
+  if (isWithCookies && origin.startsWith('http:') && !isLoopback(new URL(origin).hostname)) {
+    return {
+      variable: `CORS_ORIGINS=${origin.replace('http:', 'https:')}`,
+      code: 'serve the page over https: with cookies, this template lets in no http: page of another machine',
+    };
+  }
+  return { variable: `CORS_ORIGINS=${origin}` };
 }
 
 function repairStatus(request: HttpRequest | undefined, response: HttpResponse | undefined): Change {
@@ -212,22 +247,29 @@ function repairStatus(request: HttpRequest | undefined, response: HttpResponse |
   const status = response?.status ?? 0;
   const text = `Answer the preflight, OPTIONS ${pathname}, with status 204.`;
   if (status === 421) {
-    return { text: `${text} It is refused because of its Host, ${host}.`, variable: `ALLOWED_HOSTS=${host.replace(/:\d+$/, '')}` };
+    const name = host.replace(/:\d+$/, '');
+    return { text: `${text} It is refused because of its Host, ${host}.`, variable: `ALLOWED_HOSTS=${name}` };
   }
   if (status === 401 || status === 403) {
-    return { text: `${text} It must not ask who is there: a preflight never carries cookies, nor an Authorization header.` };
+    return { text: `${text} Do not ask for a login: a preflight carries no cookies and no Authorization header.` };
   }
   if (status === 404 || status === 405 || status === 501) {
-    return { text: `${text} The server does not know OPTIONS here: a CORS setting or middleware of your framework adds it.` };
+    return { text: `${text} The server does not know OPTIONS here: the CORS setting of your framework adds it.` };
   }
   return { text: status >= 500 ? `${text} The server failed: its log should say why.` : text };
 }
 
-function repairMethod(method: string, page: PageRequest, request: HttpRequest | undefined, response: HttpResponse | undefined): Repair {
+function repairMethod(
+  method: string, page: PageRequest, request: HttpRequest | undefined, response: HttpResponse | undefined,
+): Repair {
   const allowed = named(page, listOf(response, METHODS));
   const capitals = method.toUpperCase();
   if (method !== capitals && allowed.includes(capitals)) {
-    return { text: `Write method: '${capitals}' in the page's fetch(). Upper and lower case count, and fetch() turns only get, head, post, put, delete and options into capitals.` };
+    return {
+      text:
+        `Write method: '${capitals}' in the page's fetch(). Upper and lower case count, ` +
+        'and fetch() turns only get, head, post, put, delete and options into capitals.',
+    };
   }
   const list = [...allowed, method].join(', ');
   const name = `do${method.toLowerCase().replace(/(?:^|-)./g, (letter) => letter.slice(-1).toUpperCase())}`;
@@ -240,7 +282,8 @@ function repairMethod(method: string, page: PageRequest, request: HttpRequest | 
 
 // ---- Is it this template? ----
 
-const TELLING_DETAIL = /^There is nothing at this path$|^This path answers [A-Z]|: see CORS_ORIGINS |: add the name to ALLOWED_HOSTS /;
+const TELLING_DETAIL =
+  /^There is nothing at this path$|^This path answers [A-Z]|: see CORS_ORIGINS |: add the name to ALLOWED_HOSTS /;
 
 /** Whether this answer could only come from a server made from this template, as far as its words are unchanged. */
 export function isTemplateAnswer(response: HttpResponse | undefined): boolean {
@@ -261,7 +304,8 @@ export async function isTemplate({ exchanges }: Verdict, performHttp: PerformHtt
 }
 
 export const HOW_TO_SET =
-  'Start the server with these variables. If a list has other entries already, keep them: one,two. A class with a policy of its own (static cors) has it there.';
+  'Start the server with these variables. If a list has other entries already, keep them: one,two. ' +
+  'A class with a policy of its own (static cors) has it there.';
 
 /** What to write where it is; undefined where that is nothing. */
 export function templateLines(changes: readonly Change[]): { variables: string[]; code: string[] } | undefined {
@@ -275,7 +319,8 @@ export function templateLines(changes: readonly Change[]): { variables: string[]
 type Message = Pick<HttpRequest | HttpResponse, 'headers'>;
 
 function headerOf(message: Message | undefined, name: string): string | undefined {
-  const values = (message?.headers ?? []).filter((header) => header[0].toLowerCase() === name.toLowerCase()).map(([, value]) => value);
+  const lines = (message?.headers ?? []).filter((header) => header[0].toLowerCase() === name.toLowerCase());
+  const values = lines.map(([, value]) => value);
   return values.length > 0 ? values.join(', ') : undefined;
 }
 
@@ -294,7 +339,7 @@ function repaired(response: HttpResponse | undefined, name: string, value: strin
   return { response: { ...response, headers: [...others, [name, value]] } };
 }
 
-function absolute(request: HttpRequest | undefined, response: HttpResponse | undefined): string | undefined {
+function target(request: HttpRequest | undefined, response: HttpResponse | undefined): string | undefined {
   try {
     return new URL(headerOf(response, 'Location') ?? '', request?.url).href;
   } catch {

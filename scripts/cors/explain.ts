@@ -3,9 +3,12 @@
 import { STATUS_CODES } from 'node:http';
 import { parseArgs, stripVTControlCharacters } from 'node:util';
 import {
-  type Change, HOW_TO_SET, changesFor, exposure, hiddenHeaders, isTelling, isTemplate, outcomeOf, problemDetail, sentenceOf, templateLines,
+  type Change, HOW_TO_SET, changesFor, exposure, hiddenHeaders, isTelling, isTemplate, outcomeOf, problemDetail,
+  sentenceOf, templateLines,
 } from './advice.ts';
-import { type Exchange, type PageRequest, type Verdict, fetchAsPage, isForbiddenRequestHeader, normaliseMethod } from './browser-model.ts';
+import {
+  type Exchange, type PageRequest, type Verdict, fetchAsPage, isForbiddenRequestHeader, normaliseMethod,
+} from './browser-model.ts';
 import { performHttp } from './perform-http.ts';
 
 const DEFAULT_ORIGIN = 'https://app.example.com';
@@ -79,7 +82,9 @@ class Misunderstanding extends Error {}
 function readQuestion(commandLine: string[]): Question | 'help' {
   const { values, positionals } = parse(commandLine);
   if (values.help) return 'help';
-  if (positionals.length !== 1) throw new Misunderstanding('Write one URL, such as http://localhost:8000/notes (--help shows the options).');
+  if (positionals.length !== 1) {
+    throw new Misunderstanding('Write one URL, such as http://localhost:8000/notes (--help shows the options).');
+  }
   const method = normaliseMethod(values.method ?? 'GET');
   return {
     page: {
@@ -120,8 +125,9 @@ function parse(commandLine: string[]) {
 
 function readUrl(text: string): string {
   if (/^https?:\/\//i.test(text) && URL.canParse(text)) return text;
-  const guess = `http://${text}`;
-  throw new Misunderstanding(`${text} is no address of a server: write ${!text.includes('://') && URL.canParse(guess) ? guess : 'one such as http://localhost:8000/notes'}`);
+  const isBare = !text.includes('://') && URL.canParse(`http://${text}`);
+  const advice = isBare ? `http://${text}` : 'one such as http://localhost:8000/notes';
+  throw new Misunderstanding(`${text} is no address of a server: write ${advice}`);
 }
 
 /** As browsers write it. */
@@ -131,15 +137,18 @@ function readOrigin(text: string): string {
   const origin = URL.canParse(url) ? new URL(url).origin : 'null';
   // Browsers know origins beside http: and https:, such as those of extensions, that new URL does not.
   if (text === origin || (origin === 'null' && /^[a-z][a-z0-9+.-]*:\/\/[^/?#]+$/.test(text))) return text;
-  throw new Misunderstanding(`--origin ${text} is not what browsers send: write ${origin === 'null' ? DEFAULT_ORIGIN : origin}`);
+  const advice = origin === 'null' ? DEFAULT_ORIGIN : origin;
+  throw new Misunderstanding(`--origin ${text} is not what browsers send: write ${advice}`);
 }
 
 function readHeader(text: string): [name: string, value: string] {
   const colon = text.indexOf(':');
   const name = colon < 0 ? text : text.slice(0, colon);
-  const header: [string, string] = [name, colon < 0 ? (USUAL_VALUES[name.toLowerCase()] ?? '1') : text.slice(colon + 1).trim()];
-  if (isForbiddenRequestHeader(header)) throw new Misunderstanding(`--header ${name}: no page can set it, the browser alone does. Leave it out.`);
-  return header;
+  const value = colon < 0 ? (USUAL_VALUES[name.toLowerCase()] ?? '1') : text.slice(colon + 1).trim();
+  if (isForbiddenRequestHeader([name, value])) {
+    throw new Misunderstanding(`--header ${name}: no page can set it, the browser alone does. Leave it out.`);
+  }
+  return [name, value];
 }
 
 // ---- The answer ----
@@ -170,7 +179,8 @@ const red = style(31);
 const green = style(32);
 const yellow = style(33);
 
-function print({ page, isOriginGiven }: Question, { allowed, sent, verdict, changes, exposure: exposed, isTemplate: isOurs }: Answer): void {
+function print({ page, isOriginGiven }: Question, answer: Answer): void {
+  const { allowed, sent, verdict, changes } = answer;
   const cookies = page.credentials === 'include' ? ', with cookies' : '';
   paragraph(`A page of ${bold(page.origin)} calls ${bold(`${page.method} ${page.url}`)}${cookies}.`);
   if (!isOriginGiven) paragraph(dim('(No --origin was given, so this is a page that the server may not know.)'));
@@ -181,7 +191,8 @@ function print({ page, isOriginGiven }: Question, { allowed, sent, verdict, chan
   if (allowed === null) {
     paragraph(`${bold(yellow('NOT SENT'))}  ${outcome} Add --send to send it.`);
   } else if (allowed) {
-    paragraph(`${bold(green('ALLOWED'))}  ${outcome}${sent ? '' : ' It was not sent, because it could change something: add --send to send it.'}`);
+    const notSent = sent ? '' : ' It was not sent, because it could change something: add --send to send it.';
+    paragraph(`${bold(green('ALLOWED'))}  ${outcome}${notSent}`);
   } else {
     paragraph(`${bold(red('BLOCKED'))}  ${outcome}`);
     paragraph(dim(`The standard: ${verdict.blocked?.section} (https://fetch.spec.whatwg.org).`));
@@ -191,8 +202,8 @@ function print({ page, isOriginGiven }: Question, { allowed, sent, verdict, chan
     line(`The page can read: ${list(verdict.readableHeaders ?? [])}.`);
     paragraph(`It cannot read: ${list(hiddenHeaders(verdict))}.`);
   }
-  if (changes.length > 0) printChanges('What to change', changes, isOurs);
-  if (exposed) printChanges('If the page needs more', [exposed], isOurs);
+  if (changes.length > 0) printChanges('What to change', changes, answer.isTemplate);
+  if (answer.exposure) printChanges('If the page needs more', [answer.exposure], answer.isTemplate);
 }
 
 function printExchange(exchange: Exchange, number: number): void {
@@ -211,14 +222,14 @@ function printExchange(exchange: Exchange, number: number): void {
   console.log();
 }
 
-function printChanges(title: string, changes: Change[], isOurs: boolean): void {
+function printChanges(title: string, changes: Change[], isForTemplate: boolean): void {
   line(bold(title));
   for (const { text } of changes) line(printable(`- ${text}`));
   console.log();
   const lines = templateLines(changes);
   if (!lines) return;
-  if (!isOurs) {
-    paragraph(dim('(Nothing in its answers shows that this server is made from this template. If it is, the README says which variable or method does this.)'));
+  if (!isForTemplate) {
+    paragraph(dim(NOT_RECOGNISED));
     return;
   }
   line(`${bold('In this server')}, which is made from this template, as its errors show:`);
@@ -228,13 +239,17 @@ function printChanges(title: string, changes: Change[], isOurs: boolean): void {
   if (lines.variables.length > 0) paragraph(dim(HOW_TO_SET));
 }
 
+const NOT_RECOGNISED =
+  '(Nothing in its answers shows that this server is made from this template. ' +
+  'If it is, the README says which variable or method does this.)';
+
 function list(names: readonly string[]): string {
   return printable(names.join(', ')) || 'nothing';
 }
 
 /** What a server says must not steer the terminal. */
 function printable(text: string): string {
-  return text.replace(/[\0-\x1F\x7F-\x9F]/g, (character) => `\\x${character.charCodeAt(0).toString(16).padStart(2, '0')}`);
+  return text.replace(/[\0-\x1F\x7F-\x9F]/g, (control) => `\\x${control.charCodeAt(0).toString(16).padStart(2, '0')}`);
 }
 
 function paragraph(text: string): void {
@@ -244,7 +259,7 @@ function paragraph(text: string): void {
 
 /** Words in lines of at most 100 columns; what follows a number or a dash is indented. */
 function line(text: string): void {
-  const width = Math.min(process.stdout.columns ?? 100, 100);
+  const width = Math.min(process.stdout.columns || 100, 100);
   const indent = ' '.repeat(/^(?:\d+\. |- )?/.exec(text)?.[0].length ?? 0);
   let current = '';
   for (const word of text.split(' ')) {

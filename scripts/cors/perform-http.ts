@@ -19,7 +19,8 @@ const REASONS: Record<string, string> = {
 /** Sends one request with exactly these headers, and shows every header line of the answer as it came. */
 export async function performHttp({ method, url, headers, body }: HttpRequest): Promise<HttpResponse> {
   const { protocol, host } = new URL(url);
-  const length = body === undefined && /^(?:GET|HEAD|OPTIONS)$/.test(method) ? [] : ['Content-Length', String(Buffer.byteLength(body ?? ''))];
+  const isBare = body === undefined && /^(?:GET|HEAD|OPTIONS)$/.test(method);
+  const length = isBare ? [] : ['Content-Length', String(Buffer.byteLength(body ?? ''))];
   const signal = AbortSignal.timeout(PATIENCE);
   try {
     const response = await new Promise<IncomingMessage>((resolve, reject) => {

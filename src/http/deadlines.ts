@@ -13,9 +13,9 @@ export function watchDeadlines(state: ServerState, seconds: number): NodeJS.Time
   const allowed = Math.ceil(seconds / interval);
   return setInterval(() => {
     state.sweeps++;
-    for (const answer of state.pending) {
-      if (state.sweeps - answer.pendingSince <= allowed) break;
-      if (!answer.begun) answer.fail(answer.request.complete ? TOO_SLOW : BODY_TOO_SLOW);
+    for (const answer of [...state.pending]) {
+      const isLate = state.sweeps - answer.pendingSince > allowed;
+      if (isLate && !answer.begun) answer.fail(answer.request.complete ? TOO_SLOW : BODY_TOO_SLOW);
     }
   }, interval * 1000).unref();
 }

@@ -33,11 +33,11 @@ export class Dispatcher {
       let value: unknown;
       if (grant instanceof Promise) {
         value = grant.then((decided) => {
-          exchange.grant = decided;
+          exchange.decideGrant(decided);
           return this.#run(exchange, handler, match, fault);
         });
       } else {
-        exchange.grant = grant;
+        exchange.decideGrant(grant);
         value = this.#run(exchange, handler, match, fault);
       }
       if (isThenable(value)) void this.#settle(exchange, value);
@@ -64,8 +64,7 @@ export class Dispatcher {
   }
 
   async #settle(exchange: Exchange, value: PromiseLike<unknown>): Promise<void> {
-    exchange.pendingSince = this.#state.sweeps;
-    this.#state.pending.add(exchange);
+    this.#state.await(exchange);
     try {
       exchange.finish(await value);
     } catch (error) {

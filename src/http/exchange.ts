@@ -16,6 +16,8 @@ const INTERNAL_ERROR = new HttpError(500);
 export interface Resource {
   /** As the routes have it: `/notes/:id`. */
   readonly pattern: string;
+  /** Of its parameters: `id`. */
+  readonly names: readonly string[];
   readonly policy: CorsPolicy;
   /** RFC 9110, section 10.2.1. */
   readonly allow: string;
@@ -25,10 +27,10 @@ export interface Resource {
   readonly implementation: string;
 }
 
-/** A path's resource, and what the path says in place of each `:name`. */
+/** A path's resource, and what the path says in place of each of its names. */
 interface Match {
   readonly route: Resource;
-  readonly params: ReadonlyMap<string, string>;
+  readonly values: readonly string[];
 }
 
 /** What the engine calls on a RequestHandler, each overridable. */
@@ -50,13 +52,16 @@ export class Exchange implements Answer {
   readonly response: ServerResponse;
   /** Path and query (RFC 9112, section 3.2.1, origin-form). */
   readonly target: string;
-  readonly params: ReadonlyMap<string, string>;
+  /** What the path says in place of each of the resource's names, as it was sent. */
+  readonly values: readonly string[];
   readonly startedAt: number;
   handler!: Answerer;
   head = new AnswerHead();
   /** Undefined where the origin is refused. */
   grant: Grant | undefined = UNGRANTED;
+  isPreflight = false;
   begun = false;
+  place = -1;
   pendingSince = 0;
   readonly #connection: Connection | undefined;
   #grantSent = false;
@@ -67,13 +72,13 @@ export class Exchange implements Answer {
   #over = false;
   #controller: AbortController | undefined;
 
-  constructor(state: ServerState, { route, params }: Match, request: IncomingMessage, response: ServerResponse, target: string) {
+  constructor(state: ServerState, { route, values }: Match, request: IncomingMessage, response: ServerResponse, target: string) {
     this.state = state;
     this.resource = route;
     this.request = request;
     this.response = response;
     this.target = target;
-    this.params = params;
+    this.values = values;
     this.startedAt = state.log.now();
     this.#connection = state.connections.get(request.socket);
     if (this.#connection) this.#connection.last = this;
@@ -84,8 +89,9 @@ export class Exchange implements Answer {
     return this.request.socket.destroyed && !this.response.writableFinished;
   }
 
-  get isPreflight(): boolean {
-    return this.grant !== undefined && this.grant !== UNGRANTED && isPreflight(this.request);
+  decideGrant(grant: Grant | undefined): void {
+    this.grant = grant;
+    this.isPreflight = grant !== undefined && grant !== UNGRANTED && isPreflight(this.request);
   }
 
   /** Puts in what the request's origin is granted (Fetch, "CORS protocol", HTTP responses); once. */
@@ -94,9 +100,8 @@ export class Exchange implements Answer {
     this.#grantSent = true;
     if (!this.grant) return;
     const { fields } = this.head;
-    const preflight = this.isPreflight;
-    fields.push(...(preflight ? this.grant.preflight : this.grant.actual));
-    if (!preflight) return;
+    fields.push(...(this.isPreflight ? this.grant.preflight : this.grant.actual));
+    if (!this.isPreflight) return;
     fields.push('Access-Control-Allow-Methods', this.resource.corsMethods);
     const mirrored = this.resource.policy.mirrorsHeaders && mirroredHeaders(this.request);
     if (mirrored) fields.push('Access-Control-Allow-Headers', mirrored);
@@ -114,10 +119,12 @@ export class Exchange implements Answer {
     if (head.closes && this.#connection) this.#connection.isClosing = true;
     head.complete(body, this.#contentType, this.resource.policy.vary);
     response.writeHead(head.status, head.fields);
-    if (body === undefined) return this.#stream();
+    const stream = body === undefined ? this.#stream() : response;
     if (mustLinger) this.#linger(body);
-    else response.end(body);
-    return response;
+    else if (body !== undefined) response.end(body);
+    // Only now: node's own server.timeout starts a timer for every request, and costs each 2 % of its time.
+    if (this.#connection && !response.writableFinished) this.request.socket.setTimeout(this.state.readTimeout);
+    return stream;
   }
 
   /** Sends the whole body before the headers have left, a part of it afterwards. */
@@ -212,7 +219,7 @@ export class Exchange implements Answer {
 
   #conclude(): void {
     this.#over = true;
-    this.state.pending.delete(this);
+    this.state.settle(this);
     try {
       this.handler.logRequest();
     } catch (error) {

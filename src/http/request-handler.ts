@@ -68,7 +68,8 @@ export class RequestHandler {
    * @throws HttpError 400 where it cannot be decoded; Error where the route has no such name
    */
   param(name: string): string {
-    const value = this.#exchange.params.get(name);
+    const { resource, values } = this.#exchange;
+    const value = values[resource.names.indexOf(name)];
     if (value === undefined) throw new Error(`The route of ${this.constructor.name} has no :${name}`);
     try {
       return decodeURIComponent(value);

@@ -51,17 +51,18 @@ function implementationsOf({ prototype }: HandlerClass): Map<string, Implementat
 }
 
 function makeRoute(
-  pattern: string, HandlerClass: HandlerClass, policy: CorsPolicy, methods: Route['methods'], names: string[], narrowed?: readonly string[],
+  pattern: string, HandlerClass: HandlerClass, policy: CorsPolicy, methods: Route['methods'], allowed: string[], narrowed?: readonly string[],
 ): Route {
-  const allow = names.join(', ');
-  const written = names.filter((name) => name !== 'HEAD' && name !== 'OPTIONS').map((name) => METHOD_NAMES.get(name));
+  const allow = allowed.join(', ');
+  const written = allowed.filter((name) => name !== 'HEAD' && name !== 'OPTIONS').map((name) => METHOD_NAMES.get(name));
   return {
     pattern,
+    names: [...pattern.matchAll(/:(\w+)/g)].map((match) => match[1]!),
     HandlerClass,
     policy,
     methods,
     allow,
-    corsMethods: names.filter((name) => narrowed?.includes(name) ?? true).join(', '),
+    corsMethods: allowed.filter((name) => narrowed?.includes(name) ?? true).join(', '),
     implementation: `${HandlerClass.name} has ${written.join(', ')}`,
     methodNotAllowed: new HttpError(405, `This path answers ${allow}`, { Allow: allow }),
   };

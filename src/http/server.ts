@@ -49,7 +49,7 @@ export function createServer(routes: Routes, options: ServerOptions = {}): http.
   for (const host of allowedHosts ?? []) {
     if (!isHostName(host)) faults.push(`allowedHosts: ${host} is no host name: write one such as api.example.com, without scheme and port`);
   }
-  const state = new ServerState(new Log(log), bodyLimit);
+  const state = new ServerState(new Log(log), bodyLimit, Math.ceil((requestTimeout + handlerTimeout) * 1000));
   const policy = makePolicy('cors', cors, state.log, faults);
   const router = new Router(unknownRoute(policy));
   for (const [path, HandlerClass] of Object.entries(routes)) {
@@ -102,11 +102,10 @@ function serve(state: ServerState, policy: CorsPolicy, dispatcher: Dispatcher, r
     });
   });
 
-  // Idle for longer than any wait that is allowed: a client that does not read. A handler without a deadline may wait on.
-  server.timeout = Math.ceil((requestTimeout + handlerTimeout) * 1000);
+  // A client that does not read, or that keeps a connection for nothing; not a stream that has nothing to say yet.
   server.on('timeout', (socket) => {
     const last = state.connections.get(socket)?.last;
-    if (last && !last.response.writableEnded && socket.writableLength === 0) socket.setTimeout(server.timeout);
+    if (last && !last.response.writableEnded && socket.writableLength === 0) socket.setTimeout(state.readTimeout);
     else socket.destroy();
   });
 

@@ -1,0 +1,122 @@
+import { execFile } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { promisify } from 'node:util';
+import { ourHeaderLines } from './against-limit.ts';
+import { answerTo } from './answer.ts';
+import { LOADS, type Load, ORIGIN, ORIGINS, requestBytes } from './loads.ts';
+import { listen, ourServer, startMain } from './our-server.ts';
+import { showProgress } from './progress.ts';
+import { table } from './report.ts';
+import { type ServerProcess, cpuSeconds, peakMemory, startServer } from './server-process.ts';
+import { median } from './statistics.ts';
+
+const ROUNDS = 5;
+const CONNECTIONS = 25;
+/** In seconds. */
+const DURATION = 2;
+const WARM_UP = 1;
+
+interface Contestant {
+  readonly name: string;
+  readonly start: () => Promise<ServerProcess>;
+}
+
+/** What one run of a load showed. */
+interface Run {
+  /** CPU time a request, in microseconds. */
+  readonly cpu: number;
+  /** Requests a second. */
+  readonly rate: number;
+  /** In milliseconds. */
+  readonly p99: number;
+}
+
+const FIGURES = [
+  { key: 'cpu', title: 'CPU a request, µs', digits: 1 },
+  { key: 'rate', title: 'requests a second', digits: 0 },
+  { key: 'p99', title: 'p99, ms', digits: 1 },
+] as const;
+
+const load = promisify(execFile);
+
+/** This server beside what its users would pick otherwise, each a process of its own, in turn under the same loads. */
+export async function againstPeers(): Promise<string> {
+  if (!existsSync(new URL('node_modules/autocannon', import.meta.url))) throw new Error('First run: npm ci --prefix scripts/bench');
+  const running: { name: string; server: ServerProcess; runs: Record<string, Run[]> }[] = [];
+  const missing: string[] = [];
+  for (const { name, start } of await contestants()) {
+    try {
+      const server = await start();
+      for (const load of LOADS) await expectAnswer(server.port, load);
+      running.push({ name, server, runs: Object.fromEntries(LOADS.map((load) => [load.name, []])) });
+    } catch (error) {
+      missing.push(`${name} is missing: ${(error as Error).message.split('\n').find((line) => line.includes('Error')) ?? (error as Error).message}`);
+    }
+  }
+
+  for (let round = 0; round <= ROUNDS; round++) {
+    for (const load of LOADS) {
+      for (const { name, server, runs } of round % 2 ? running : running.toReversed()) {
+        showProgress(`${round === 0 ? 'warming up' : `round ${round} of ${ROUNDS}`}: ${load.name}, ${name}`);
+        const run = await runLoad(server, load, round === 0 ? WARM_UP : DURATION);
+        if (round > 0) runs[load.name]!.push(run);
+      }
+    }
+  }
+  showProgress('');
+
+  const memory = running.map(({ server }) => peakMemory(server.id));
+  for (const { server } of running) await server.stop();
+  const tables = LOADS.map(({ name }) => {
+    const medians = running.map(({ runs }) => FIGURES.map(({ key }) => median(runs[name]!.map((run) => run[key]))));
+    const rows = running.map((contestant, row) => [
+      contestant.name,
+      ...FIGURES.flatMap(({ digits }, column) => withRatio(medians[row]![column]!, medians[0]![column]!, digits)),
+    ]);
+    return `${name}\n\n${table(['', ...FIGURES.flatMap(({ title }) => [title, 'ratio'])], rows)}`;
+  });
+  const memoryTable = table(['', 'peak memory, MB', 'ratio'], running.map(({ name }, row) => [name, ...withRatio(memory[row]!, memory[0]!, 0)]));
+  return [...tables, memoryTable, ...missing].join('\n\n');
+}
+
+async function contestants(): Promise<Contestant[]> {
+  const file = (name: string) => new URL(name, import.meta.url).pathname;
+  const origins = JSON.stringify(ORIGINS);
+  const server = ourServer();
+  const headerLines = JSON.stringify(await ourHeaderLines(await listen(server)));
+  server.close();
+  const peer = (name: string) => ({ name, start: () => startServer(process.execPath, [file(`peers/${name}.js`), origins]) });
+  return [
+    { name: 'this server', start: startMain },
+    { name: 'the limit', start: () => startServer(process.execPath, [...process.execArgv, file('limit.ts'), origins, headerLines]) },
+    peer('fastify'),
+    peer('hono'),
+    peer('express'),
+    { name: 'Python', start: () => startServer('python3', [file('peers/python.py'), origins]) },
+  ];
+}
+
+/** Whether a server does at all what it is compared for. */
+async function expectAnswer(port: number, load: Load): Promise<void> {
+  const answer = await answerTo(port, requestBytes(load));
+  const [head = '', body] = answer.split('\r\n\r\n');
+  const isRight =
+    head.startsWith(`HTTP/1.1 ${load.status} `) &&
+    body === load.answer &&
+    new RegExp(`^access-control-allow-origin: ${ORIGIN}$`, 'im').test(head) &&
+    /^access-control-allow-credentials: true$/im.test(head);
+  if (!isRight) throw new Error(`Error: it answered ${load.name} with ${JSON.stringify(answer)}`);
+}
+
+async function runLoad({ id, port }: ServerProcess, { method, headers, body }: Load, duration: number): Promise<Run> {
+  const options = { url: `http://127.0.0.1:${port}/`, method, headers, body, duration, connections: CONNECTIONS };
+  const before = cpuSeconds(id);
+  const { stdout } = await load(process.execPath, [new URL('load-generator.js', import.meta.url).pathname, JSON.stringify(options)]);
+  const seen = JSON.parse(stdout) as { requests: number; duration: number; p99: number; failed: number };
+  if (seen.failed > 0) throw new Error(`${seen.failed} of ${seen.requests} requests failed`);
+  return { cpu: ((cpuSeconds(id) - before) * 1e6) / seen.requests, rate: seen.requests / seen.duration, p99: seen.p99 };
+}
+
+function withRatio(value: number, ours: number, digits: number): [string, string] {
+  return [value.toFixed(digits), (value / ours).toFixed(2)];
+}

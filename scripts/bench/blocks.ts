@@ -1,0 +1,79 @@
+import { type ChildProcess, fork } from 'node:child_process';
+import { once } from 'node:events';
+import type { Order } from './block-client.ts';
+import { showProgress } from './progress.ts';
+import { quantile } from './statistics.ts';
+
+/** A server, and what it is asked. */
+export interface Contestant {
+  readonly port: number;
+  /** As bytes, sent in turn. */
+  readonly requests: readonly string[];
+  /** How many connections are open beside those in use. */
+  readonly idleConnections?: number;
+}
+
+export const BLOCK = 1_500;
+export const WARM_UP = 6;
+
+/**
+ * The CPU time that a request costs each contestant, in microseconds. All are servers of this process, fed in turn with
+ * short blocks of requests by another one, so that whatever else the machine does falls on all alike; the lower quartile of
+ * many blocks leaves out those that were disturbed.
+ *
+ * @param afterBlock waits for what a contestant does later than its answers
+ */
+export async function cpuPerRequest(contestants: readonly Contestant[], rounds: number, afterBlock?: () => Promise<unknown>): Promise<number[]> {
+  const client = await BlockClient.connect(contestants);
+  const costs = contestants.map((): number[] => []);
+  for (let round = -WARM_UP; round < rounds; round++) {
+    showProgress(round < 0 ? 'warming up' : `round ${round + 1} of ${rounds}`);
+    for (const index of order(contestants.length, round)) {
+      const before = process.cpuUsage();
+      await client.send(index, BLOCK);
+      await afterBlock?.();
+      const { user, system } = process.cpuUsage(before);
+      if (round >= 0) costs[index]!.push((user + system) / BLOCK);
+    }
+  }
+  showProgress('');
+  await client.stop();
+  return costs.map((blocks) => quantile(blocks, 0.25));
+}
+
+/** Each contestant comes first, last, and after each other one equally often. */
+function order(length: number, round: number): number[] {
+  const turned = Array.from({ length }, (_, index) => (((index + round) % length) + length) % length);
+  return round % 2 === 0 ? turned : turned.reverse();
+}
+
+/** Sends blocks of requests from a process of its own. */
+export class BlockClient {
+  readonly #process: ChildProcess;
+
+  private constructor(process: ChildProcess) {
+    this.#process = process;
+  }
+
+  static async connect(contestants: readonly Contestant[]): Promise<BlockClient> {
+    const client = new BlockClient(fork(new URL('./block-client.ts', import.meta.url)));
+    await client.#order(contestants);
+    return client;
+  }
+
+  /** Resolves once all `count` requests have been answered with success. */
+  async send(contestant: number, count: number): Promise<void> {
+    await this.#order({ contestant, count });
+  }
+
+  async stop(): Promise<void> {
+    this.#process.disconnect();
+    await once(this.#process, 'exit');
+  }
+
+  async #order(order: Order): Promise<void> {
+    this.#process.send(order);
+    const [message] = (await once(this.#process, 'message')) as [string];
+    if (message !== 'done') throw new Error(message);
+  }
+}

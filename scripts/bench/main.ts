@@ -1,0 +1,31 @@
+import { writeFileSync } from 'node:fs';
+import { parseArgs } from 'node:util';
+import { againstLimit } from './against-limit.ts';
+import { againstPeers } from './against-peers.ts';
+import { growth } from './growth.ts';
+import { costOfLog } from './log.ts';
+import { memory } from './memory.ts';
+import { circumstances } from './report.ts';
+import { start } from './start.ts';
+
+const flag = { type: 'boolean', default: false } as const;
+const file = { type: 'string' } as const;
+const options = { limit: flag, growth: flag, start: flag, log: flag, memory: flag, markdown: file, svg: file };
+const { values } = parseArgs({ options });
+
+const report = values.limit ? againstLimit()
+  : values.growth ? growth(values.svg)
+  : values.start ? start()
+  : values.log ? costOfLog()
+  : values.memory ? memory()
+  : againstPeers();
+
+try {
+  const markdown = `${await report}\n\n${circumstances()}\n`;
+  console.log(`\n${markdown}`);
+  if (values.markdown) writeFileSync(values.markdown, markdown);
+  process.exit();
+} catch (error) {
+  console.error((error as Error).message);
+  process.exit(1);
+}

@@ -1,0 +1,38 @@
+import { ourHeaderLines } from './against-limit.ts';
+import { BlockClient } from './blocks.ts';
+import { LOADS, ORIGINS, requestBytes } from './loads.ts';
+import { startMain } from './our-server.ts';
+import { showProgress } from './progress.ts';
+import { table } from './report.ts';
+import { type ServerProcess, peakMemory, startServer } from './server-process.ts';
+import { median } from './statistics.ts';
+
+const ROUNDS = 7;
+const REQUESTS = 60_000;
+
+/** Peak memory of this server and of the limit, each as a process of its own under the same mixed load. */
+export async function memory(): Promise<string> {
+  const server = await startMain();
+  const parameters = [JSON.stringify(ORIGINS), JSON.stringify(await ourHeaderLines(server.port))];
+  await server.stop();
+  const limit = () => startServer(process.execPath, [...process.execArgv, new URL('limit.ts', import.meta.url).pathname, ...parameters]);
+
+  const peaks: [number[], number[]] = [[], []];
+  for (let round = 1; round <= ROUNDS; round++) {
+    showProgress(`round ${round} of ${ROUNDS}`);
+    for (const [index, start] of [startMain, limit].entries()) peaks[index]!.push(await peakUnderLoad(start));
+  }
+  showProgress('');
+  const [mine, theirs] = [median(peaks[0]), median(peaks[1])];
+  return table(['', 'this server', 'the limit', 'ratio'], [['peak memory, MB', mine.toFixed(1), theirs.toFixed(1), (mine / theirs).toFixed(3)]]);
+}
+
+async function peakUnderLoad(start: () => Promise<ServerProcess>): Promise<number> {
+  const { id, port, stop } = await start();
+  const client = await BlockClient.connect([{ port, requests: LOADS.map((load) => requestBytes(load)) }]);
+  await client.send(0, REQUESTS);
+  const peak = peakMemory(id);
+  await client.stop();
+  await stop();
+  return peak;
+}

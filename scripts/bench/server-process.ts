@@ -1,0 +1,57 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
+import { createInterface } from 'node:readline';
+
+export interface ServerProcess {
+  readonly port: number;
+  readonly id: number;
+  stop(): Promise<void>;
+}
+
+/** How long a server may take until it listens, in milliseconds. */
+const PATIENCE = 10_000;
+
+/**
+ * Starts a program that prints its address once it listens; resolves then.
+ *
+ * @throws Error with what it printed, where it stops before
+ */
+export async function startServer(command: string, parameters: readonly string[], environment: NodeJS.ProcessEnv = {}): Promise<ServerProcess> {
+  const child = spawn(command, parameters, { env: { ...process.env, NODE_ENV: 'production', ...environment }, stdio: ['ignore', 'pipe', 'pipe'] });
+  const closed = once(child, 'close').catch(() => {});
+  const timer = setTimeout(() => child.kill('SIGKILL'), PATIENCE);
+  let printed = '';
+  child.on('error', (error) => (printed += error.message));
+  child.stderr.on('data', (chunk: Buffer) => (printed += chunk.toString()));
+  for await (const line of createInterface(child.stdout)) {
+    const port = /http:\/\/127\.0\.0\.1:(\d+)/.exec(line)?.[1];
+    if (!port) continue;
+    clearTimeout(timer);
+    child.stdout.resume();
+    const kill = () => child.kill('SIGKILL');
+    process.once('exit', kill);
+    const stop = async () => {
+      process.off('exit', kill);
+      child.kill('SIGTERM');
+      await closed;
+    };
+    return { port: Number(port), id: child.pid!, stop };
+  }
+  await closed;
+  clearTimeout(timer);
+  throw new Error(printed.trim() || `${command} ${parameters.join(' ')} stopped before it listened`);
+}
+
+/** The CPU time that a process has taken so far, in seconds: proc(5), /proc/pid/stat, utime and stime. Linux only. */
+export function cpuSeconds(id: number): number {
+  const fields = readFileSync(`/proc/${id}/stat`, 'utf8').split(') ')[1]!.split(' ');
+  const TICKS = 100;
+  return (Number(fields[11]) + Number(fields[12])) / TICKS;
+}
+
+/** The most memory that a process has had at once, in MB: proc(5), /proc/pid/status, VmHWM. Linux only. */
+export function peakMemory(id: number): number {
+  const kibibytes = /^VmHWM:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${id}/status`, 'utf8'))?.[1];
+  return (Number(kibibytes) * 1024) / 1e6;
+}

@@ -1,0 +1,155 @@
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { EventEmitter, once } from 'node:events';
+import { type IncomingMessage, type Server, createServer, request } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { json } from 'node:stream/consumers';
+import { type TestContext, test } from 'node:test';
+import { createPlayground } from '../scripts/cors/playground/server.ts';
+import type { CorsOptions } from '../src/http/index.ts';
+import { routes } from '../src/routes.ts';
+import { BROWSERS, type Browser, launchBrowser, skipWithout } from './browser.ts';
+import { listen } from './listen.ts';
+
+interface Outcome {
+  allowed: boolean;
+  status?: number;
+}
+interface Report {
+  results?: { name: string; prediction: Outcome; reality: Outcome; agree: boolean }[];
+  error?: string;
+}
+
+async function start(t: TestContext, server: Server): Promise<string> {
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  t.after(() => {
+    server.closeAllConnections();
+    server.close();
+  });
+  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+}
+
+/** What the page says when it is opened as `/?report` in a real browser, for an API with this policy. */
+async function reportOf(t: TestContext, browser: Browser, cors: CorsOptions): Promise<Report> {
+  const { url: target } = await listen(t, routes, { cors });
+  const reports = new EventEmitter();
+  const page = await start(t, createPlayground(target, (report) => reports.emit('report', report)));
+  const [report] = await Promise.race([once(reports, 'report'), launchBrowser(t, browser, `${page}/?report`)]);
+  return report;
+}
+
+/** As its own page asks it, unless `headers` say otherwise. */
+async function perform(page: string, wanted: object, headers: Record<string, string> = {}): Promise<{ status: number; answer: Record<string, unknown> }> {
+  const outgoing = request(`${page}/perform`, { method: 'POST', headers: { origin: page, 'content-type': 'application/json', ...headers } });
+  outgoing.end(JSON.stringify(wanted));
+  const [response] = (await once(outgoing, 'response')) as [IncomingMessage];
+  return { status: response.statusCode!, answer: (await json(response)) as Record<string, unknown> };
+}
+
+const policies: [name: string, cors: CorsOptions, outcomes: string][] = [
+  ['any page', { origins: '*' }, '200 200 415 400 404 blocked 200 blocked blocked 404'],
+  ['this page, with cookies', { origins: ['http://127.0.0.1:*'], credentials: true }, '200 200 415 400 404 blocked 200 blocked 200 404'],
+  ['another page', { origins: ['https://app.example.com'] }, Array(10).fill('blocked').join(' ')],
+];
+const inWords = ({ allowed, status }: Outcome) => (allowed ? String(status) : 'blocked');
+
+for (const browser of BROWSERS) {
+  for (const [name, cors, outcomes] of policies) {
+    test(`in ${browser}, prediction and reality of every ready-made request agree, where the policy is: ${name}`, { skip: skipWithout(browser), timeout: 60_000 }, async (t) => {
+      const { results = [], error } = await reportOf(t, browser, cors);
+      assert.equal(error, undefined);
+      assert.deepEqual(results.filter(({ agree }) => !agree), []);
+      assert.equal(results.map(({ reality }) => inWords(reality)).join(' '), outcomes);
+      assert.equal(results.map(({ prediction }) => inWords(prediction)).join(' '), outcomes);
+    });
+  }
+}
+
+test('the page gets the very model and advice that the command has, as JavaScript', async (t) => {
+  const page = await start(t, createPlayground('http://localhost:8000'));
+  const response = await fetch(`${page}/browser-model.ts`);
+  assert.equal(response.headers.get('content-type'), 'text/javascript; charset=utf-8');
+  const served = await import(`data:text/javascript,${encodeURIComponent(await response.text())}`);
+  assert.deepEqual(Object.keys(served), Object.keys(await import('../scripts/cors/browser-model.ts')));
+});
+
+test('the page is made of nothing but its own files', async (t) => {
+  const page = await start(t, createPlayground('http://localhost:8000'));
+  const response = await fetch(page);
+  assert.match(response.headers.get('content-security-policy') ?? '', /default-src 'none'; script-src 'self'; style-src 'self'/);
+  const names = [...(await response.text()).matchAll(/(?:src|href)="(?!data:)([^"]+)"/g)].map(([, name]) => name!);
+  assert.deepEqual(names.toSorted(), ['/playground.js', '/style.css']);
+  for (const name of names) assert.equal((await fetch(page + name)).status, 200);
+  assert.equal((await fetch(`${page}/server.ts`)).status, 404);
+});
+
+test('it performs plain HTTP for its own page, with the headers that no page can send or see', async (t) => {
+  const { url } = await listen(t, routes);
+  const page = await start(t, createPlayground('http://localhost:8000'));
+  const headers = [['Origin', 'https://app.example.com'], ['Access-Control-Request-Method', 'PUT']];
+  const { status, answer } = await perform(page, { method: 'OPTIONS', url: `${url}/notes/1`, headers });
+  assert.equal(status, 200);
+  assert.equal(answer['status'], 204);
+  assert.ok((answer['headers'] as string[][]).some(([name]) => name === 'Access-Control-Allow-Methods'));
+});
+
+test('it performs nothing for the page of another site, nor under another site\'s name', async (t) => {
+  let requests = 0;
+  const target = await start(t, createServer((_request, response) => response.end(String(requests++))));
+  const page = await start(t, createPlayground(target));
+  const wanted = { method: 'GET', url: target, headers: [] };
+  assert.equal((await perform(page, wanted, { origin: 'https://evil.example.com' })).status, 403);
+  assert.equal((await perform(page, wanted, { origin: 'null' })).status, 403);
+  assert.equal((await perform(page, wanted, { origin: 'http://evil.example.com', host: 'evil.example.com' })).status, 421);
+  assert.equal((await perform(page, wanted, { origin: 'http://localhost.example.com', host: 'localhost.example.com' })).status, 421);
+  assert.equal(requests, 0);
+  assert.equal((await perform(page, wanted)).status, 200);
+  assert.equal(requests, 1);
+});
+
+test('it is no proxy to other machines than this one and the target', async (t) => {
+  const page = await start(t, createPlayground('http://api.example.invalid:8000'));
+  for (const url of ['http://example.com', 'http://192.168.0.1', 'http://localhost.example.com', 'http://127.0.0.1.example.com', 'http://api.example.invalid', 'http://169.254.169.254']) {
+    const { status, answer } = await perform(page, { method: 'GET', url, headers: [] });
+    assert.equal(status, 403, url);
+    assert.match(String(answer['error']), /this machine only/);
+  }
+  for (const url of ['file:///etc/passwd', 'ftp://localhost', 'localhost:8000', '']) {
+    assert.equal((await perform(page, { method: 'GET', url, headers: [] })).status, 400, url);
+  }
+  // The target is asked, and is not there.
+  assert.equal((await perform(page, { method: 'GET', url: 'http://api.example.invalid:8000/', headers: [] })).status, 502);
+});
+
+test('npm run cors:playground says where the page is, and warns of nothing', async (t) => {
+  const child = spawn(process.execPath, [...process.execArgv, 'scripts/cors/playground.ts', '--port', '0', '--target', 'http://localhost:8123/']);
+  t.after(() => child.kill('SIGKILL'));
+  let errors = '';
+  child.stderr.on('data', (chunk) => (errors += chunk));
+  const [line] = await once(child.stdout, 'data');
+  const [, page] = /^Open (http:\/\/127\.0\.0\.1:\d+) in a browser: it calls http:\/\/localhost:8123\n$/.exec(String(line))!;
+  assert.deepEqual(await (await fetch(`${page}/target`)).json(), { target: 'http://localhost:8123' });
+  assert.equal((await fetch(`${page}/advice.ts`)).status, 200);
+  child.kill();
+  await once(child, 'close');
+  assert.equal(errors, '');
+});
+
+test('what it cannot start with is named in one line, and the exit code is 2', async (t) => {
+  const taken = new URL(await start(t, createServer())).port;
+  for (const [option, value, advice] of [
+    ['--port', taken, /is taken: .*choose another --port$/],
+    ['--port', 'eighty', /write a number from 0 to 65535$/],
+    ['--target', 'localhost:8000', /such as http:\/\/localhost:8000$/],
+    ['--prot', '8001', /--help shows the options/],
+  ] as const) {
+    const child = spawn(process.execPath, [...process.execArgv, 'scripts/cors/playground.ts', option, value]);
+    let errors = '';
+    child.stderr.on('data', (chunk) => (errors += chunk));
+    const [code] = await once(child, 'close');
+    assert.equal(code, 2);
+    assert.match(errors, /^[^\n]+\n$/);
+    assert.match(errors.trimEnd(), advice);
+  }
+});
