@@ -19,7 +19,7 @@ const ANSWERS = new Map([
 export function answerClientError(state: ServerState, policy: CorsPolicy, error: NodeJS.ErrnoException, socket: Socket): void {
   const connection = state.connections.get(socket);
   // Broken, or closing with the answer that was given already.
-  if (!connection || connection.isClosing || !socket.writable) return;
+  if (!connection || !socket.writable) return;
   if (error.code === 'ECONNRESET' || error.code === 'EPIPE') return void socket.destroy();
   // Silent from the start, as a browser's preconnected socket is: it asked nothing, and is told nothing.
   if (socket.bytesRead === 0) return void socket.destroy();
@@ -32,10 +32,7 @@ export function answerClientError(state: ServerState, policy: CorsPolicy, error:
 
 /** Answers where there is no request to answer, once the answers before it have left. */
 export function refuse(state: ServerState, policy: CorsPolicy, error: HttpError, socket: Socket): void {
-  const connection = state.connections.get(socket);
-  if (!connection) return;
-  connection.isClosing = true;
-  const { last } = connection;
+  const last = state.connections.get(socket)?.last;
   if (last && !last.response.closed) last.response.once('close', () => write(policy, error, socket));
   else write(policy, error, socket);
 }

@@ -116,7 +116,6 @@ export class Exchange implements Answer {
     const mustLinger = body !== undefined && hasUnreadBody(this.request, this.state.bodyLimit);
     // While the server stops, only the last of several pipelined requests may say so: the others would be lost.
     head.closes ||= mustLinger || (this.state.closing && this.#connection?.last === this);
-    if (head.closes && this.#connection) this.#connection.isClosing = true;
     head.complete(body, this.#contentType, this.resource.policy.vary);
     response.writeHead(head.status, head.fields);
     const stream = body === undefined ? this.#stream() : response;

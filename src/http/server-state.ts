@@ -21,8 +21,6 @@ export interface Answer {
 export interface Connection {
   /** The answer to the newest request. Answers leave in order, so once this one has left, all have. */
   last?: Answer;
-  /** An answer has said `Connection: close`: it closes by itself. */
-  isClosing: boolean;
 }
 
 /** What all requests of one server share. */

@@ -93,7 +93,7 @@ function serve(state: ServerState, policy: CorsPolicy, dispatcher: Dispatcher, r
   server.on('clientError', (error, socket) => answerClientError(state, policy, error, socket as Socket));
   server.on('connect', (_request, socket) => refuse(state, policy, NO_TUNNEL, socket as Socket));
   server.on('connection', (socket) => {
-    state.connections.set(socket, { isClosing: false });
+    state.connections.set(socket, {});
     // After a CONNECT node listens no longer, and an error that nobody listens for would stop the process.
     socket.on('error', () => {});
     socket.once('close', () => {

@@ -50,7 +50,7 @@ export async function shutdown(server: Server, { delay = 0, timeout = 10 } = {})
 }
 
 function closeIdle(state: ServerState): void {
-  for (const [socket, { last, isClosing }] of state.connections) {
-    if (!isClosing && (!last || last.response.closed)) socket.destroySoon();
+  for (const [socket, { last }] of state.connections) {
+    if (socket.writable && (!last || last.response.closed)) socket.destroySoon();
   }
 }
