@@ -96,7 +96,7 @@ test('an HttpError that itself cannot be sent is a 500', async (t) => {
 });
 
 for (const version of ['HTTP/1.1', 'HTTP/1.0']) {
-  test(`a throw after the headers have left resets the connection, so that the client sees a part as a part: ${version}`, async (t) => {
+  test(`a throw after the headers have left resets the connection, so that the client sees a part as a part: ${version}`, LIMIT, async (t) => {
     const logged: unknown[] = [];
     const read = new EventEmitter();
     class Half extends RequestHandler {
@@ -205,6 +205,26 @@ test('an answer that has begun may take longer than a method may to begin it', L
   requests.emit('given up on');
   const [answer] = soundAnswers(await connection.untilClosed(), [200]);
   assert.equal(answer!.body, 'done');
+});
+
+test('a stream that says nothing for longer than any timeout is not cut', LIMIT, async (t) => {
+  const others = new EventEmitter();
+  class Quiet extends RequestHandler {
+    override async doGet() {
+      const body = this.endHeaders();
+      body.write('a');
+      await once(others, 'timed out');
+      body.write('b');
+    }
+  }
+  const { port } = await listen(t, { '/': Quiet }, { handlerTimeout: 0.1, requestTimeout: 0.1 });
+  const connection = await Connection.open(t, port);
+  connection.send(GET);
+  await connection.until('a\r\n');
+  for (let times = 0; times < 5; times++) soundAnswers(await sendRaw(t, port, 'GET'), [408]);
+  others.emit('timed out');
+  const [answer] = soundAnswers(await connection.untilClosed(), [200]);
+  assert.equal(answer!.body, 'ab');
 });
 
 test('without a deadline for methods, a request may wait for its answer for longer than any other timeout', LIMIT, async (t) => {

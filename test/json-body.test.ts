@@ -214,7 +214,7 @@ test('brackets in strings are no nesting, nor is breadth', async (t) => {
   }
 });
 
-test('an upload that is aborted gets no answer: the wait for its body ends, nothing is logged as an error, nothing leaks', async (t) => {
+test('an upload that is aborted gets no answer: the wait for its body ends, nothing is logged as an error, nothing leaks', { timeout: 20_000 }, async (t) => {
   const lines: unknown[] = [];
   let left: (reason: unknown) => void;
   const reason = new Promise((resolve) => (left = resolve));

@@ -20,7 +20,7 @@ export async function memory(): Promise<string> {
   const peaks: [number[], number[]] = [[], []];
   for (let round = 1; round <= ROUNDS; round++) {
     showProgress(`round ${round} of ${ROUNDS}`);
-    for (const [index, start] of [startMain, limit].entries()) peaks[index]!.push(await peakUnderLoad(start));
+    for (const [index, start] of [() => startMain(), limit].entries()) peaks[index]!.push(await peakUnderLoad(start));
   }
   showProgress('');
   const [mine, theirs] = [median(peaks[0]), median(peaks[1])];

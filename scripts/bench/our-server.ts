@@ -30,7 +30,7 @@ export async function listen(server: Server): Promise<number> {
 }
 
 /** This server as `npm start` runs it, a process of its own; its own StatusHandler answers as EchoHandler does. */
-export function startMain(): Promise<ServerProcess> {
-  const environment = { PORT: '0', LOG: 'off', CORS_ORIGINS: ORIGINS.join(','), CORS_CREDENTIALS: 'true' };
+export function startMain(more: NodeJS.ProcessEnv = {}): Promise<ServerProcess> {
+  const environment = { PORT: '0', LOG: 'off', CORS_ORIGINS: ORIGINS.join(','), CORS_CREDENTIALS: 'true', ...more };
   return startServer(process.execPath, [...process.execArgv, new URL('../../src/main.ts', import.meta.url).pathname], environment);
 }
