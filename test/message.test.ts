@@ -203,6 +203,12 @@ test('a head over 16 kB is answered 431, be it in a header, in many, in the targ
   assertClosed(await firstAnswer(t, port, `${chunked}2\r\n[]\r\n0\r\nx: ${long}\r\n\r\n`), 431);
 });
 
+test('chunk extensions over 16 kB are answered 413', async (t) => {
+  const { port } = await listen(t, routes);
+  const head = requestBytes('POST /', ['Content-Type: application/json', 'Transfer-Encoding: chunked']);
+  assertClosed(await firstAnswer(t, port, `${head}2;${'x'.repeat(17_000)}\r\n[]\r\n0\r\n\r\n`), 413);
+});
+
 test('a path of 8,000 bytes is a path like any other', async (t) => {
   const { port } = await listen(t, routes);
   const name = 'a'.repeat(8_000 - '/parts/'.length);
