@@ -30,7 +30,7 @@ for (const signal of ['SIGTERM', 'SIGINT']) {
 // Also what a rejected promise that nobody handles becomes. What is in hand is still answered, but nothing new: after
 // a fault that nobody foresaw, only a new process is known to be in order.
 process.on('uncaughtException', (error) => {
-  console.error(error);
+  console.error(config.log === 'json' ? JSON.stringify({ time: new Date(), level: 'error', error: error.stack }) : error);
   if (!isStopping) void stop(1, 0);
 });
 

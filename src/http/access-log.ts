@@ -66,7 +66,7 @@ export class Log {
     standardError.write(
       this.#format === 'json'
         ? escape(JSON.stringify({ time: new Date(), level: 'error', where, error: stack }))
-        : `${clock()} ${escape(where)}\n${stack.split('\n').map(escape).join('\n')}`,
+        : `${clock()} ${escape(where)}\n  ${stack.split('\n').map(escape).join('\n  ')}`,
     );
   }
 }
