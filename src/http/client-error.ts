@@ -2,10 +2,8 @@ import { STATUS_CODES } from 'node:http';
 import type { Socket } from 'node:net';
 import type { CorsPolicy } from './cors.ts';
 import { HttpError } from './http-error.ts';
+import { endSocket } from './linger.ts';
 import type { ServerState } from './server-state.ts';
-
-/** How long a client may take to read the answer to bytes that were no request, in milliseconds. */
-const LINGER = 2_000;
 
 const BAD_REQUEST = new HttpError(400, 'These bytes are no HTTP/1.1 request', { Connection: 'close' });
 const ANSWERS = new Map([
@@ -52,8 +50,5 @@ function write(policy: CorsPolicy, error: HttpError, socket: Socket): void {
   headers.push(...policy.withoutOrigin.actual);
   let head = `HTTP/1.1 ${error.status} ${STATUS_CODES[error.status]}\r\n`;
   for (let at = 0; at < headers.length; at += 2) head += `${headers[at]}: ${headers[at + 1]}\r\n`;
-  socket.end(`${head}\r\n${body}`);
-  // Destroyed at once, the connection would be reset, and the client might never see the answer.
-  const timer = setTimeout(() => socket.destroy(), LINGER);
-  socket.once('close', () => clearTimeout(timer));
+  endSocket(socket, `${head}\r\n${body}`);
 }

@@ -2,7 +2,9 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { Exchange } from './exchange.ts';
 import { HttpError } from './http-error.ts';
 import { RequestHandler } from './request-handler.ts';
-import type { Match, Router } from './router.ts';
+import type { Match } from './resource.ts';
+import type { Route } from './route.ts';
+import type { Router } from './router.ts';
 import type { ServerState } from './server-state.ts';
 import { type Strictness, originForm } from './strictness.ts';
 
@@ -49,7 +51,7 @@ export class Dispatcher {
     }
   }
 
-  #run(exchange: Exchange, handler: RequestHandler, match: Match, fault: HttpError | undefined): unknown {
+  #run(exchange: Exchange, handler: RequestHandler, match: Match<Route>, fault: HttpError | undefined): unknown {
     if (fault) throw fault;
     if (!exchange.grant) throw REFUSED_ORIGIN;
     if (exchange.isPreflight) return handler.doOptions();

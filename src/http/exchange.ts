@@ -2,36 +2,14 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { Writable } from 'node:stream';
 import { AnswerHead } from './answer-head.ts';
 import { corsHints } from './cors-hints.ts';
-import { type CorsPolicy, type Grant, UNGRANTED, isPreflight, mirroredHeaders } from './cors.ts';
+import { type Grant, UNGRANTED, isPreflight, mirroredHeaders } from './cors.ts';
 import { HttpError } from './http-error.ts';
 import { hasUnreadBody } from './json-body.ts';
+import { endAfterInput } from './linger.ts';
+import type { Match, Resource } from './resource.ts';
 import type { Answer, Connection, ServerState } from './server-state.ts';
 
-/** How long input is still discarded after an answer that came before the end of a large body, in milliseconds. */
-const LINGER = 2_000;
-
 const INTERNAL_ERROR = new HttpError(500);
-
-/** What a path grants and allows, whoever asks. */
-export interface Resource {
-  /** As the routes have it: `/notes/:id`. */
-  readonly pattern: string;
-  /** Of its parameters: `id`. */
-  readonly names: readonly string[];
-  readonly policy: CorsPolicy;
-  /** RFC 9110, section 10.2.1. */
-  readonly allow: string;
-  /** Access-Control-Allow-Methods: `allow`, narrowed by the policy. */
-  readonly corsMethods: string;
-  /** For people: `NotesHandler has doGet, doPost`. */
-  readonly implementation: string;
-}
-
-/** A path's resource, and what the path says in place of each of its names. */
-interface Match {
-  readonly route: Resource;
-  readonly values: readonly string[];
-}
 
 /** What the engine calls on a RequestHandler, each overridable. */
 interface Answerer {
@@ -119,7 +97,7 @@ export class Exchange implements Answer {
     head.complete(body, this.#contentType, this.resource.policy.vary);
     response.writeHead(head.status, head.fields);
     const stream = body === undefined ? this.#stream() : response;
-    if (mustLinger) this.#linger(body);
+    if (mustLinger) endAfterInput(this.request, response, body);
     else if (body !== undefined) response.end(body);
     // Only now: node's own server.timeout starts a timer for every request, and costs each 2 % of its time.
     if (this.#connection && !response.writableFinished) this.request.socket.setTimeout(this.state.readTimeout);
@@ -200,20 +178,6 @@ export class Exchange implements Answer {
     response.end();
     this.leave();
     return new Writable({ write: (_chunk, _encoding, done) => done() });
-  }
-
-  /** Closing while the client still sends would reset the connection, and the client might never see the answer. */
-  #linger(body: string): void {
-    const { request, response } = this;
-    response.flushHeaders();
-    if (body) response.write(body);
-    const end = () => {
-      clearTimeout(timer);
-      response.end();
-    };
-    const timer = setTimeout(end, LINGER);
-    request.once('close', end);
-    request.resume();
   }
 
   #conclude(): void {

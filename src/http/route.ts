@@ -1,9 +1,10 @@
 import { IncomingMessage, METHODS } from 'node:http';
 import { Socket } from 'node:net';
 import type { CorsPolicy } from './cors.ts';
-import type { Exchange, Resource } from './exchange.ts';
+import type { Exchange } from './exchange.ts';
 import { HttpError } from './http-error.ts';
 import { type HandlerClass, RequestHandler } from './request-handler.ts';
+import type { Resource } from './resource.ts';
 
 type Implementation = (this: RequestHandler) => unknown;
 

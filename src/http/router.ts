@@ -1,10 +1,5 @@
+import type { Match } from './resource.ts';
 import type { Route } from './route.ts';
-
-/** A route, and what the path says in place of each of its names, as it was sent. */
-export interface Match {
-  readonly route: Route;
-  readonly values: readonly string[];
-}
 
 interface Branch {
   segments?: Map<string, Branch>;
@@ -16,10 +11,10 @@ const PATTERN = /^(?:\/[^/?#\s:*%]*|\/:[A-Za-z_]\w*)+$/;
 
 /** Path -> route: a Map for whole paths, and a tree of segments for those with parameters. */
 export class Router {
-  readonly #paths = new Map<string, Match>();
+  readonly #paths = new Map<string, Match<Route>>();
   readonly #root: Branch = {};
   /** What is found where nothing is. */
-  readonly unknown: Match;
+  readonly unknown: Match<Route>;
 
   constructor(unknown: Route) {
     this.unknown = { route: unknown, values: [] };
@@ -41,7 +36,7 @@ export class Router {
     return undefined;
   }
 
-  find(path: string): Match {
+  find(path: string): Match<Route> {
     return this.#paths.get(path) ?? search(this.#root, path, 1, []) ?? this.unknown;
   }
 }
@@ -57,7 +52,7 @@ function grow(branch: Branch, segment: string): Branch {
 }
 
 /** A literal segment goes before a parameter; a parameter is never empty. */
-function search({ segments, parameter, route }: Branch, path: string, start: number, values: readonly string[]): Match | undefined {
+function search({ segments, parameter, route }: Branch, path: string, start: number, values: readonly string[]): Match<Route> | undefined {
   if (start > path.length) return route && { route, values };
   const slash = path.indexOf('/', start);
   const end = slash < 0 ? path.length : slash;
