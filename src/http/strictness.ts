@@ -1,10 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import { HttpError } from './http-error.ts';
 
-/**
- * What node lets through, and RFC 9110 and 9112 forbid. Each of these faults leaves doubt about where the message
- * ends or for whom it is, so the connection closes with the answer.
- */
+/** Each of these faults leaves doubt about where the message ends or for whom it is. */
 const CLOSE = { Connection: 'close' };
 const TOO_MANY_HEADERS = new HttpError(431, 'A request may have at most 100 header lines', CLOSE);
 const VERSION = new HttpError(505, 'This server speaks HTTP/1.1', CLOSE);
@@ -23,6 +20,7 @@ export function isHostName(name: string): boolean {
   return HOST.exec(name)?.[1] === name;
 }
 
+/** What node lets through, and RFC 9110 and 9112 forbid. */
 export class Strictness {
   readonly #allowedHosts: ReadonlySet<string> | undefined;
   /** The Host header that was found good last: nearly every request has the same. */
@@ -33,6 +31,7 @@ export class Strictness {
     this.#allowedHosts = allowedHosts && new Set(allowedHosts.map((host) => host.toLowerCase()));
   }
 
+  /** The answer to a message that must not be served; undefined where it may be. */
   fault(request: IncomingMessage): HttpError | undefined {
     const { headers, url } = request;
     // Node 20 drops lines past a thousand without a word; the Origin could be among them.
