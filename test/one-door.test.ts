@@ -104,6 +104,23 @@ test('a handler that overrides sendCorsHeaders decides for itself, errors includ
   }
 });
 
+test('a handler that overrides sendCorsHeaders and leaves the rest to the policy gets each header once', async (t) => {
+  class Before extends RequestHandler {
+    override doGet() {
+      return 1;
+    }
+    override sendCorsHeaders() {
+      this.sendHeader('Access-Control-Allow-Origin', 'https://own.example');
+      this.sendHeader('Access-Control-Allow-Origin', 'https://other.example');
+      if (!this.query.has('own')) super.sendCorsHeaders();
+    }
+  }
+  const { url } = await listen(t, { '/': Before }, { cors: { origins: [origin] } });
+  const granted = async (query: string) => (await fetch(url + query, { headers: { origin } })).headers.get('access-control-allow-origin');
+  assert.equal(await granted(''), origin);
+  assert.equal(await granted('?own'), 'https://other.example');
+});
+
 test('the Vary of a handler is merged with that of the policy, and a star stays', async (t) => {
   class Varying extends RequestHandler {
     override doGet() {

@@ -33,12 +33,11 @@ export class AnswerHead {
     }
   }
 
-  /** Adds a header in place of one of the same name. */
-  replace(name: string, value: string): void {
-    const field = name.toLowerCase();
-    const index = this.fields.findIndex((entry, at) => at % 2 === 0 && entry.toLowerCase() === field);
-    if (index >= 0) this.fields.splice(index, 2);
-    this.add(name, value);
+  /** Takes out the headers whose names, in lower case, begin with `prefix`. */
+  remove(prefix: string): void {
+    for (let at = this.fields.length - 2; at >= 0; at -= 2) {
+      if (this.fields[at]!.toLowerCase().startsWith(prefix)) this.fields.splice(at, 2);
+    }
   }
 
   /**

@@ -78,6 +78,8 @@ export class Exchange implements Answer {
     this.#grantSent = true;
     if (!this.grant) return;
     const { fields } = this.head;
+    // What an overridden sendCorsHeaders() has sent before: there is never more than one of each.
+    if (fields.length > 0) this.head.remove('access-control-');
     fields.push(...(this.isPreflight ? this.grant.preflight : this.grant.actual));
     if (!this.isPreflight) return;
     fields.push('Access-Control-Allow-Methods', this.resource.corsMethods);

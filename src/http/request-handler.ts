@@ -114,7 +114,8 @@ export class RequestHandler {
     if (this.sendCorsHeaders === RequestHandler.prototype.sendCorsHeaders) {
       throw new Error(`${name} follows from the policy: write static cors = {…} in ${this.constructor.name}, or override sendCorsHeaders()`);
     }
-    head.replace(name, String(value));
+    head.remove(name.toLowerCase());
+    head.add(name, String(value));
   }
 
   /**
