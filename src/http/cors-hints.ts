@@ -35,9 +35,14 @@ export function* corsHints({ request, grant, isPreflight, resource, head }: Page
     for (let at = 0; at < fields.length; at += 2) {
       const name = fields[at]!;
       if (!NEEDS_NO_EXPOSING.test(name) && !policy.exposes(name)) yield `a page cannot read the ${name} of ${pattern} (add it to ${place('exposedHeaders')})`;
-      if (/^set-cookie$/i.test(name) && policy.credentials && !/;\s*samesite=none\b/i.test(fields[at + 1]!)) {
+      if (/^set-cookie$/i.test(name) && policy.credentials && !crossesSites(fields[at + 1]!)) {
         yield `a cookie of ${pattern} will not come back from pages of other sites (set it with SameSite=None; Secure)`;
       }
     }
   }
+}
+
+/** Whether browsers send a cookie along from pages of other sites: it has to say both. */
+function crossesSites(cookie: string): boolean {
+  return /;\s*samesite=none\b/i.test(cookie) && /;\s*secure\b/i.test(cookie);
 }
