@@ -1,13 +1,14 @@
 import type { IncomingMessage } from 'node:http';
 import { CORS_VARIABLES, type CorsFault } from './cors-options.ts';
-import type { CorsPolicy, Grant } from './cors.ts';
+import type { Grant } from './cors.ts';
+import type { Resource } from './resource.ts';
 
 /** An answer, as far as a page of another origin has to do with it. */
 interface PageAnswer {
   readonly request: IncomingMessage;
   readonly grant: Grant | undefined;
   readonly isPreflight: boolean;
-  readonly resource: { readonly pattern: string; readonly policy: CorsPolicy; readonly corsMethods: string; readonly allow: string; readonly implementation: string };
+  readonly resource: Resource;
   readonly head: { readonly fields: readonly string[] };
 }
 
@@ -17,7 +18,7 @@ const NEEDS_NO_EXPOSING =
 
 /** Why a page was refused, and what it will stumble on, each with the line that changes it: for the log while developing. */
 export function* corsHints({ request, grant, isPreflight, resource, head }: PageAnswer): Generator<string> {
-  const { pattern, policy, corsMethods } = resource;
+  const { pattern, policy, allow, corsMethods, implementation } = resource;
   const { origin } = request.headers;
   if (origin === undefined) return;
   const place = (option: CorsFault['option']) => (policy.name === 'cors' ? CORS_VARIABLES[option] : `${policy.name}.${option}`);
@@ -26,7 +27,8 @@ export function* corsHints({ request, grant, isPreflight, resource, head }: Page
   } else if (isPreflight) {
     const method = request.headers['access-control-request-method']!;
     if (!corsMethods.split(', ').includes(method)) {
-      yield `${method} ${pattern} is not ${resource.allow.split(', ').includes(method) ? `among ${place('methods')}` : `implemented (${resource.implementation})`}`;
+      const isNarrowed = allow.split(', ').includes(method);
+      yield `${method} ${pattern} is not ${isNarrowed ? `among ${place('methods')}` : `implemented (${implementation})`}`;
     }
     const asked = request.headers['access-control-request-headers']?.split(',').map((name) => name.trim().toLowerCase()) ?? [];
     for (const name of asked) if (!policy.allows(name)) yield `${name} is not allowed (add it to ${place('allowedHeaders')})`;

@@ -95,7 +95,7 @@ export class CorsPolicy {
 
   /** Whether a preflight that asks for the request header `name`, in lower case, gets it. */
   allows(name: string): boolean {
-    return this.#allowedHeaders.includes(name) || (this.#allowedHeaders[0] === '*');
+    return this.#allowedHeaders.includes(name) || this.#allowedHeaders[0] === '*';
   }
 
   /** Whether a page can read the response header `name`. */

@@ -37,15 +37,15 @@ export class ServerState {
   readonly log: Log;
   /** In bytes. */
   readonly bodyLimit: number;
-
   /** How long a client may not read what waits for it, in milliseconds. */
   readonly readTimeout: number;
 
   constructor(log: Log, bodyLimit: number, readTimeout: number) {
-    this.readTimeout = readTimeout;
     this.log = log;
     this.bodyLimit = bodyLimit;
+    this.readTimeout = readTimeout;
   }
+
   /** Here and in `settle`, an array in place of a Set saves 3 % of a POST's time. */
   await(answer: Answer): void {
     answer.pendingSince = this.sweeps;
