@@ -19,8 +19,8 @@ export interface Answer {
 }
 
 export interface Connection {
-  /** The answer to the newest request. Answers leave in order, so once this one has left, all have. */
-  last?: Answer;
+  /** The answer to the newest request, until it has left: answers leave in order, so then all have. */
+  last?: Answer | undefined;
 }
 
 /** What all requests of one server share. */
