@@ -1,5 +1,5 @@
 import type { IncomingMessage } from 'node:http';
-import { LineWriter } from './line-writer.ts';
+import { LineWriter, escapeCharacter } from './line-writer.ts';
 
 /** `text` for people, `json` for machines, one line a request; `off`: none. Errors are logged in each of the three. */
 export type LogFormat = 'text' | 'json' | 'off';
@@ -57,7 +57,7 @@ export class Log {
     }
     const { host, origin, 'user-agent': userAgent } = headers;
     const line = { time: timestamp(), method, target: url, status, milliseconds, address: socket.remoteAddress, host, origin, userAgent };
-    standardOutput.write(escapeJson(clientLeft ? { ...line, clientLeft } : line));
+    standardOutput.write(JSON.stringify(clientLeft ? { ...line, clientLeft } : line));
   }
 
   /** Something that is nobody's answer: `where` says whose. */
@@ -65,7 +65,7 @@ export class Log {
     const stack = error instanceof Error ? (error.stack ?? String(error)) : `${String(error)} was thrown`;
     standardError.write(
       this.#format === 'json'
-        ? escapeJson({ time: new Date(), level: 'error', where, error: stack })
+        ? JSON.stringify({ time: new Date(), level: 'error', where, error: stack })
         : `${clock()} ${escape(where)}\n  ${stack.split('\n').map(escape).join('\n  ')}`,
     );
   }
@@ -88,13 +88,7 @@ function clock(): string {
   return new Date().toTimeString().slice(0, 8);
 }
 
-/** Control characters could otherwise forge a line, or steer the terminal of whoever reads it. */
+/** A line feed could otherwise forge a line, and ESC steer the terminal of whoever reads it; JSON escapes them by itself. */
 function escape(text: string): string {
-  return text.replace(/[\x00-\x1f\x7f-\x9f]/g, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`);
-}
-
-/** JSON escapes the lower ones by itself. */
-function escapeJson(value: object): string {
-  const json = JSON.stringify(value);
-  return /[\x7f-\x9f]/.test(json) ? escape(json) : json;
+  return text.replace(/[\x00-\x1f]/g, escapeCharacter);
 }

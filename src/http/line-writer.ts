@@ -42,7 +42,7 @@ export class LineWriter {
   #take(): boolean {
     if (this.#chunk.length === 0) {
       if (this.#dropped) this.#lines += `… ${this.#dropped} lines were dropped: nobody read the log\n`;
-      this.#chunk = Buffer.from(this.#lines);
+      this.#chunk = encode(this.#lines);
       this.#lines = '';
       this.#dropped = 0;
     }
@@ -73,4 +73,19 @@ export class LineWriter {
       }
     }
   }
+}
+
+/**
+ * Escapes what terminals obey and JSON.stringify leaves alone: DEL, and the C1 controls. Whether there is any is asked
+ * once for many lines: of each, it would cost a request 3 %.
+ */
+function encode(lines: string): Buffer<ArrayBuffer> {
+  const bytes = Buffer.from(lines);
+  const isPlain = bytes.length === lines.length && !bytes.includes(0x7f);
+  return isPlain ? bytes : Buffer.from(lines.replace(/[\x7f-\x9f]/g, escapeCharacter));
+}
+
+/** As JSON writes it. */
+export function escapeCharacter(character: string): string {
+  return `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`;
 }
