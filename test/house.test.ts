@@ -35,3 +35,7 @@ test('imports never go round in a circle', () => {
   };
   for (const file of files) visit(file, []);
 });
+
+test('node:http is imported for its types alone, and required in one room', () => {
+  for (const file of files) assert.doesNotMatch(readFileSync(join('src', file), 'utf8'), /^import (?!type ).*'node:http'/m, file);
+});

@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto';
 import { HttpError, RequestHandler, type StandardSchema } from '../http/index.ts';
 
 interface Note {
@@ -30,7 +29,7 @@ export class NotesHandler extends RequestHandler {
 
   override async doPost() {
     const note = await this.readJson(noteSchema);
-    const id = randomUUID();
+    const id = crypto.randomUUID();
     notes.set(id, note);
     this.sendResponse(201);
     this.sendHeader('Location', `/notes/${id}`);

@@ -1,4 +1,4 @@
-import { validateHeaderName, validateHeaderValue } from 'node:http';
+import { http } from './node-http.ts';
 
 /** Status and headers of one answer, gathered until they leave together. */
 export class AnswerHead {
@@ -19,8 +19,8 @@ export class AnswerHead {
    * @throws TypeError for a name or value that no header can have (RFC 9110, section 5)
    */
   add(name: string, value: string): void {
-    validateHeaderName(name);
-    validateHeaderValue(name, value);
+    http.validateHeaderName(name);
+    http.validateHeaderValue(name, value);
     switch (name.toLowerCase()) {
       case 'content-type': this.#contentType = value; break;
       case 'content-length': this.#contentLength = value; break;

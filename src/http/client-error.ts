@@ -1,8 +1,8 @@
-import { STATUS_CODES } from 'node:http';
 import type { Socket } from 'node:net';
 import type { CorsPolicy } from './cors.ts';
 import { HttpError } from './http-error.ts';
 import { endSocket } from './linger.ts';
+import { http } from './node-http.ts';
 import type { ServerState } from './server-state.ts';
 
 const BAD_REQUEST = new HttpError(400, 'These bytes are no HTTP/1.1 request', { Connection: 'close' });
@@ -48,7 +48,7 @@ function write(policy: CorsPolicy, error: HttpError, socket: Socket): void {
     ...(policy.vary && { Vary: policy.vary }),
   }).flat();
   headers.push(...policy.withoutOrigin.actual);
-  let head = `HTTP/1.1 ${error.status} ${STATUS_CODES[error.status]}\r\n`;
+  let head = `HTTP/1.1 ${error.status} ${http.STATUS_CODES[error.status]}\r\n`;
   for (let at = 0; at < headers.length; at += 2) head += `${headers[at]}: ${headers[at + 1]}\r\n`;
   endSocket(socket, `${head}\r\n${body}`);
 }

@@ -1,5 +1,5 @@
-import { METHODS } from 'node:http';
 import type { IncomingMessage } from 'node:http';
+import { http } from './node-http.ts';
 import { originFault } from './origins.ts';
 
 /** An origin as browsers send it, or one of the two patterns `https://*.example.com` and `http://localhost:*`. */
@@ -74,9 +74,9 @@ export function corsFaults(options: CorsOptions): CorsFault[] {
   for (const method of listOf('methods', methods)) {
     if (method === 'CONNECT' || method === 'TRACE' || method === 'TRACK') {
       refuse('methods', `${method} can be sent by no page (Fetch, "forbidden method"): leave it out`);
-    } else if (!METHODS.includes(method)) {
+    } else if (!http.METHODS.includes(method)) {
       const upper = method.toUpperCase();
-      refuse('methods', METHODS.includes(upper) ? `${method}: methods are case-sensitive, write ${upper}` : `${method} is no HTTP method: write one such as GET`);
+      refuse('methods', http.METHODS.includes(upper) ? `${method}: methods are case-sensitive, write ${upper}` : `${method} is no HTTP method: write one such as GET`);
     }
   }
 

@@ -1,4 +1,4 @@
-import { STATUS_CODES } from 'node:http';
+import { http } from './node-http.ts';
 
 /**
  * An answer other than success: throw it from a handler, and the client gets its status as
@@ -19,7 +19,7 @@ export class HttpError extends Error {
    */
   constructor(
     status: number,
-    detail = STATUS_CODES[status] ?? 'Error',
+    detail = http.STATUS_CODES[status] ?? 'Error',
     headers: Readonly<Record<string, string>> = {},
     members: Readonly<Record<string, unknown>> = {},
   ) {
@@ -34,6 +34,6 @@ export class HttpError extends Error {
 
   /** The problem object (RFC 9457, section 3.1); without a `type` it is about:blank, so the title is the status. */
   toJSON(): object {
-    return { title: STATUS_CODES[this.status], status: this.status, detail: this.message, ...this.#members };
+    return { title: http.STATUS_CODES[this.status], status: this.status, detail: this.message, ...this.#members };
   }
 }

@@ -1,8 +1,8 @@
-import { IncomingMessage, METHODS } from 'node:http';
 import { Socket } from 'node:net';
 import type { CorsPolicy } from './cors.ts';
 import type { Exchange } from './exchange.ts';
 import { HttpError } from './http-error.ts';
+import { http } from './node-http.ts';
 import { type HandlerClass, RequestHandler } from './request-handler.ts';
 import type { Resource } from './resource.ts';
 
@@ -21,7 +21,7 @@ const COMMON_METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTION
 
 /** `GET` -> `doGet`, `M-SEARCH` -> `doMSearch`. No request arrives as CONNECT, and TRACE is for proxies. */
 const METHOD_NAMES = new Map(
-  [...COMMON_METHODS, ...METHODS.filter((method) => !COMMON_METHODS.includes(method) && method !== 'CONNECT' && method !== 'TRACE')].map(
+  [...COMMON_METHODS, ...http.METHODS.filter((method) => !COMMON_METHODS.includes(method) && method !== 'CONNECT' && method !== 'TRACE')].map(
     (method) => [method, `do${method.toLowerCase().replace(/(?:^|-)./g, (letter) => letter.slice(-1).toUpperCase())}`],
   ),
 );
@@ -85,7 +85,7 @@ export function methodFaults(HandlerClass: HandlerClass): string[] {
   }
   for (const name of methodLike(HandlerClass)) refuse(name, 'it is static, and methods answer on an instance');
   try {
-    const blank = { request: new IncomingMessage(new Socket()) } as Exchange;
+    const blank = { request: new http.IncomingMessage(new Socket()) } as Exchange;
     for (const name of methodLike(new HandlerClass(blank))) refuse(name, `it is a field: write a method, ${name}() { … }`);
   } catch {
     // A constructor that needs a real request hides its fields from this check, and may.

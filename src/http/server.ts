@@ -1,4 +1,4 @@
-import http from 'node:http';
+import type { Server, ServerOptions as NodeOptions } from 'node:http';
 import type { Socket } from 'node:net';
 import { Log, type LogFormat } from './access-log.ts';
 import { answerClientError, refuse } from './client-error.ts';
@@ -7,6 +7,7 @@ import { CorsPolicy } from './cors.ts';
 import { watchDeadlines } from './deadlines.ts';
 import { Dispatcher } from './dispatch.ts';
 import { HttpError } from './http-error.ts';
+import { http } from './node-http.ts';
 import { type HandlerClass, RequestHandler } from './request-handler.ts';
 import { methodFaults, routeOf, unknownRoute } from './route.ts';
 import { Router } from './router.ts';
@@ -39,7 +40,7 @@ const NO_TUNNEL = new HttpError(405, 'This server is no proxy', { Allow: 'GET, H
  *
  * @throws Error that names all that cannot work in the routes, their classes and policies, a line each
  */
-export function createServer(routes: Routes, options: ServerOptions = {}): http.Server {
+export function createServer(routes: Routes, options: ServerOptions = {}): Server {
   const { cors = { origins: '*' }, allowedHosts, bodyLimit = 1024 * 1024, requestTimeout = 30, handlerTimeout = 30, log = 'off' } = options;
   const faults: string[] = [];
   for (const [name, value] of Object.entries({ bodyLimit, requestTimeout, handlerTimeout })) {
@@ -73,8 +74,8 @@ function makePolicy(name: string, options: CorsOptions, log: Log, faults: string
   return new CorsPolicy(found.length ? { origins: '*' } : options, name, log.error.bind(log));
 }
 
-function serve(state: ServerState, policy: CorsPolicy, dispatcher: Dispatcher, requestTimeout: number, handlerTimeout: number): http.Server {
-  const settings: http.ServerOptions & { optimizeEmptyRequests: boolean } = {
+function serve(state: ServerState, policy: CorsPolicy, dispatcher: Dispatcher, requestTimeout: number, handlerTimeout: number): Server {
+  const settings: NodeOptions & { optimizeEmptyRequests: boolean } = {
     requestTimeout: Math.ceil(requestTimeout * 1000),
     headersTimeout: Math.ceil(requestTimeout * 1000),
     // Node looks every 30 seconds if left alone, which makes a timeout of 60 seconds one of 89.
