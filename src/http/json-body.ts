@@ -65,7 +65,7 @@ export function hasBody({ headers }: IncomingMessage): boolean {
 
 /** Whether more of the body may still come than is worth waiting for to keep the connection. */
 export function hasUnreadBody(request: IncomingMessage, bodyLimit: number): boolean {
-  if (!hasBody(request) || request.complete) return false;
+  if (request.complete || !hasBody(request)) return false;
   const { headers } = request;
   return headers['transfer-encoding'] !== undefined || headers.expect !== undefined || Number(headers['content-length']) > bodyLimit;
 }
