@@ -271,14 +271,21 @@ test('logRequest is called once an answer, and can be overridden', async (t) => 
   assert.deepEqual(logged, ['GET /', 'PUT /']);
 });
 
-test('a thenable is awaited, as a query builder returns it', async (t) => {
+test('a thenable is awaited as a promise is, from the method and from prepare()', async (t) => {
+  // No promise's then(): it returns nothing, and hands on another thenable as it is.
+  const queryOf = (rows: unknown) => ({ then: (resolve: (rows: unknown) => void) => void setImmediate(resolve, rows) });
   class Query extends RequestHandler {
     override doGet() {
-      return { then: (resolve: (rows: number[]) => void) => resolve([1, 2]) };
+      return queryOf(queryOf([1, 2]));
     }
   }
-  const { url } = await listen(t, { '/': Query });
-  assert.deepEqual(await (await fetch(url)).json(), [1, 2]);
+  class Prepared extends Query {
+    override prepare() {
+      return queryOf(undefined);
+    }
+  }
+  const { url } = await listen(t, { '/': Query, '/prepared': Prepared });
+  for (const path of ['/', '/prepared']) assert.deepEqual(await (await fetch(url + path)).json(), [1, 2], path);
 });
 
 test('creating a server is not listening', () => {

@@ -42,8 +42,9 @@ export class Dispatcher {
         exchange.decideGrant(grant);
         value = this.#run(exchange, handler, match, fault);
       }
-      if (isThenable(value)) void this.#settle(exchange, value);
-      else exchange.finish(value);
+      if (!isThenable(value)) return exchange.finish(value);
+      this.#state.await(exchange);
+      Promise.resolve(value).then((result) => exchange.finish(result), (error: unknown) => exchange.fail(error));
     } catch (error) {
       // Where the constructor threw.
       exchange.handler ??= new RequestHandler(exchange);
@@ -62,16 +63,7 @@ export class Dispatcher {
     const method = match.route.methods.get(exchange.request.method!);
     if (!method) throw match.route.methodNotAllowed;
     const prepared = handler.prepare?.();
-    return isThenable(prepared) ? prepared.then(() => method.call(handler)) : method.call(handler);
-  }
-
-  async #settle(exchange: Exchange, value: PromiseLike<unknown>): Promise<void> {
-    this.#state.await(exchange);
-    try {
-      exchange.finish(await value);
-    } catch (error) {
-      exchange.fail(error);
-    }
+    return isThenable(prepared) ? Promise.resolve(prepared).then(() => method.call(handler)) : method.call(handler);
   }
 }
 

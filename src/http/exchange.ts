@@ -131,9 +131,13 @@ export class Exchange implements Answer {
   /** The method returned `value`, and with that the answer ends. */
   finish(value: unknown): void {
     if (this.#over) return;
-    if (value !== undefined) this.handler.sendJson(value);
-    else if (!this.begun) this.send('', '');
-    if (this.#body === undefined) this.response.end();
+    try {
+      if (value !== undefined) this.handler.sendJson(value);
+      else if (!this.begun) this.send('', '');
+      if (this.#body === undefined) this.response.end();
+    } catch (error) {
+      return this.fail(error);
+    }
     this.#conclude();
   }
 

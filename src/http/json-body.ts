@@ -1,4 +1,4 @@
-import type { IncomingMessage } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import { isUtf8 } from 'node:buffer';
 import { HttpError } from './http-error.ts';
 
@@ -15,14 +15,14 @@ const PROTOTYPE = new HttpError(400, 'The body has a key named __proto__');
 /**
  * The body as JSON.parse reads it (RFC 8259).
  *
+ * @param response sends 100 (Continue), where the client waits for it
  * @param bodyLimit in bytes
- * @param sendContinue sends 100 (Continue), where the client waits for it
  */
-export function readJson(request: IncomingMessage, bodyLimit: number, sendContinue: () => void): Promise<unknown> {
+export function readJson(request: IncomingMessage, response: ServerResponse, bodyLimit: number): Promise<unknown> {
   return new Promise((resolve, reject) => {
     refuseHead(request, bodyLimit);
     // RFC 9110, section 10.1.1: an HTTP/1.0 client cannot mean it.
-    if (request.headers.expect !== undefined && request.httpVersionMinor > 0) sendContinue();
+    if (request.headers.expect !== undefined && request.httpVersionMinor > 0) response.writeContinue();
     let chunks: Buffer[] = [];
     let length = 0;
     request.on('data', (chunk: Buffer) => {

@@ -87,7 +87,7 @@ export class RequestHandler {
   readJson<Output>(schema: StandardSchema<Output>): Promise<Output>;
   readJson(schema?: StandardSchema): Promise<unknown> {
     const { request, response, state } = this.#exchange;
-    const value = readJson(request, state.bodyLimit, () => response.writeContinue());
+    const value = readJson(request, response, state.bodyLimit);
     return schema ? value.then((body) => validate(schema, body)) : value;
   }
 
