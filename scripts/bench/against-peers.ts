@@ -21,6 +21,13 @@ interface Contestant {
   readonly start: () => Promise<ServerProcess>;
 }
 
+interface Measured extends Contestant {
+  /** By the name of the load. */
+  readonly runs: Readonly<Record<string, Run[]>>;
+  /** In MB, one for each round. */
+  readonly memory: number[];
+}
+
 /** What one run of a load showed. */
 interface Run {
   /** CPU time a request, in microseconds. */
@@ -39,43 +46,47 @@ const FIGURES = [
 
 const load = promisify(execFile);
 
-/** This server beside what its users would pick otherwise, each a process of its own, in turn under the same loads. */
+/** This server beside what its users would pick otherwise, each in processes of its own, in turn under the same loads. */
 export async function againstPeers(): Promise<string> {
   if (!existsSync(new URL('node_modules/autocannon', import.meta.url))) throw new Error('First run: npm ci --prefix scripts/bench');
-  const running: { name: string; server: ServerProcess; runs: Record<string, Run[]> }[] = [];
+  const present: Measured[] = [];
   const missing: string[] = [];
   for (const { name, start } of await contestants()) {
     try {
       const server = await start();
       for (const load of LOADS) await expectAnswer(server.port, load);
-      running.push({ name, server, runs: Object.fromEntries(LOADS.map((load) => [load.name, []])) });
+      await server.stop();
+      present.push({ name, start, runs: Object.fromEntries(LOADS.map((load) => [load.name, []])), memory: [] });
     } catch (error) {
       missing.push(`${name} is missing: ${(error as Error).message.split('\n').find((line) => line.includes('Error')) ?? (error as Error).message}`);
     }
   }
 
-  for (let round = 0; round <= ROUNDS; round++) {
-    for (const load of LOADS) {
-      for (const { name, server, runs } of round % 2 ? running : running.toReversed()) {
-        showProgress(`${round === 0 ? 'warming up' : `round ${round} of ${ROUNDS}`}: ${load.name}, ${name}`);
-        const run = await runLoad(server, load, round === 0 ? WARM_UP : DURATION);
-        if (round > 0) runs[load.name]!.push(run);
+  for (let round = 1; round <= ROUNDS; round++) {
+    for (const { name, start, runs, memory } of round % 2 ? present : present.toReversed()) {
+      // A new process each time: V8 makes more of the same code in one than in the next.
+      const server = await start();
+      for (const load of LOADS) {
+        showProgress(`round ${round} of ${ROUNDS}: ${load.name}, ${name}`);
+        await runLoad(server, load, WARM_UP);
+        runs[load.name]!.push(await runLoad(server, load, DURATION));
       }
+      memory.push(peakMemory(server.id));
+      await server.stop();
     }
   }
   showProgress('');
 
-  const memory = running.map(({ server }) => peakMemory(server.id));
-  for (const { server } of running) await server.stop();
   const tables = LOADS.map(({ name }) => {
-    const medians = running.map(({ runs }) => FIGURES.map(({ key }) => median(runs[name]!.map((run) => run[key]))));
-    const rows = running.map((contestant, row) => [
+    const medians = present.map(({ runs }) => FIGURES.map(({ key }) => median(runs[name]!.map((run) => run[key]))));
+    const rows = present.map((contestant, row) => [
       contestant.name,
       ...FIGURES.flatMap(({ digits }, column) => withRatio(medians[row]![column]!, medians[0]![column]!, digits)),
     ]);
     return `${name}\n\n${table(['', ...FIGURES.flatMap(({ title }) => [title, 'ratio'])], rows)}`;
   });
-  const memoryTable = table(['', 'peak memory, MB', 'ratio'], running.map(({ name }, row) => [name, ...withRatio(memory[row]!, memory[0]!, 0)]));
+  const peaks = present.map(({ memory }) => median(memory));
+  const memoryTable = table(['', 'peak memory, MB', 'ratio'], present.map(({ name }, row) => [name, ...withRatio(peaks[row]!, peaks[0]!, 0)]));
   return [...tables, memoryTable, ...missing].join('\n\n');
 }
 
