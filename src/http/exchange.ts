@@ -68,7 +68,7 @@ export class Exchange implements Answer {
   }
 
   /** Whole, and with the kernel; node's own `writableFinished` may say so only in the next tick. */
-  get #hasLeft(): boolean {
+  get #isSent(): boolean {
     return this.response.writableEnded && this.response.writableLength === 0;
   }
 
@@ -107,7 +107,7 @@ export class Exchange implements Answer {
     if (mustLinger) endAfterInput(this.request, response, body);
     else if (body !== undefined) response.end(body);
     // Only now: node's own server.timeout starts a timer for every request, and costs each 2 % of its time.
-    if (this.#connection && !this.#hasLeft) this.request.socket.setTimeout(this.state.readTimeout);
+    if (this.#connection && !this.#isSent) this.request.socket.setTimeout(this.state.readTimeout);
     return stream;
   }
 
@@ -195,7 +195,7 @@ export class Exchange implements Answer {
     this.#over = true;
     this.state.settle(this);
     // Kept until the next request, it would outlive V8's quick collections, which then take ever more memory: twice as much.
-    if (this.#hasLeft && this.#connection?.last === this) this.#connection.last = undefined;
+    if (this.#isSent && this.#connection?.last === this) this.#connection.last = undefined;
     try {
       this.handler.logRequest();
     } catch (error) {
