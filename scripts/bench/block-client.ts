@@ -1,7 +1,15 @@
 import { once } from 'node:events';
 import { type Socket, connect } from 'node:net';
 import { answerLength } from './answer.ts';
-import type { Contestant } from './blocks.ts';
+
+/** A server, and what it is asked. */
+export interface Contestant {
+  readonly port: number;
+  /** As bytes, sent in turn. */
+  readonly requests: readonly string[];
+  /** How many connections are open beside those in use. */
+  readonly idleConnections?: number;
+}
 
 /** What BlockClient asks of this process: first to connect to all, then to send `count` requests to one. */
 export type Order = readonly Contestant[] | { readonly contestant: number; readonly count: number };

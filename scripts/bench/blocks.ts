@@ -1,17 +1,8 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
-import type { Order } from './block-client.ts';
+import type { Contestant, Order } from './block-client.ts';
 import { showProgress } from './progress.ts';
 import { quantile } from './statistics.ts';
-
-/** A server, and what it is asked. */
-export interface Contestant {
-  readonly port: number;
-  /** As bytes, sent in turn. */
-  readonly requests: readonly string[];
-  /** How many connections are open beside those in use. */
-  readonly idleConnections?: number;
-}
 
 export const BLOCK = 1_500;
 export const WARM_UP = 6;

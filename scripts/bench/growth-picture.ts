@@ -1,4 +1,10 @@
-import type { Series } from './growth.ts';
+/** How CPU time a request grows with `what`. */
+export interface Series {
+  readonly what: string;
+  readonly sizes: readonly number[];
+  /** In microseconds, one for each size. */
+  readonly costs: readonly number[];
+}
 
 const PANEL = 220;
 const HEIGHT = 260;

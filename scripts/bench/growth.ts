@@ -1,7 +1,8 @@
 import { writeFileSync } from 'node:fs';
 import type { Routes, ServerOptions } from '../../src/http/index.ts';
-import { type Contestant, cpuPerRequest } from './blocks.ts';
-import { growthPicture } from './growth-picture.ts';
+import type { Contestant } from './block-client.ts';
+import { cpuPerRequest } from './blocks.ts';
+import { type Series, growthPicture } from './growth-picture.ts';
 import { LOADS, requestBytes } from './loads.ts';
 import { EchoHandler, listen, ourServer } from './our-server.ts';
 import { circumstances, table } from './report.ts';
@@ -9,14 +10,6 @@ import { circumstances, table } from './report.ts';
 const ROUNDS = 40;
 /** Requests go to so many of the routes or origins, spread evenly. */
 const SPREAD = 500;
-
-/** How CPU time a request grows with `what`. */
-export interface Series {
-  readonly what: string;
-  readonly sizes: readonly number[];
-  /** In microseconds, one for each size. */
-  readonly costs: readonly number[];
-}
 
 interface Growing {
   readonly what: string;
