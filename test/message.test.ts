@@ -395,6 +395,19 @@ for (const path of ['/', '/later']) {
   });
 }
 
+for (const [what, first, status] of [
+  ['the client wished to be', requestBytes('GET /', ['Connection: close']), 200],
+  ['the server made', 'GET / HTTP/1.1\r\n\r\n', 400],
+] as const) {
+  for (const rest of ['no request', requestBytes('GET /'), requestBytes('CONNECT example.com:443')]) {
+    test(`an answer that ${what} the last is the last, even if its packet goes on with ${JSON.stringify(rest.split('\r\n', 1)[0])}`, async (t) => {
+      const { port } = await listen(t, routes);
+      const [answer] = soundAnswers(await sendRaw(t, port, first + rest), [status]);
+      assert.equal(answer!.headers.get('connection'), 'close');
+    });
+  }
+}
+
 test('pipelined requests are answered in their order, whichever is ready first', async (t) => {
   const { port } = await listen(t, routes);
   const received = await sendRaw(t, port, requestBytes('GET /later') + requestBytes('GET /') + requestBytes('GET /later') + requestBytes('GET /', ['Connection: close']));

@@ -31,7 +31,7 @@ export function answerClientError(state: ServerState, policy: CorsPolicy, error:
 /** Answers where there is no request to answer, once the answers before it have left. */
 export function refuse(state: ServerState, policy: CorsPolicy, error: HttpError, socket: Socket): void {
   const last = state.connections.get(socket)?.last;
-  if (last && !last.response.closed) last.response.once('close', () => write(policy, error, socket));
+  if (last) last.response.once('close', () => write(policy, error, socket));
   else write(policy, error, socket);
 }
 

@@ -58,18 +58,19 @@ export class Exchange implements Answer {
     this.target = target;
     this.values = values;
     this.startedAt = state.log.now();
-    this.#connection = state.connections.get(request.socket);
-    if (this.#connection) this.#connection.last = this;
+    const connection = state.connections.get(request.socket);
+    this.#connection = connection;
+    if (!connection) return;
+    connection.last = this;
+    // Kept until the next request, it would outlive V8's quick collections, which then take ever more memory: twice as much.
+    response.on('close', () => {
+      if (connection.last === this) connection.last = undefined;
+    });
   }
 
   /** The client did not wait for the answer. */
   get clientLeft(): boolean {
     return this.request.socket.destroyed && !this.response.writableFinished;
-  }
-
-  /** Whole, and with the kernel; node's own `writableFinished` may say so only in the next tick. */
-  get #isSent(): boolean {
-    return this.response.writableEnded && this.response.writableLength === 0;
   }
 
   decideGrant(grant: Grant | undefined): void {
@@ -106,8 +107,10 @@ export class Exchange implements Answer {
     const stream = body === undefined ? this.#stream() : response;
     if (mustLinger) endAfterInput(this.request, response, body);
     else if (body !== undefined) response.end(body);
-    // Only now: node's own server.timeout starts a timer for every request, and costs each 2 % of its time.
-    if (this.#connection && !this.#isSent) this.request.socket.setTimeout(this.state.readTimeout);
+    // Only now: node's own server.timeout starts a timer for every request, and costs each 2 % of its time. What has left
+    // whole needs none; writableFinished may say so only in the next tick.
+    const hasLeft = response.writableEnded && response.writableLength === 0;
+    if (this.#connection && !hasLeft) this.request.socket.setTimeout(this.state.readTimeout);
     return stream;
   }
 
@@ -194,8 +197,6 @@ export class Exchange implements Answer {
   #conclude(): void {
     this.#over = true;
     this.state.settle(this);
-    // Kept until the next request, it would outlive V8's quick collections, which then take ever more memory: twice as much.
-    if (this.#isSent && this.#connection?.last === this) this.#connection.last = undefined;
     try {
       this.handler.logRequest();
     } catch (error) {

@@ -19,7 +19,7 @@ export interface Answer {
 }
 
 export interface Connection {
-  /** The answer to the newest request, until it has left: answers leave in order, so then all have. */
+  /** The answer to the newest request, until it has left and is closed: answers leave in order, so then all have. */
   last?: Answer | undefined;
 }
 

@@ -51,6 +51,6 @@ export async function shutdown(server: Server, { delay = 0, timeout = 10 } = {})
 
 function closeIdle(state: ServerState): void {
   for (const [socket, { last }] of state.connections) {
-    if (socket.writable && (!last || last.response.closed)) socket.destroySoon();
+    if (socket.writable && !last) socket.destroySoon();
   }
 }
