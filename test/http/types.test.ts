@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { test } from 'node:test';
-import { type CorsOptions, RequestHandler, type Routes } from '../src/http/index.ts';
+import { type CorsOptions, RequestHandler, type Routes } from '../../src/http/index.ts';
 
 /** Each line that must not compile says so, and the compiler complains about those that do. */
 const origin = 'https://app.example.com';

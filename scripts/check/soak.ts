@@ -4,10 +4,10 @@ import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { createServer } from '../src/http/index.ts';
-import { routes } from '../src/routes.ts';
-import { assertSound, wholeAnswer } from '../test/fixtures/answers.ts';
-import { Connection, requestBytes } from '../test/listen.ts';
+import { createServer } from '../../src/http/index.ts';
+import { routes } from '../../src/routes.ts';
+import { assertSound, wholeAnswer } from '../../test/http/answers.ts';
+import { Connection, requestBytes } from '../../test/http/connection.ts';
 
 // node --import tsx scripts/soak.ts: does the memory of a server grow with the requests that it has answered?
 

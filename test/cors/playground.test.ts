@@ -5,11 +5,11 @@ import { type IncomingMessage, type Server, createServer, request } from 'node:h
 import type { AddressInfo } from 'node:net';
 import { json } from 'node:stream/consumers';
 import { type TestContext, test } from 'node:test';
-import { createPlayground } from '../scripts/cors/playground/server.ts';
-import type { CorsOptions } from '../src/http/index.ts';
-import { routes } from '../src/routes.ts';
+import { createPlayground } from '../../scripts/cors/playground/server.ts';
+import type { CorsOptions } from '../../src/http/index.ts';
+import { routes } from '../../src/routes.ts';
 import { BROWSERS, type Browser, launchBrowser, skipWithout } from './browser.ts';
-import { listen } from './listen.ts';
+import { listen } from '../listen.ts';
 
 interface Outcome {
   allowed: boolean;
@@ -71,7 +71,7 @@ test('the page gets the very model and advice that the command has, as JavaScrip
   const response = await fetch(`${page}/browser-model.ts`);
   assert.equal(response.headers.get('content-type'), 'text/javascript; charset=utf-8');
   const served = await import(`data:text/javascript,${encodeURIComponent(await response.text())}`);
-  assert.deepEqual(Object.keys(served), Object.keys(await import('../scripts/cors/browser-model.ts')));
+  assert.deepEqual(Object.keys(served), Object.keys(await import('../../scripts/cors/browser-model.ts')));
 });
 
 test('the page is made of nothing but its own files', async (t) => {

@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { type TestContext, test } from 'node:test';
-import { RequestHandler } from '../src/http/index.ts';
-import { soundAnswers } from './fixtures/answers.ts';
-import { Connection, listen, requestBytes } from './listen.ts';
+import { RequestHandler } from '../../src/http/index.ts';
+import { soundAnswers } from './answers.ts';
+import { listen } from '../listen.ts';
+import { Connection, requestBytes } from './connection.ts';
 
 class Echo extends RequestHandler {
   override doPost() {

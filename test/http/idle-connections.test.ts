@@ -2,8 +2,9 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
-import { RequestHandler } from '../src/http/index.ts';
-import { Connection, listen, requestBytes } from './listen.ts';
+import { RequestHandler } from '../../src/http/index.ts';
+import { listen } from '../listen.ts';
+import { Connection, requestBytes } from './connection.ts';
 
 setFlagsFromString('--expose-gc');
 const collectGarbage = runInNewContext('gc') as () => void;

@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { type TestContext, test } from 'node:test';
-import { RequestHandler, shutdown } from '../src/http/index.ts';
-import { assertSound, soundAnswers, wholeAnswer } from './fixtures/answers.ts';
-import { Connection, listen, requestBytes, sendRaw } from './listen.ts';
+import { RequestHandler, shutdown } from '../../src/http/index.ts';
+import { assertSound, soundAnswers, wholeAnswer } from './answers.ts';
+import { listen } from '../listen.ts';
+import { Connection, requestBytes, sendRaw } from './connection.ts';
 import { ServerProcess } from './server-process.ts';
 
 const CLIENTS = 24;
@@ -12,7 +13,7 @@ const LIMIT = { timeout: 30_000 };
 
 /** The server in a process of its own, with slow routes added. */
 function start(t: TestContext, environment: Record<string, string> = {}): ServerProcess {
-  return new ServerProcess(t, { LOG: 'off', ...environment }, 'test/fixtures/main.ts');
+  return new ServerProcess(t, { LOG: 'off', ...environment }, 'test/http/slow-server.ts');
 }
 
 const JSON_TYPE = 'Content-Type: application/json';

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { readConfig } from '../src/config.ts';
-import { type CorsOptions, RequestHandler } from '../src/http/index.ts';
-import { routes } from '../src/routes.ts';
-import { listen } from './listen.ts';
+import { readConfig } from '../../src/config.ts';
+import { type CorsOptions, RequestHandler } from '../../src/http/index.ts';
+import { routes } from '../../src/routes.ts';
+import { listen } from '../listen.ts';
 
 const page = 'https://app.example.com';
 const preflight = (method: string, origin = page) => ({ method: 'OPTIONS', headers: { origin, 'access-control-request-method': method } });

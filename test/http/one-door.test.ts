@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { test } from 'node:test';
-import { HttpError, RequestHandler } from '../src/http/index.ts';
-import { listen } from './listen.ts';
+import { HttpError, RequestHandler } from '../../src/http/index.ts';
+import { listen } from '../listen.ts';
 
 const origin = 'https://app.example.com';
 

@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { test } from 'node:test';
-import { RequestHandler } from '../src/http/index.ts';
-import { type Answer, parseAnswers, soundAnswers } from './fixtures/answers.ts';
-import { Connection, listen, requestBytes, sendRaw } from './listen.ts';
+import { RequestHandler } from '../../src/http/index.ts';
+import { type Answer, parseAnswers, soundAnswers } from './answers.ts';
+import { listen } from '../listen.ts';
+import { Connection, requestBytes, sendRaw } from './connection.ts';
 
 class Echo extends RequestHandler {
   override doGet() {

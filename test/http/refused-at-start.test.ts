@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { type CorsOptions, RequestHandler, type Routes, type ServerOptions, createServer } from '../src/http/index.ts';
+import { type CorsOptions, RequestHandler, type Routes, type ServerOptions, createServer } from '../../src/http/index.ts';
 
 class Good extends RequestHandler {
   override doGet() {

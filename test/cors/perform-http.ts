@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { Agent, type IncomingMessage, request } from 'node:http';
 import type { TestContext } from 'node:test';
-import type { PerformHttp } from '../scripts/cors/browser-model.ts';
+import type { PerformHttp } from '../../scripts/cors/browser-model.ts';
 
 /** What the browser model needs to speak to a server: plain HTTP, with every header line as it came. */
 export function performHttpFor(t: Pick<TestContext, 'after'>): PerformHttp {

@@ -3,13 +3,10 @@ import { once } from 'node:events';
 import type { Server } from 'node:http';
 import { type AddressInfo, type Socket, connect } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { fileURLToPath } from 'node:url';
-import { RequestHandler, createServer } from '../src/http/index.ts';
-import { routes } from '../src/routes.ts';
-import { type Answer, assertSound, parseAnswers } from '../test/fixtures/answers.ts';
+import { RequestHandler, createServer } from '../../src/http/index.ts';
+import { routes } from '../../src/routes.ts';
+import { type Answer, assertSound, parseAnswers } from './answers.ts';
 import { GRANTED_ORIGIN, type MutatedRequest, mutatedRequest } from './request-mutations.ts';
-
-// node --import tsx scripts/fuzz.ts [count] [seed]
 
 const CLIENTS = 300;
 /** How long the sockets may take to close after the last request, in milliseconds. */
@@ -126,12 +123,4 @@ async function untilEmpty(server: Server): Promise<void> {
     if (Date.now() > deadline) throw new Error(`${open} sockets are still open`);
     await sleep(20);
   }
-}
-
-if (process.argv[1] === fileURLToPath(import.meta.url)) {
-  const [count = '100000', seed = String(Date.now() % 1_000_000)] = process.argv.slice(2);
-  console.log(`${count} mutated requests, seed ${seed}`);
-  const { answers } = await fuzz(Number(count), Number(seed));
-  const figures = [...answers].sort(([a], [b]) => a - b).map(([status, times]) => `${times} × ${status}`);
-  console.log(`All is well. Answers: ${figures.join(', ')}`);
 }

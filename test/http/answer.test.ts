@@ -2,12 +2,13 @@ import assert from 'node:assert/strict';
 import { EventEmitter, once } from 'node:events';
 import type { Server } from 'node:http';
 import { test } from 'node:test';
-import { HttpError, RequestHandler } from '../src/http/index.ts';
-import { soundAnswers } from './fixtures/answers.ts';
-import { Connection, listen, requestBytes, sendRaw } from './listen.ts';
+import { HttpError, RequestHandler } from '../../src/http/index.ts';
+import { soundAnswers } from './answers.ts';
+import { listen } from '../listen.ts';
+import { Connection, requestBytes, sendRaw } from './connection.ts';
 import { ServerProcess } from './server-process.ts';
 
-const ENTRY = 'test/fixtures/main.ts';
+const ENTRY = 'test/http/slow-server.ts';
 /** A server that waited for ever would let the tests wait with it. */
 const LIMIT = { timeout: 20_000 };
 const GET = requestBytes('GET /', ['Connection: close']);

@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { type TestContext, test } from 'node:test';
-import { HttpError, RequestHandler, type ServerOptions } from '../src/http/index.ts';
-import { soundAnswers } from './fixtures/answers.ts';
-import { Connection, listen, requestBytes, sendRaw } from './listen.ts';
+import { HttpError, RequestHandler, type ServerOptions } from '../../src/http/index.ts';
+import { soundAnswers } from './answers.ts';
+import { listen } from '../listen.ts';
+import { Connection, requestBytes, sendRaw } from './connection.ts';
 import { ServerProcess } from './server-process.ts';
 
 class Echo extends RequestHandler {
@@ -417,7 +418,7 @@ test('pipelined requests are answered in their order, whichever is ready first',
 
 for (const log of ['json', 'text']) {
   test(`no control character of a request reaches the log: LOG=${log}`, async (t) => {
-    const server = new ServerProcess(t, { LOG: log, ALLOWED_HOSTS: '*' }, 'test/fixtures/main.ts');
+    const server = new ServerProcess(t, { LOG: log, ALLOWED_HOSTS: '*' }, 'test/http/slow-server.ts');
     const port = await server.port();
     const controls = Array.from({ length: 160 }, (_, code) => String.fromCharCode(code)).filter((character) => /[\x00-\x1f\x7f-\x9f]/.test(character));
     await Promise.all(controls.map(async (control) => {

@@ -4,10 +4,10 @@ import { once } from 'node:events';
 import { type RequestListener, createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { type TestContext, test } from 'node:test';
-import { readConfig } from '../src/config.ts';
-import { HttpError, RequestHandler } from '../src/http/index.ts';
-import { routes } from '../src/routes.ts';
-import { listen } from './listen.ts';
+import { readConfig } from '../../src/config.ts';
+import { HttpError, RequestHandler } from '../../src/http/index.ts';
+import { routes } from '../../src/routes.ts';
+import { listen } from '../listen.ts';
 
 const app = 'https://app.example.com';
 

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { type PageRequest, fetchAsPage } from '../scripts/cors/browser-model.ts';
-import { type CorsOptions, RequestHandler } from '../src/http/index.ts';
-import { listen } from './listen.ts';
+import { type PageRequest, fetchAsPage } from '../../scripts/cors/browser-model.ts';
+import { type CorsOptions, RequestHandler } from '../../src/http/index.ts';
+import { listen } from '../listen.ts';
 import { performHttpFor } from './perform-http.ts';
 
 /**

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { type AddressInfo, connect, createServer } from 'node:net';
 import { test } from 'node:test';
-import { Connection, requestBytes } from './listen.ts';
+import { Connection, requestBytes } from './connection.ts';
 import { ServerProcess } from './server-process.ts';
 
 /** Resolves once nothing listens on the port. */

@@ -3,8 +3,8 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { pathToFileURL } from 'node:url';
-import type { RequestHandler } from '../src/http/index.ts';
-import { listen } from './listen.ts';
+import type { RequestHandler } from '../../src/http/index.ts';
+import { listen } from '../listen.ts';
 
 /** The block of the README's TypeScript that contains `text`, as a module of its own. */
 async function exampleWith(text: string): Promise<Record<string, typeof RequestHandler>> {

@@ -4,10 +4,10 @@ import { test } from 'node:test';
 import {
   PreflightCache, fetchAsPage, isForbiddenRequestHeader, isSafelistedMethod, isSafelistedRequestHeader, normaliseMethod,
   unsafeRequestHeaderNames, whyPreflight,
-} from '../scripts/cors/browser-model.ts';
+} from '../../scripts/cors/browser-model.ts';
 import type {
   BlockedReason, FetchOptions, HttpRequest, HttpResponse, PageRequest, Verdict,
-} from '../scripts/cors/browser-model.ts';
+} from '../../scripts/cors/browser-model.ts';
 
 const APP = 'https://app.example.com';
 const API = 'https://api.example.net/notes';
@@ -71,7 +71,7 @@ const granted = answer(200, GRANT);
 const named = answer(200, { 'Access-Control-Allow-Origin': APP });
 
 test('the model imports nothing, so that a web page can load it', () => {
-  const source = readFileSync(new URL('../scripts/cors/browser-model.ts', import.meta.url), 'utf8');
+  const source = readFileSync(new URL('../../scripts/cors/browser-model.ts', import.meta.url), 'utf8');
   assert.doesNotMatch(source, /^\s*import\b|\bimport\(|\brequire\(|\bprocess\b|\bBuffer\b|node:/m);
 });
 

@@ -3,8 +3,9 @@ import { once } from 'node:events';
 import { METHODS, request as httpRequest } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { test } from 'node:test';
-import { HttpError, RequestHandler, type StandardSchema, createServer } from '../src/http/index.ts';
-import { Connection, listen, requestBytes } from './listen.ts';
+import { HttpError, RequestHandler, type StandardSchema, createServer } from '../../src/http/index.ts';
+import { listen } from '../listen.ts';
+import { Connection, requestBytes } from './connection.ts';
 
 test('every method of HTTP has its do-method, named in camel case', async (t) => {
   class Everything extends RequestHandler {}

@@ -4,10 +4,10 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { json } from 'node:stream/consumers';
 import { type TestContext, test } from 'node:test';
-import { type PageRequest, fetchAsPage } from '../scripts/cors/browser-model.ts';
-import { type CorsOptions, type Origin, RequestHandler } from '../src/http/index.ts';
+import { type PageRequest, fetchAsPage } from '../../scripts/cors/browser-model.ts';
+import { type CorsOptions, type Origin, RequestHandler } from '../../src/http/index.ts';
 import { BROWSERS, launchBrowser, skipWithout } from './browser.ts';
-import { listen } from './listen.ts';
+import { listen } from '../listen.ts';
 import { performHttpFor } from './perform-http.ts';
 
 class Things extends RequestHandler {

@@ -5,7 +5,7 @@ import { ServerProcess } from './server-process.ts';
 const origin = 'https://app.example.com';
 
 test('a class with a policy of its own is named where the policy is written, and a cookie that stays behind is told', async (t) => {
-  const server = new ServerProcess(t, { LOG: 'text', CORS_EXPOSED_HEADERS: 'x-total-count' }, 'test/fixtures/hints.ts');
+  const server = new ServerProcess(t, { LOG: 'text', CORS_EXPOSED_HEADERS: 'x-total-count' }, 'test/http/hints-server.ts');
   const url = `http://127.0.0.1:${await server.port()}/hints`;
   await fetch(url, { headers: { origin: 'https://other.example' } });
   await fetch(url, { method: 'OPTIONS', headers: { origin, 'access-control-request-method': 'PUT', 'access-control-request-headers': 'x-token' } });

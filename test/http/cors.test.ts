@@ -4,8 +4,9 @@ import { request as httpRequest } from 'node:http';
 import type { IncomingMessage, OutgoingHttpHeaders } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { test } from 'node:test';
-import { type CorsOptions, HttpError, RequestHandler } from '../src/http/index.ts';
-import { listen, requestBytes, sendRaw } from './listen.ts';
+import { type CorsOptions, HttpError, RequestHandler } from '../../src/http/index.ts';
+import { listen } from '../listen.ts';
+import { requestBytes, sendRaw } from './connection.ts';
 
 const page = 'https://app.example.com';
 
