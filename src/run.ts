@@ -1,11 +1,10 @@
 import type { AddressInfo } from 'node:net';
 import { readConfig } from './config.ts';
-import { createServer, shutdown } from './http/index.ts';
+import { createServer, stopOnSignals } from './http/index.ts';
 import { routes } from './routes.ts';
 import { startLines } from './start-lines.ts';
 
 const { config, server } = start();
-let isStopping = false;
 
 server.once('error', (error: NodeJS.ErrnoException) => {
   if (error.code === 'EADDRINUSE') giveUp(`PORT=${config.port}: is taken on ${config.host}: stop what listens there, or choose another PORT`);
@@ -20,25 +19,11 @@ server.listen(config.port, config.host, () => {
   if (config.log === 'text') console.log(startLines(routes, config.server.cors).join('\n'));
 });
 
-for (const signal of ['SIGTERM', 'SIGINT']) {
-  process.on(signal, () => {
-    if (isStopping) process.exit(1);
-    void stop(0, config.shutdown.delay);
-  });
-}
-
-// Also what a rejected promise that nobody handles becomes. What is in hand is still answered, but nothing new: after
-// a fault that nobody foresaw, only a new process is known to be in order.
-process.on('uncaughtException', (error) => {
-  console.error(config.log === 'json' ? JSON.stringify({ time: new Date(), level: 'error', error: error.stack }) : error);
-  if (!isStopping) void stop(1, 0);
+stopOnSignals(server, {
+  ...config.shutdown,
+  logError: (error) =>
+    console.error(config.log === 'json' ? JSON.stringify({ time: new Date(), level: 'error', error: (error as Error).stack }) : error),
 });
-
-async function stop(exitCode: number, delay: number): Promise<void> {
-  isStopping = true;
-  const isClean = await shutdown(server, { delay, timeout: config.shutdown.timeout });
-  process.exit(isClean ? exitCode : 1);
-}
 
 function start() {
   try {
