@@ -1,4 +1,4 @@
-import { CORS_VARIABLES, type CorsOptions, type LogFormat, type ServerOptions, corsFaults, isHostName } from './http/index.ts';
+import { type CorsOptions, type LogFormat, type ServerOptions, corsFaults, hostNameFault } from './http/index.ts';
 
 /** What the environment says, checked and with the defaults filled in. */
 export interface Config {
@@ -42,7 +42,8 @@ export function readConfig(environment: NodeJS.ProcessEnv, isTerminal: boolean):
   const allowedHosts = list('ALLOWED_HOSTS') ?? (isLoopback ? [...new Set([...LOOPBACK_NAMES, host === '::1' ? '[::1]' : host])] : ['*']);
   if (allowedHosts.length === 0) refuse('ALLOWED_HOSTS', 'must name a host, or be * for any');
   for (const name of allowedHosts) {
-    if (name !== '*' && !isHostName(name)) refuse('ALLOWED_HOSTS', `${name} is no host name: write one such as api.example.com, without scheme and port`);
+    const fault = name === '*' ? undefined : hostNameFault(name);
+    if (fault) refuse('ALLOWED_HOSTS', fault);
   }
 
   const headers = list('CORS_ALLOWED_HEADERS');
@@ -54,7 +55,7 @@ export function readConfig(environment: NodeJS.ProcessEnv, isTerminal: boolean):
     exposedHeaders: list('CORS_EXPOSED_HEADERS') ?? [],
     maxAge: number('CORS_MAX_AGE', 600, 0, 86_400, ' of seconds'),
   } as CorsOptions;
-  for (const { option, message } of corsFaults(cors)) refuse(CORS_VARIABLES[option], message);
+  for (const { option, message } of corsFaults(cors)) refuse(`CORS_${option.replace(/[A-Z]/g, '_$&').toUpperCase()}`, message);
 
   const config: Config = {
     host,

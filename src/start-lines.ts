@@ -5,7 +5,7 @@ export function startLines(routes: Routes, cors: CorsOptions): string[] {
   const width = Math.max(...Object.keys(routes).map((path) => path.length));
   return [
     ...Object.entries(routes).map(([path, HandlerClass]) => {
-      const policy = HandlerClass.cors ? `   ${sentence(HandlerClass.cors)}` : '';
+      const policy = HandlerClass.cors ? `   ${sentence(HandlerClass.cors as CorsOptions)}` : '';
       return `  ${path.padEnd(width)}  ${methodsOf(HandlerClass).join(', ')}${policy}`;
     }),
     `CORS: ${sentence(cors)}`,

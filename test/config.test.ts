@@ -86,8 +86,8 @@ const wrong: [variable: string, value: string, advice: RegExp][] = [
   ['CORS_ORIGINS', 'app.example.com', /no scheme: write https:\/\/app.example.com/],
   ['CORS_ORIGINS', 'https://app.example.com/', /write https:\/\/app.example.com$/],
   ['CORS_ORIGINS', '*,https://app.example.com', /stands alone/],
-  ['CORS_ALLOWED_HEADERS', 'cookie', /cookie can be set by no page/],
-  ['CORS_EXPOSED_HEADERS', 'set-cookie', /set-cookie can be read by no page/],
+  ['CORS_ALLOWED_HEADERS', 'cookie', /cookie cannot be set by a page/],
+  ['CORS_EXPOSED_HEADERS', 'set-cookie', /set-cookie cannot be read by a page/],
   ['ALLOWED_HOSTS', 'http://api.example.com', /without scheme and port/],
 ];
 for (const [variable, value, advice] of wrong) {
