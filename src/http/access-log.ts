@@ -55,8 +55,9 @@ export class Log {
       standardOutput.write(`${clock()} ${escape(`${method} ${url}`)} ${status} ${milliseconds} ms${left}`);
       return;
     }
-    const { host, origin, 'user-agent': userAgent } = headers;
-    const line = { time: timestamp(), method, target: url, status, milliseconds, address: socket.remoteAddress, host, origin, userAgent };
+    const { 'x-forwarded-for': forwardedFor, host, origin, 'user-agent': userAgent } = headers;
+    const address = socket.remoteAddress;
+    const line = { time: timestamp(), method, target: url, status, milliseconds, address, forwardedFor, host, origin, userAgent };
     standardOutput.write(JSON.stringify(clientLeft ? { ...line, clientLeft } : line));
   }
 
