@@ -6,6 +6,8 @@ export interface Config {
   port: number;
   log: LogFormat;
   server: ServerOptions & { cors: CorsOptions };
+  /** How long an idle connection stays open, in seconds. */
+  keepAliveTimeout: number;
   /** In seconds. */
   shutdown: { delay: number; timeout: number };
 }
@@ -68,6 +70,7 @@ export function readConfig(environment: NodeJS.ProcessEnv, isTerminal: boolean):
       requestTimeout: number('REQUEST_TIMEOUT', 30, 1, 3_600, ' of seconds'),
       handlerTimeout: number('HANDLER_TIMEOUT', 30, 0, 86_400, ' of seconds'),
     },
+    keepAliveTimeout: number('KEEP_ALIVE_TIMEOUT', 65, 1, 3_600, ' of seconds'),
     shutdown: {
       delay: number('SHUTDOWN_DELAY', 0, 0, 3_600, ' of seconds'),
       timeout: number('SHUTDOWN_TIMEOUT', 10, 0, 3_600, ' of seconds'),

@@ -12,7 +12,12 @@ server.once('error', (error: NodeJS.ErrnoException) => {
   giveUp(`HOST=${config.host}: cannot be listened on (${error.code ?? error.message}): write an address of this machine`);
 });
 
-server.listen(config.port, config.host, () => {
+// A proxy that reuses an idle connection must not find it closed: its own timeout has to be the shorter one.
+server.keepAliveTimeout = config.keepAliveTimeout * 1000;
+
+// See sd_listen_fds(3). Whoever started this process holds the socket too, so that a restart never closes it.
+const isHandedOver = process.env['LISTEN_PID'] === String(process.pid);
+server.listen(isHandedOver ? { fd: 3 } : { port: config.port, host: config.host }, () => {
   const { address, family, port } = server.address() as AddressInfo;
   const url = `http://${family === 'IPv6' ? `[${address}]` : address}:${port}`;
   console.log(config.log === 'json' ? JSON.stringify({ time: new Date(), listening: url }) : `Listening on ${url}`);

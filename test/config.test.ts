@@ -23,6 +23,7 @@ test('an empty environment gives the defaults that the README lists', () => {
       requestTimeout: 30,
       handlerTimeout: 30,
     },
+    keepAliveTimeout: 65,
     shutdown: { delay: 0, timeout: 10 },
   });
   assert.equal(readConfig({}, false).log, 'json');
@@ -31,7 +32,8 @@ test('an empty environment gives the defaults that the README lists', () => {
 test('each variable is read', () => {
   const config = readConfig(
     {
-      HOST: '0.0.0.0', PORT: '0', LOG: 'off', BODY_LIMIT: '1', REQUEST_TIMEOUT: '2', HANDLER_TIMEOUT: '0', SHUTDOWN_DELAY: '3', SHUTDOWN_TIMEOUT: '4',
+      HOST: '0.0.0.0', PORT: '0', LOG: 'off', BODY_LIMIT: '1', REQUEST_TIMEOUT: '2', HANDLER_TIMEOUT: '0',
+      KEEP_ALIVE_TIMEOUT: '5', SHUTDOWN_DELAY: '3', SHUTDOWN_TIMEOUT: '4',
       CORS_ORIGINS: 'https://app.example.com, https://*.example.com,http://localhost:*', CORS_CREDENTIALS: 'true', CORS_ALLOWED_HEADERS: 'x-token',
       CORS_EXPOSED_HEADERS: 'location,x-total-count', CORS_MAX_AGE: '0', ALLOWED_HOSTS: 'api.example.com,[::1]',
     },
@@ -54,6 +56,7 @@ test('each variable is read', () => {
       requestTimeout: 2,
       handlerTimeout: 0,
     },
+    keepAliveTimeout: 5,
     shutdown: { delay: 3, timeout: 4 },
   });
 });
@@ -78,6 +81,7 @@ const wrong: [variable: string, value: string, advice: RegExp][] = [
   ['BODY_LIMIT', '1MB', /whole number of bytes/],
   ['REQUEST_TIMEOUT', '0', /whole number of seconds from 1/],
   ['HANDLER_TIMEOUT', 'never', /whole number of seconds from 0/],
+  ['KEEP_ALIVE_TIMEOUT', '0', /whole number of seconds from 1 to 3600/],
   ['SHUTDOWN_DELAY', '1.5', /whole number of seconds/],
   ['SHUTDOWN_TIMEOUT', 'x', /whole number of seconds/],
   ['CORS_MAX_AGE', '86401', /86400/],
