@@ -7,8 +7,8 @@ import { startLines } from './start-lines.ts';
 const { config, server } = start();
 
 server.once('error', (error: NodeJS.ErrnoException) => {
-  if (error.code === 'EADDRINUSE') giveUp(`PORT=${config.port}: is taken on ${config.host}: stop what listens there, or choose another PORT`);
-  if (error.code === 'EACCES') giveUp(`PORT=${config.port}: is not yours to use: choose one from 1024 on`);
+  if (error.code === 'EADDRINUSE') giveUp(`PORT=${config.port}: is already in use on ${config.host}: stop what listens there, or choose another PORT`);
+  if (error.code === 'EACCES') giveUp(`PORT=${config.port}: needs privileges: choose 1024 or above`);
   giveUp(`HOST=${config.host}: cannot be listened on (${error.code ?? error.message}): write an address of this machine`);
 });
 
