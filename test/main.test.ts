@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { type TestContext, describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
@@ -13,10 +15,10 @@ const OPTIONS = process.execArgv.map((option) => (option === 'tsx' ? import.meta
 /** For a start that neither listens nor gives up, in milliseconds. */
 const LIMIT = 20_000;
 
-/** Starts the server with these variables and no others, where no .env is. */
-function start(t: TestContext, environment: Record<string, string>) {
+/** Starts the server with these variables and no others, in a folder without .env, if not in another. */
+function start(t: TestContext, environment: Record<string, string>, cwd = tmpdir()) {
   const { PATH } = process.env;
-  const server = spawn(process.execPath, [...OPTIONS, MAIN], { env: { PATH, PORT: '0', ...environment }, cwd: tmpdir(), timeout: LIMIT });
+  const server = spawn(process.execPath, [...OPTIONS, MAIN], { env: { PATH, PORT: '0', ...environment }, cwd, timeout: LIMIT });
   t.after(() => server.kill('SIGKILL'));
   return server;
 }
@@ -31,8 +33,8 @@ async function firstLines(t: TestContext, environment: Record<string, string>): 
 }
 
 /** Resolves with what a server that cannot start says on standard error, a line each. */
-async function faults(t: TestContext, environment: Record<string, string>): Promise<string[]> {
-  const server = start(t, environment);
+async function faults(t: TestContext, environment: Record<string, string>, folder?: string): Promise<string[]> {
+  const server = start(t, environment, folder);
   const [output, errors, [exitCode]] = await Promise.all([text(server.stdout), text(server.stderr), once(server, 'exit')]);
   assert.equal(output, '');
   assert.equal(exitCode, 1);
@@ -65,8 +67,11 @@ describe('a process that starts', { concurrency: true }, () => {
     assert.deepEqual(rest, []);
   });
 
-  test('names all bad variables together, a line each, without a stack, and exits with 1', async (t) => {
-    const lines = await faults(t, { PORT: 'eighty', CORS_ORIGINS: 'example.com', LOG: 'loud' });
-    assert.deepEqual(lines.map((line) => line.split('=')[0]).sort(), ['CORS_ORIGINS', 'LOG', 'PORT']);
+  test('names all bad variables together, those of .env and misspelt ones too, a line each, without a stack, and exits with 1', async (t) => {
+    const folder = mkdtempSync(join(tmpdir(), 'env-'));
+    t.after(() => rmSync(folder, { recursive: true }));
+    writeFileSync(join(folder, '.env'), 'PORT=ninety\nBODY_LIMIT=1MB\n');
+    const lines = await faults(t, { PORT: 'eighty', CORS_ORIGINS: 'example.com', ALLOWED_HOST: 'example.com' }, folder);
+    assert.deepEqual(lines.map((line) => line.split(': ')[0]).sort(), ['ALLOWED_HOST', 'BODY_LIMIT=1MB', 'CORS_ORIGINS=example.com', 'PORT=eighty']);
   });
 });

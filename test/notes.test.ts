@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { config } from '../src/config.ts';
 import { routes } from '../src/routes.ts';
 import { listen } from './listen.ts';
 
@@ -44,4 +45,12 @@ test('a note with faults answers 422 with the path of each', async (t) => {
     { detail: 'Give the note a title', pointer: '#/title' },
     { detail: 'Write the text as a string', pointer: '#/text' },
   ]);
+});
+
+test('a note beyond NOTES_LIMIT answers 409', async (t) => {
+  const { notesLimit } = config;
+  t.after(() => (config.notesLimit = notesLimit));
+  config.notesLimit = 0;
+  const { url } = await listen(t, routes);
+  assert.equal((await fetch(`${url}/notes`, sending('POST', { title: 'Milk' }))).status, 409);
 });
