@@ -1,81 +1,161 @@
+import { isIPv6 } from 'node:net';
 import { type CorsOptions, type LogFormat, type ServerOptions, corsFaults, hostNameFault } from './http/index.ts';
 
-/** What the environment says, checked and with the defaults filled in. */
-export interface Config {
-  host: string;
-  port: number;
-  log: LogFormat;
-  server: ServerOptions & { cors: CorsOptions };
-  /** How long an idle connection stays open, in seconds. */
-  keepAliveTimeout: number;
-  /** In seconds. */
-  shutdown: { delay: number; timeout: number };
-}
-
-const LOOPBACK_NAMES = ['localhost', '127.0.0.1', '[::1]'];
+export type Config = ReturnType<typeof readConfig>;
 
 /**
- * Reads the variables that the README lists; one that is empty counts as not set, but for the lists of who is let in.
+ * Every setting, read from the environment. One of your own is a line beside the others:
  *
- * @throws Error with a line for each variable that cannot be used: its name, its value, and what it may be
+ *     databaseUrl: text('DATABASE_URL', 'postgres://localhost/notes'),
+ *
+ * A handler reads it as `config.databaseUrl`, after `import { config } from '../config.ts'`; a test may assign to it.
  */
-export function readConfig(environment: NodeJS.ProcessEnv, isTerminal: boolean): Config {
+export function readConfig(environment: NodeJS.ProcessEnv, isTerminal: boolean) {
+  const known = new Set<string>();
+  /** What cannot be used, a line each. Where there is any, main.ts prints them all and does not start. */
   const faults: string[] = [];
-  const refuse = (name: string, message: string) => faults.push(`${name}=${environment[name] ?? ''}: ${message}`);
 
-  const number = (name: string, otherwise: number, least: number, most: number, unit: string) => {
-    const text = environment[name];
-    if (!text) return otherwise;
-    const value = Number(text);
-    if (/^\d+$/.test(text) && value >= least && value <= most) return value;
-    refuse(name, `must be a whole number${unit} from ${least} to ${most}`);
-    return otherwise;
-  };
-  const choice = <Choice extends string>(name: string, otherwise: Choice, ...choices: readonly Choice[]) => {
-    const text = environment[name] || otherwise;
-    if ((choices as readonly string[]).includes(text)) return text as Choice;
-    refuse(name, `must be ${choices.join(' or ')}`);
-    return otherwise;
-  };
-  const list = (name: string) => environment[name]?.split(',').map((item) => item.trim()).filter(Boolean);
-
-  const host = environment['HOST'] || '127.0.0.1';
-  const isLoopback = host === 'localhost' || host === '::1' || /^127(\.\d+){3}$/.test(host);
-  const allowedHosts = list('ALLOWED_HOSTS') ?? (isLoopback ? [...new Set([...LOOPBACK_NAMES, host === '::1' ? '[::1]' : host])] : ['*']);
-  if (allowedHosts.length === 0) refuse('ALLOWED_HOSTS', 'must name a host, or be * for any');
-  for (const name of allowedHosts) {
-    const fault = name === '*' ? undefined : hostNameFault(name);
-    if (fault) refuse('ALLOWED_HOSTS', fault);
-  }
-
-  const headers = list('CORS_ALLOWED_HEADERS');
-  const origins = list('CORS_ORIGINS') ?? ['*'];
   const cors = {
-    origins: origins.length === 1 && origins[0] === '*' ? '*' : origins,
-    credentials: choice('CORS_CREDENTIALS', 'false', 'true', 'false') === 'true',
-    ...(headers?.length && { allowedHeaders: headers.length === 1 && headers[0] === '*' ? '*' : headers }),
-    exposedHeaders: list('CORS_EXPOSED_HEADERS') ?? [],
-    maxAge: number('CORS_MAX_AGE', 600, 0, 86_400, ' of seconds'),
+    origins: starOr(list('CORS_ORIGINS', []) ?? ['*']),
+    credentials: choice('CORS_CREDENTIALS', 'false', ['true', 'false']) === 'true',
+    allowedHeaders: starOr(list('CORS_ALLOWED_HEADERS')),
+    exposedHeaders: list('CORS_EXPOSED_HEADERS'),
+    maxAge: number('CORS_MAX_AGE', 600, 0, 86_400, 'seconds'),
   } as CorsOptions;
-  for (const { option, message } of corsFaults(cors)) refuse(`CORS_${option.replace(/[A-Z]/g, '_$&').toUpperCase()}`, message);
+  for (const { option, message } of corsFaults(cors)) refuse(CORS_VARIABLES[option], message);
 
-  const config: Config = {
+  const host = text('HOST', '127.0.0.1');
+  const config = {
+    faults,
     host,
-    port: number('PORT', 8000, 0, 65_535, ''),
-    log: choice<LogFormat>('LOG', isTerminal ? 'text' : 'json', 'text', 'json', 'off'),
+    port: number('PORT', 8000, 0, 65_535),
+    log: choice<LogFormat>('LOG', isTerminal ? 'text' : 'json', ['text', 'json', 'off']),
     server: {
       cors,
-      ...(!allowedHosts.includes('*') && { allowedHosts }),
-      bodyLimit: number('BODY_LIMIT', 1_048_576, 1, 1_073_741_824, ' of bytes'),
-      requestTimeout: number('REQUEST_TIMEOUT', 30, 1, 3_600, ' of seconds'),
-      handlerTimeout: number('HANDLER_TIMEOUT', 30, 0, 86_400, ' of seconds'),
-    },
-    keepAliveTimeout: number('KEEP_ALIVE_TIMEOUT', 65, 1, 3_600, ' of seconds'),
+      allowedHosts: hosts('ALLOWED_HOSTS', loopbackNames(host)),
+      bodyLimit: number('BODY_LIMIT', 1_048_576, 1, 1_073_741_824, 'bytes'),
+      requestTimeout: number('REQUEST_TIMEOUT', 30, 1, 3_600, 'seconds'),
+      handlerTimeout: number('HANDLER_TIMEOUT', 30, 0, 86_400, 'seconds'),
+    } satisfies ServerOptions,
+    keepAliveTimeout: number('KEEP_ALIVE_TIMEOUT', 65, 1, 3_600, 'seconds'),
     shutdown: {
-      delay: number('SHUTDOWN_DELAY', 0, 0, 3_600, ' of seconds'),
-      timeout: number('SHUTDOWN_TIMEOUT', 10, 0, 3_600, ' of seconds'),
+      delay: number('SHUTDOWN_DELAY', 0, 0, 3_600, 'seconds'),
+      timeout: number('SHUTDOWN_TIMEOUT', 10, 0, 3_600, 'seconds'),
     },
+    // Yours. This one goes with the notes.
+    notesLimit: number('NOTES_LIMIT', 1_000, 0, 1_000_000, 'notes'),
   };
-  if (faults.length) throw new Error(faults.join('\n'));
+  refuseMisspelt();
   return config;
+
+  function refuse(name: string, message: string): void {
+    faults.push(`${name}=${environment[name] ?? ''}: ${message}`);
+  }
+
+  /** The value of a variable; undefined where it is not set at all. */
+  function read(name: string): string | undefined {
+    known.add(name);
+    return environment[name];
+  }
+
+  /** Empty counts as unset, here and in all below, except where empty must not mean everyone. */
+  function text(name: string, otherwise: string): string {
+    return read(name) || otherwise;
+  }
+
+  function number(name: string, otherwise: number, least: number, most: number, unit?: string): number {
+    const written = read(name);
+    if (!written) return otherwise;
+    const value = Number(written);
+    if (/^\d+$/.test(written) && value >= least && value <= most) return value;
+    refuse(name, `must be a whole number${unit ? ` of ${unit}` : ''} from ${least} to ${most}`);
+    return otherwise;
+  }
+
+  function choice<Choice extends string>(name: string, otherwise: Choice, choices: readonly Choice[]): Choice {
+    const written = read(name) || otherwise;
+    const chosen = choices.find((candidate) => candidate === written);
+    if (!chosen) refuse(name, `must be ${choices.join(' or ')}`);
+    return chosen ?? otherwise;
+  }
+
+  /** The items of a comma list; undefined where it is not set. An empty one is what `empty` says. */
+  function list(name: string, empty?: string[]): string[] | undefined {
+    const items = read(name)?.split(',').map((item) => item.trim()).filter(Boolean);
+    return items?.length === 0 ? empty : items;
+  }
+
+  /** Host names; undefined: any. */
+  function hosts(name: string, otherwise: string[] | undefined): string[] | undefined {
+    const names = list(name, []);
+    if (!names) return otherwise;
+    if (names.includes('*')) return undefined;
+    if (names.length === 0) refuse(name, 'must name a host, or be * for any');
+    for (const host of names) {
+      const fault = hostNameFault(host);
+      if (fault) refuse(name, fault);
+    }
+    return names;
+  }
+
+  /** A setting that nobody reads would silently be the default. */
+  function refuseMisspelt(): void {
+    for (const name of Object.keys(environment)) {
+      if (known.has(name)) continue;
+      const meant = [...known].find((candidate) => isSlipOf(candidate, name));
+      if (meant) faults.push(`${name}: is not a setting: write ${meant}`);
+      else if (name.startsWith('CORS_') && !OF_A_SERVICE.test(name)) {
+        faults.push(`${name}: is not a setting: choose one of ${[...known].filter((other) => other.startsWith('CORS_')).join(', ')}`);
+      }
+    }
+  }
 }
+
+/** Where the options of the policy are set; `methods` only in code. */
+const CORS_VARIABLES: Record<ReturnType<typeof corsFaults>[number]['option'], string> = {
+  origins: 'CORS_ORIGINS',
+  credentials: 'CORS_CREDENTIALS',
+  allowedHeaders: 'CORS_ALLOWED_HEADERS',
+  exposedHeaders: 'CORS_EXPOSED_HEADERS',
+  maxAge: 'CORS_MAX_AGE',
+  methods: 'cors.methods',
+};
+
+/** What Kubernetes and container links set for a service that happens to be called `cors`. */
+const OF_A_SERVICE = /_SERVICE_HOST$|_PORT(?:_|$)/;
+
+const LOOPBACK = /^(?:(?:.+\.)?localhost\.?|127(?:\.\d+){3}|\[::1\]|\[::ffff:7f[0-9a-f]{2}:[0-9a-f]+\])$/;
+
+function starOr(items: string[] | undefined): '*' | string[] | undefined {
+  return items?.length === 1 && items[0] === '*' ? '*' : items;
+}
+
+/** The names by which a server on a loopback address is called; undefined for any other address. */
+function loopbackNames(host: string): string[] | undefined {
+  const address = host.replace(/%.*$/, '');
+  const url = `http://${isIPv6(address) ? `[${address}]` : address}`;
+  // As a URL has it, each address is spelled in one way, which is also the way in which browsers send it.
+  const name = URL.canParse(url) ? new URL(url).hostname : address;
+  return LOOPBACK.test(name) ? [...new Set(['localhost', '127.0.0.1', '[::1]', name])] : undefined;
+}
+
+/** Whether a name differs only in case and underscores, or, where it is long enough to tell, in up to two letters. */
+function isSlipOf(meant: string, name: string): boolean {
+  const [a, b] = [meant, name].map((text) => text.replace(/[_-]/g, '').toUpperCase()) as [string, string];
+  return distance(a, b) <= (a.length < 8 ? 0 : 2);
+}
+
+/** How many letters must be added, left out or exchanged to make one of the other (Levenshtein). */
+function distance(a: string, b: string): number {
+  let row = Array.from({ length: b.length + 1 }, (_, index) => index);
+  for (const [index, letter] of [...a].entries()) {
+    const next = [index + 1];
+    for (let at = 0; at < b.length; at++) {
+      next.push(Math.min(next[at]! + 1, row[at + 1]! + 1, row[at]! + Number(letter !== b[at])));
+    }
+    row = next;
+  }
+  return row.at(-1)!;
+}
+
+export const config = readConfig(process.env, process.stdout.isTTY === true);

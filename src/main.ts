@@ -1,6 +1,69 @@
+import { existsSync } from 'node:fs';
 import module from 'node:module';
+import type { AddressInfo } from 'node:net';
+import { inspect } from 'node:util';
+import type { CorsOptions } from './http/index.ts';
 
 // Node 22.8 and newer then keep what they compiled, in the folder for temporary files, and the next start takes three
 // quarters of the time and of the memory. Static imports would all be compiled before this line runs.
 (module as { enableCompileCache?: () => void }).enableCompileCache?.();
-await import('./run.ts');
+if (existsSync('.env')) process.loadEnvFile();
+
+const { config } = await import('./config.ts');
+if (config.faults.length > 0) giveUp(config.faults.join('\n'));
+const { createServer, methodsOf, stopOnSignals } = await import('./http/index.ts');
+const { routes } = await import('./routes.ts');
+
+const server = create();
+// A proxy that reuses an idle connection must not find it closed: its own timeout has to be the shorter one.
+server.keepAliveTimeout = config.keepAliveTimeout * 1000;
+
+server.once('error', (error: NodeJS.ErrnoException) => {
+  if (error.code === 'EADDRINUSE') giveUp(`PORT=${config.port}: is already in use on ${config.host}: stop what listens there, or choose another PORT`);
+  if (error.code === 'EACCES') giveUp(`PORT=${config.port}: needs privileges: choose 1024 or above`);
+  giveUp(`HOST=${config.host}: cannot be listened on (${error.code ?? error.message}): write an address of this machine`);
+});
+
+// See sd_listen_fds(3). Whoever started this process holds the socket too, so that a restart never closes it.
+const isHandedOver = process.env['LISTEN_PID'] === String(process.pid);
+server.listen(isHandedOver ? { fd: 3 } : { port: config.port, host: config.host }, () => {
+  const { address, family, port } = server.address() as AddressInfo;
+  const url = `http://${family === 'IPv6' ? `[${address}]` : address}:${port}`;
+  console.log(config.log === 'json' ? JSON.stringify({ time: new Date(), listening: url }) : `Listening on ${url}`);
+  if (config.log === 'text') console.log(overview().join('\n'));
+});
+
+stopOnSignals(server, {
+  ...config.shutdown,
+  logError: (error) => console.error(config.log === 'json' ? JSON.stringify({ time: new Date(), level: 'error', error: inspect(error) }) : error),
+});
+
+function create() {
+  try {
+    return createServer(routes, { ...config.server, log: config.log });
+  } catch (error) {
+    return giveUp((error as Error).message);
+  }
+}
+
+function giveUp(message: string): never {
+  console.error(message);
+  process.exit(1);
+}
+
+/** What a person wants to see at start: the paths with their methods, and who may call them. */
+function overview(): string[] {
+  const width = Math.max(...Object.keys(routes).map((path) => path.length));
+  const lines = Object.entries(routes).map(([path, HandlerClass]) => {
+    const policy = HandlerClass.cors ? `   ${sentence(HandlerClass.cors as CorsOptions)}` : '';
+    return `  ${path.padEnd(width)}  ${methodsOf(HandlerClass).join(', ')}${policy}`;
+  });
+  return [...lines, `CORS: ${sentence(config.server.cors)}`];
+}
+
+function sentence({ origins, credentials }: CorsOptions): string {
+  const cookies = credentials ? 'with cookies' : 'without cookies';
+  if (origins === '*') return `any page may call this API, ${cookies}`;
+  if (typeof origins === 'function') return `pages that your function lets in may call this API, ${cookies}`;
+  return `pages of ${origins.join(', ')} may call this API, ${cookies}`;
+}

@@ -4,9 +4,9 @@ import { NoteHandler, NotesHandler } from './handlers/notes.ts';
 import { StatusHandler } from './handlers/status.ts';
 
 /** Path -> handler class. `:id` stands for one part of the path: `this.param('id')`. */
-export const routes = {
+export const routes: Routes = {
   '/': StatusHandler,
   '/notes': NotesHandler,
   '/notes/:id': NoteHandler,
   '/health': HealthHandler,
-} satisfies Routes;
+};

@@ -1,3 +1,4 @@
+import { config } from '../config.ts';
 import { HttpError, RequestHandler, type StandardSchema } from '../http/index.ts';
 
 interface Note {
@@ -29,6 +30,7 @@ export class NotesHandler extends RequestHandler {
 
   override async doPost() {
     const note = await this.readJson(noteSchema);
+    if (notes.size >= config.notesLimit) throw new HttpError(409, 'There is no room for another note: delete one first');
     const id = crypto.randomUUID();
     notes.set(id, note);
     this.sendResponse(201);

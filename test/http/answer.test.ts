@@ -7,8 +7,8 @@ import { soundAnswers } from './answers.ts';
 import { listen } from '../listen.ts';
 import { Connection, requestBytes, sendRaw } from './connection.ts';
 import { ServerProcess } from './server-process.ts';
+import { eventually } from './waiting.ts';
 
-const ENTRY = 'test/http/slow-server.ts';
 /** A server that waited for ever would let the tests wait with it. */
 const LIMIT = { timeout: 20_000 };
 const GET = requestBytes('GET /', ['Connection: close']);
@@ -16,7 +16,7 @@ const GET = requestBytes('GET /', ['Connection: close']);
 /** Resolves once the server has no connection left. */
 async function untilEmpty(server: Server): Promise<void> {
   const count = () => new Promise<number>((resolve) => server.getConnections((_, open) => resolve(open)));
-  while ((await count()) > 0) await new Promise(setImmediate);
+  await eventually('the server has no connection left', async () => (await count()) === 0);
 }
 
 const cycle: unknown[] = [];
@@ -306,8 +306,8 @@ test('a client that leaves before its turn in a pipeline is one log line for eac
 });
 
 test('the log names the handler, and has the message and the stack of what the client is told nothing about', async (t) => {
-  for (const log of ['json', 'text', 'off']) {
-    const server = new ServerProcess(t, { LOG: log }, ENTRY);
+  for (const log of ['json', 'text', 'off'] as const) {
+    const server = new ServerProcess(t, { log });
     soundAnswers(await sendRaw(t, await server.port(), requestBytes('GET /big', ['Connection: close'])), [500]);
     server.child.kill('SIGTERM');
     assert.equal(await server.ended(), 0);
@@ -321,7 +321,7 @@ test('the log names the handler, and has the message and the stack of what the c
 
 for (const fault of ['uncaughtException', 'unhandledRejection']) {
   test(`${fault}: it is logged, what is in hand is still answered, and the exit code is 1`, async (t) => {
-    const server = new ServerProcess(t, { LOG: 'off' }, ENTRY);
+    const server = new ServerProcess(t);
     const port = await server.port();
     const upload = await Connection.open(t, port);
     upload.send(requestBytes('POST /', ['Content-Type: application/json', 'Content-Length: 2', 'Expect: 100-continue']));
@@ -336,8 +336,8 @@ for (const fault of ['uncaughtException', 'unhandledRejection']) {
     assert.match(server.errors, new RegExp(`Error: nobody foresaw this ${fault}\\n +at `));
   });
 
-  test(`${fault}: what is in hand is cut after SHUTDOWN_TIMEOUT, and the exit code is 1`, async (t) => {
-    const server = new ServerProcess(t, { LOG: 'off', SHUTDOWN_TIMEOUT: '0' }, ENTRY);
+  test(`${fault}: what is in hand is cut after the timeout of the stop, and the exit code is 1`, async (t) => {
+    const server = new ServerProcess(t, { shutdown: { timeout: 0 } });
     const port = await server.port();
     const slow = await Connection.open(t, port);
     slow.send(requestBytes('GET /slow'));

@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { type Socket, connect as connectSocket } from 'node:net';
 import type { TestContext } from 'node:test';
+import { within } from './waiting.ts';
 
 /** A client that sends bytes as they are, and shows what came back. */
 export class Connection {
@@ -19,7 +20,7 @@ export class Connection {
 
   static async open(t: Pick<TestContext, 'after'>, port: number): Promise<Connection> {
     const socket = connectSocket({ port, host: '127.0.0.1', allowHalfOpen: false });
-    await once(socket, 'connect');
+    await within('the server accepted a connection', once(socket, 'connect'));
     t.after(() => socket.destroy());
     return new Connection(socket);
   }
@@ -34,15 +35,24 @@ export class Connection {
     const isThere = () => (typeof text === 'string' ? this.received.includes(text) : text.test(this.received));
     while (!isThere()) {
       if (this.socket.closed) throw new Error(`The connection closed before ${text} came: ${JSON.stringify(this.received)}`);
-      await Promise.race([once(this.socket, 'data'), this.closed]);
+      await this.#within(`${text} came`, Promise.race([once(this.socket, 'data'), this.closed]));
     }
     return this.received;
   }
 
   /** Resolves with all that has been received once the server has closed the connection. */
   async untilClosed(): Promise<string> {
-    await this.closed;
+    await this.#within('the connection closed', this.closed);
     return this.received;
+  }
+
+  async #within(what: string, promise: Promise<unknown>): Promise<void> {
+    try {
+      await within(what, promise);
+    } catch (error) {
+      const { length } = this.received;
+      throw new Error(`${(error as Error).message}; ${length} characters came: ${JSON.stringify(this.received.slice(-500))}`);
+    }
   }
 }
 

@@ -1,12 +1,22 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { readConfig } from '../../src/config.ts';
 import { type CorsOptions, RequestHandler } from '../../src/http/index.ts';
-import { routes } from '../../src/routes.ts';
 import { listen } from '../listen.ts';
 import { requestBytes, sendRaw } from './connection.ts';
 
 const page = 'https://app.example.com';
+
+class Status extends RequestHandler {
+  override doGet() {
+    return { status: 'OK' };
+  }
+  override async doPost() {
+    return { status: 'OK', received: await this.readJson() };
+  }
+}
+
+const routes = { '/': Status, '/items': Status };
+
 const preflight = (method: string, origin = page) => ({ method: 'OPTIONS', headers: { origin, 'access-control-request-method': method } });
 
 /** The Access-Control headers of an answer. */
@@ -39,7 +49,7 @@ test('1, the decorator with fixed headers: on the preflight and again on the ans
 
 test('2, Flask before_request and after_request: any origin echoed on every route, unknown ones too, OPTIONS always succeeds, max-age 10', async (t) => {
   const { url } = await listen(t, routes, { cors: { origins: () => true, credentials: true, allowedHeaders: '*', maxAge: 10 } });
-  for (const path of ['/', '/notes', '/no/such/route']) {
+  for (const path of ['/', '/items', '/no/such/route']) {
     for (const origin of [page, 'http://localhost:5173']) {
       const answer = await fetch(url + path, { headers: { origin } });
       assert.equal(answer.headers.get('access-control-allow-origin'), origin);
@@ -52,26 +62,18 @@ test('2, Flask before_request and after_request: any origin echoed on every rout
   }
 });
 
-test('3, BaseHTTPRequestHandler: do_OPTIONS, do_GET and do_POST share one helper, `*`, x-api-key, port 8000 on 127.0.0.1', async (t) => {
-  class Handler extends RequestHandler {
+test('3, BaseHTTPRequestHandler: do_OPTIONS, do_GET and do_POST share one helper, `*`, x-api-key', async (t) => {
+  class Handler extends Status {
     sent = 0;
     override sendCorsHeaders() {
       this.sent++;
       super.sendCorsHeaders();
     }
-    override doGet() {
-      return { status: 'OK' };
-    }
-    override async doPost() {
-      return { status: 'OK', received: await this.readJson() };
-    }
     override logRequest() {
       assert.equal(this.sent, 1);
     }
   }
-  const config = readConfig({}, true);
-  assert.deepEqual([config.host, config.port], ['127.0.0.1', 8000]);
-  const { url } = await listen(t, { '/': Handler }, config.server);
+  const { url } = await listen(t, { '/': Handler });
   const options = corsOf(await fetch(url, preflight('POST')));
   assert.equal(options['access-control-allow-origin'], '*');
   assert.match(options['access-control-allow-headers']!, /content-type.*x-api-key/);
@@ -138,11 +140,10 @@ test('4, the crossdomain decorator with automatic_options=False: your own OPTION
 });
 
 test('5, django-cors-headers: CORS_ALLOWED_ORIGINS, _CREDENTIALS, _METHODS, _HEADERS, and ALLOWED_HOSTS', async (t) => {
-  const { server } = readConfig(
-    { CORS_ORIGINS: 'https://app.example.com,http://localhost:3000', CORS_CREDENTIALS: 'true', CORS_ALLOWED_HEADERS: 'accept,x-csrftoken', ALLOWED_HOSTS: 'localhost' },
-    true,
-  );
-  const { port } = await listen(t, routes, { ...server, cors: { ...server.cors, methods: ['GET', 'POST'] } });
+  const { port } = await listen(t, routes, {
+    cors: { origins: [page, 'http://localhost:3000'], credentials: true, methods: ['GET', 'POST'], allowedHeaders: ['accept', 'x-csrftoken'] },
+    allowedHosts: ['localhost'],
+  });
   const local = `http://localhost:${port}`;
   for (const origin of [page, 'http://localhost:3000']) {
     assert.deepEqual(corsOf(await fetch(local, preflight('POST', origin))), {
@@ -159,7 +160,7 @@ test('5, django-cors-headers: CORS_ALLOWED_ORIGINS, _CREDENTIALS, _METHODS, _HEA
 });
 
 test('5, django-cors-headers with CORS_ALLOW_ALL_ORIGINS: any page', async (t) => {
-  const { url } = await listen(t, routes, readConfig({ CORS_ORIGINS: '*' }, true).server);
+  const { url } = await listen(t, routes, { cors: { origins: '*' } });
   assert.deepEqual(corsOf(await fetch(url, { headers: { origin: 'https://anyone.example' } })), { 'access-control-allow-origin': '*' });
 });
 
@@ -183,7 +184,7 @@ test('5, flask-cors: CORS(app) for all resources, and per resource', async (t) =
     }
   }
   const { url } = await listen(t, { ...routes, '/private': Private });
-  assert.deepEqual(corsOf(await fetch(`${url}/notes`, { headers: { origin: 'https://anyone.example' } })), { 'access-control-allow-origin': '*' });
+  assert.deepEqual(corsOf(await fetch(`${url}/items`, { headers: { origin: 'https://anyone.example' } })), { 'access-control-allow-origin': '*' });
   assert.deepEqual(corsOf(await fetch(`${url}/private`, { headers: { origin: page } })), {
     'access-control-allow-origin': page,
     'access-control-allow-credentials': 'true',

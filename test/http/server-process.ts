@@ -1,16 +1,21 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import type { TestContext } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import type { SpawnedOptions } from './spawned-server.ts';
+import { within } from './waiting.ts';
 
-/** The server in a process of its own, and what it has written so far. */
+const ENTRY = fileURLToPath(new URL('spawned-server.ts', import.meta.url));
+
+/** A server in a process of its own (see spawned-server.ts), and what it has written so far. */
 export class ServerProcess {
   readonly child: ChildProcess;
   output = '';
   errors = '';
 
-  /** Starts on a free port; the environment holds nothing but what is said here. */
-  constructor(t: Pick<TestContext, 'after'>, environment: Record<string, string> = {}, entry = 'src/main.ts') {
-    this.child = spawn(process.execPath, [...process.execArgv, entry], { env: { PATH: process.env['PATH'], PORT: '0', ...environment } });
+  /** Starts on a free port; the environment holds nothing that could change anything. */
+  constructor(t: Pick<TestContext, 'after'>, options: SpawnedOptions = {}) {
+    this.child = spawn(process.execPath, [...process.execArgv, ENTRY, JSON.stringify(options)], { env: { PATH: process.env['PATH'] } });
     t.after(() => this.child.kill('SIGKILL'));
     this.child.stdout!.on('data', (chunk) => (this.output += chunk));
     this.child.stderr!.on('data', (chunk) => (this.errors += chunk));
@@ -22,7 +27,7 @@ export class ServerProcess {
       const found = pattern.exec(this.output);
       if (found) return found;
       if (this.child.exitCode !== null) throw new Error(`The server ended before it printed ${pattern}: ${this.output}${this.errors}`);
-      await Promise.race([once(this.child.stdout!, 'data'), once(this.child, 'exit')]);
+      await within(`the server printed ${pattern}`, Promise.race([once(this.child.stdout!, 'data'), once(this.child, 'exit')]));
     }
   }
 
@@ -32,7 +37,8 @@ export class ServerProcess {
 
   /** Resolves with the exit code, once all output is there. */
   async ended(): Promise<number | null> {
-    if (!this.child.stdout!.closed || this.child.exitCode === null) await once(this.child, 'close');
+    const { stdout, exitCode } = this.child;
+    if (!stdout!.closed || exitCode === null) await within('the server ended', once(this.child, 'close'));
     return this.child.exitCode;
   }
 }

@@ -1,0 +1,85 @@
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { type AddressInfo, createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
+import { type TestContext, describe, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+
+const MAIN = fileURLToPath(new URL('../src/main.ts', import.meta.url));
+/** As this process runs; `--import tsx` is otherwise looked for in the folder in which the server starts. */
+const OPTIONS = process.execArgv.map((option) => (option === 'tsx' ? import.meta.resolve('tsx') : option));
+/** For a start that neither listens nor gives up, in milliseconds. */
+const LIMIT = 20_000;
+
+/** Starts the server with these variables and no others, in a folder without .env, if not in another. */
+function start(t: TestContext, environment: Record<string, string>, cwd = tmpdir()) {
+  const { PATH } = process.env;
+  const server = spawn(process.execPath, [...OPTIONS, MAIN], { env: { PATH, PORT: '0', ...environment }, cwd, timeout: LIMIT });
+  t.after(() => server.kill('SIGKILL'));
+  return server;
+}
+
+/** Resolves with what the server prints until it listens. */
+async function firstLines(t: TestContext, environment: Record<string, string>): Promise<string[]> {
+  const { stdout } = start(t, environment);
+  let output = '';
+  const end = environment['LOG'] === 'text' ? /^CORS.*\n/m : /\n/;
+  for await (const chunk of stdout.setEncoding('utf8')) if (end.test((output += chunk))) break;
+  return output.split('\n');
+}
+
+/** Resolves with what a server that cannot start says on standard error, a line each. */
+async function faults(t: TestContext, environment: Record<string, string>, folder?: string): Promise<string[]> {
+  const server = start(t, environment, folder);
+  const [output, errors, [exitCode]] = await Promise.all([text(server.stdout), text(server.stderr), once(server, 'exit')]);
+  assert.equal(output, '');
+  assert.equal(exitCode, 1);
+  return errors.trimEnd().split('\n');
+}
+
+describe('a process that starts', { concurrency: true }, () => {
+  for (const log of ['json', 'off']) {
+    test(`names its address in the first line, with LOG=${log}`, async (t) => {
+      const [line] = await firstLines(t, { LOG: log });
+      assert.match(log === 'json' ? JSON.parse(line!).listening : line, /^(?:Listening on )?http:\/\/127\.0\.0\.1:\d+$/);
+    });
+  }
+
+  test('names its address in the first line, then every route with its methods, and the policy in one sentence, with LOG=text', async (t) => {
+    const lines = await firstLines(t, { LOG: 'text', CORS_ORIGINS: 'https://a.example,https://b.example', CORS_CREDENTIALS: 'true' });
+    const { routes } = await import('../src/routes.ts');
+    assert.match(lines[0]!, /^Listening on http:\/\/127\.0\.0\.1:\d+$/);
+    assert.deepEqual(lines.slice(1, -2).map((line) => /^ {2}(\/\S*) +.*OPTIONS/.exec(line)?.[1]), Object.keys(routes));
+    assert.equal(lines.at(-2), 'CORS: pages of https://a.example, https://b.example may call this API, with cookies');
+  });
+
+  test('keeps an idle connection for KEEP_ALIVE_TIMEOUT seconds', async (t) => {
+    for (const [environment, seconds] of [[{}, 65], [{ KEEP_ALIVE_TIMEOUT: '7' }, 7]] as const) {
+      const [line] = await firstLines(t, { LOG: 'off', ...environment });
+      const { headers } = await fetch(/http:\S+/.exec(line!)![0]);
+      assert.equal(headers.get('keep-alive'), `timeout=${seconds}`);
+    }
+  });
+
+  test('names a port in use in one line, and exits with 1', async (t) => {
+    const other = createServer().listen(0, '127.0.0.1');
+    await once(other, 'listening');
+    t.after(() => other.close());
+    const { port } = other.address() as AddressInfo;
+    const [line, ...rest] = await faults(t, { PORT: String(port) });
+    assert.match(line!, new RegExp(`^PORT=${port}: is already in use on 127\\.0\\.0\\.1: `));
+    assert.deepEqual(rest, []);
+  });
+
+  test('names all bad variables together, those of .env and misspelt ones too, a line each, without a stack, and exits with 1', async (t) => {
+    const folder = mkdtempSync(join(tmpdir(), 'env-'));
+    t.after(() => rmSync(folder, { recursive: true }));
+    writeFileSync(join(folder, '.env'), 'PORT=ninety\nBODY_LIMIT=1MB\n');
+    const lines = await faults(t, { PORT: 'eighty', CORS_ORIGINS: 'example.com', ALLOWED_HOST: 'example.com' }, folder);
+    assert.deepEqual(lines.map((line) => line.split(': ')[0]).sort(), ['ALLOWED_HOST', 'BODY_LIMIT=1MB', 'CORS_ORIGINS=example.com', 'PORT=eighty']);
+  });
+});
