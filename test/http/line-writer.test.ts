@@ -10,6 +10,12 @@ const LIMIT = { timeout: 20_000 };
 
 /** Runs code that has a LineWriter on standard output, `writer`, and `say`, which writes to standard error. */
 function run(t: TestContext, code: string, stdout: 'pipe' | number = 'pipe'): ChildProcess {
+  const child = spawn(process.execPath, argumentsFor(code), { stdio: ['pipe', stdout, 'pipe'] });
+  t.after(() => child.kill('SIGKILL'));
+  return child;
+}
+
+function argumentsFor(code: string): string[] {
   const start = `
 import { writeSync } from 'node:fs';
 import { LineWriter } from './src/http/line-writer.ts';
@@ -17,9 +23,7 @@ const writer = new LineWriter(1);
 const say = (word) => writeSync(2, word + '\\n');
 const turns = async (count) => { while (count-- > 0) await new Promise((resolve) => setTimeout(resolve, 5)); };
 `;
-  const child = spawn(process.execPath, [...process.execArgv, '--input-type=module', '--eval', start + code], { stdio: ['pipe', stdout, 'pipe'] });
-  t.after(() => child.kill('SIGKILL'));
-  return child;
+  return [...process.execArgv, '--input-type=module', '--eval', start + code];
 }
 
 /** Resolves with all that is on standard error once it has `word` in it. */
@@ -60,6 +64,19 @@ for (const [kind, first] of [['answers EAGAIN', NON_BLOCKING], ['keeps its write
     assert.ok(lines.slice(0, -1).every((line, n) => Number(line.replaceAll('.', '')) === n), 'The lines are not as they were written');
   });
 }
+
+test('a backlog goes as fast as its reader takes it, not a pipeful at a time', LIMIT, async (t) => {
+  // 5 MB, of which 50 pipefuls would take two seconds and a half.
+  const child = run(t, `${NON_BLOCKING} for (let n = 0; n < 5_000; n++) writer.write('x'.repeat(999)); process.stdin.once('data', () => process.exit());`);
+  const start = performance.now();
+  let length = 0;
+  for await (const chunk of child.stdout!) {
+    length += (chunk as Buffer).length;
+    if (length === 5_000_000) child.stdin!.write('done');
+  }
+  assert.equal(length, 5_000_000);
+  assert.ok(performance.now() - start < 1_500, `It took ${Math.round(performance.now() - start)} ms`);
+});
 
 test('lines that nobody reads are dropped beyond a limit, counted, and followed by those of later', LIMIT, async (t) => {
   const child = run(t, `

@@ -6,8 +6,14 @@ const LIMIT = { timeout: 20_000 };
 
 const ways = ['cause', 'causes', 'errors', 'fetch', 'code', 'circle', 'controls', 'text', 'object', 'null', 'plain'];
 
-/** What is on standard error once each way to fail has been gone. */
-async function errorsOf(t: TestContext, log: 'text' | 'json'): Promise<string> {
+/** What is on standard error once each way to fail has been gone, for the tests that read it. */
+const written: Record<string, Promise<string>> = {};
+
+function errorsOf(t: TestContext, log: 'text' | 'json'): Promise<string> {
+  return (written[log] ??= writeErrors(t, log));
+}
+
+async function writeErrors(t: TestContext, log: 'text' | 'json'): Promise<string> {
   const server = new LogProcess(t, log);
   const port = await server.port();
   for (const way of ways) {

@@ -98,41 +98,42 @@ test('fields of one’s own are one line, and appear in the log, without control
   assert.deepEqual(more, []);
 });
 
-const departures: [what: string, count: number, bytes: string, until?: string][] = [
-  ['before the answer', 1, requestBytes('GET /waits')],
-  ['in the middle of a stream', 1, requestBytes('GET /waits?stream'), 'begun'],
-  ['in the middle of its body', 1, requestBytes('POST /waits', ['Content-Type: application/json', 'Content-Length: 100'], '[1,')],
-  ['before the answers to three requests', 3, requestBytes('GET /waits').repeat(3)],
+/** What a client has sent when it leaves, and for how many requests; the last part says what it has received by then. */
+const departures: [what: string, path: string, bytes: string, count?: number, until?: string][] = [
+  ['before the answer', '/waits?1', requestBytes('GET /waits?1')],
+  ['in the middle of a stream', '/waits?stream', requestBytes('GET /waits?stream'), 1, 'begun'],
+  ['in the middle of its body', '/waits?2', requestBytes('POST /waits?2', ['Content-Type: application/json', 'Content-Length: 100'], '[1,')],
+  ['before the answers to three requests', '/waits?3', requestBytes('GET /waits?3').repeat(3), 3],
 ];
-for (const [what, count, bytes, until] of departures) {
-  for (const log of ['json', 'text'] as const) {
-    test(`a client that leaves ${what} is one line for each request, which says so: LOG=${log}`, LIMIT, async (t) => {
-      const server = new LogProcess(t, log);
-      const port = await server.port();
+for (const log of ['json', 'text'] as const) {
+  test(`a client that leaves is one line for each of its requests, which says so, and no error: LOG=${log}`, LIMIT, async (t) => {
+    const server = new LogProcess(t, log);
+    const port = await server.port();
+    for (const [, path, bytes, count = 1, until] of departures) {
       const connection = await Connection.open(t, port);
       connection.send(bytes);
       soundAnswers(await sendRaw(t, port, requestBytes(`GET /waiting/${count}`, ['Connection: close'])), [200]);
       if (until) await connection.until(until);
       connection.socket.destroy();
-      await soon('the lines of the log', server.printed(new RegExp(`(?:/waits[^]*){${count}}\n`)));
-      const lines = (await server.lines()).filter((line) => line.includes('/waits'));
-      assert.equal(lines.length, count, lines.join('\n'));
-      for (const line of lines) {
-        if (log === 'text') assert.match(line, /, but the client had left/);
+      await soon(`the line of ${path}`, server.printed(new RegExp(`(?:${path.replace('?', '\\?')}\\b[^]*){${count}}\n`)));
+      soundAnswers(await sendRaw(t, port, requestBytes('GET /fields', ['Connection: close'])), [200]);
+    }
+    const lines = await server.lines();
+    for (const [what, path, , count = 1] of departures) {
+      const own = lines.filter((line) => line.includes(path));
+      assert.equal(own.length, count, `${what}: ${own.join('\n')}`);
+      for (const line of own) {
+        if (log === 'text') assert.match(line, /, but the client had left/, what);
         else {
           const { clientLeft, address } = JSON.parse(line) as { clientLeft?: boolean; address?: string };
-          assert.equal(clientLeft, true);
-          assert.match(address ?? 'none', ADDRESS);
+          assert.equal(clientLeft, true, what);
+          assert.match(address ?? 'none', ADDRESS, what);
         }
       }
-      assert.equal(server.errors, '');
-    });
-  }
+    }
+    for (const line of lines.filter((line) => line.includes('/fields'))) {
+      assert.doesNotMatch(line, /had left|"clientLeft":true/, 'It got its answer');
+    }
+    assert.equal(server.errors, '');
+  });
 }
-
-test('a line does not say that the client had left where it got its answer', LIMIT, async (t) => {
-  const server = new LogProcess(t, 'json');
-  const port = await server.port();
-  soundAnswers(await sendRaw(t, port, requestBytes('GET /fields', ['Connection: close'])), [200]);
-  for (const line of await server.lines()) assert.equal('clientLeft' in JSON.parse(line) && JSON.parse(line).clientLeft, false);
-});
