@@ -65,20 +65,7 @@ for (const [kind, first] of [['answers EAGAIN', NON_BLOCKING], ['keeps its write
   });
 }
 
-test('a backlog goes as fast as its reader takes it, not a pipeful at a time', LIMIT, async (t) => {
-  // 5 MB, of which 50 pipefuls would take two seconds and a half.
-  const child = run(t, `${NON_BLOCKING} for (let n = 0; n < 5_000; n++) writer.write('x'.repeat(999)); process.stdin.once('data', () => process.exit());`);
-  const start = performance.now();
-  let length = 0;
-  for await (const chunk of child.stdout!) {
-    length += (chunk as Buffer).length;
-    if (length === 5_000_000) child.stdin!.write('done');
-  }
-  assert.equal(length, 5_000_000);
-  assert.ok(performance.now() - start < 1_500, `It took ${Math.round(performance.now() - start)} ms`);
-});
-
-test('lines that nobody reads are dropped beyond a limit, counted, and followed by those of later', LIMIT, async (t) => {
+test('lines that nobody reads are dropped beyond a limit, and counted: what is kept is in order', LIMIT, async (t) => {
   const child = run(t, `
     // 40 MB: twice and more of what may wait.
     for (let n = 0; n < 40_000; n++) {
@@ -86,25 +73,17 @@ test('lines that nobody reads are dropped beyond a limit, counted, and followed 
       if (n % 1_000 === 0) await turns(1);
     }
     say('written');
-    process.stdin.once('data', () => { writer.write('later'); process.stdin.on('data', (word) => { if (String(word).includes('end')) process.exit(); }); });
+    process.stdin.once('data', () => process.exit());
   `);
   await said(child, 'written');
-  const chunks: string[] = [];
-  child.stdout!.on('data', (chunk) => {
-    // The note about the dropped lines may be cut in two.
-    const end = (chunks.at(-1) ?? '').slice(-100) + String(chunk);
-    chunks.push(String(chunk));
-    if (end.includes(' dropped')) child.stdin!.write('later');
-    if (end.endsWith('later\n')) child.stdin!.write('end');
-  });
-  await soon('the process to end', once(child, 'close'), 15);
-  const output = chunks.join('');
+  const read = text(child.stdout!);
+  child.stdin!.write('exit');
+  const output = await soon('all output', read, 10);
   const kept = [...output.matchAll(/^line (\d+) x{1000}$/gm)].map((match) => Number(match[1]));
   const dropped = [...output.matchAll(/(\d+) lines were dropped/g)].reduce((sum, match) => sum + Number(match[1]), 0);
   assert.ok(dropped > 0);
   assert.equal(kept.length + dropped, 40_000);
   assert.ok(kept.every((number, index) => index === 0 || number > kept[index - 1]!), 'They are not in order');
-  assert.match(output, /dropped.*\n(?:line.*\n)*later\n$/);
 });
 
 test('what is written right before the end of the process is written, be the pipe slow to take it', LIMIT, async (t) => {
@@ -124,10 +103,10 @@ const CANNOT = `
   process.on('uncaughtException', (error) => { say('fatal ' + error); process.exit(7); });
   for (let round = 0; round < 3; round++) {
     for (let n = 0; n < 100; n++) writer.write('line ' + n);
-    await turns(20);
+    await turns(15);
   }
   const { user, system } = process.cpuUsage();
-  await turns(60);
+  await turns(40);
   const since = process.cpuUsage({ user, system });
   say('alive ' + (since.user + since.system));
   writer.write('last');
@@ -140,8 +119,8 @@ test('a pipe whose reader is gone stops neither the process nor its end, and nob
   child.stdin!.end('gone');
   const words = await said(child, '\n');
   assert.match(words, /^alive (\d+)$/m);
-  // Of 300 milliseconds that pass; in microseconds.
-  assert.ok(Number(/alive (\d+)/.exec(words)![1]) < 250_000, words);
+  // Of 200 milliseconds that pass; in microseconds.
+  assert.ok(Number(/alive (\d+)/.exec(words)![1]) < 150_000, words);
   assert.equal(await exitCode(child), 3);
 });
 
@@ -149,7 +128,7 @@ test('a full disk stops neither the process nor its end, and nobody spins', { ..
   const child = run(t, CANNOT, openSync('/dev/full', 'w'));
   const words = await said(child, '\n');
   assert.match(words, /^alive (\d+)$/m);
-  assert.ok(Number(/alive (\d+)/.exec(words)![1]) < 250_000, words);
+  assert.ok(Number(/alive (\d+)/.exec(words)![1]) < 150_000, words);
   assert.equal(await exitCode(child), 3);
 });
 
