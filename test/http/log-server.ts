@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { createServer as createNetServer } from 'node:net';
 import type { AddressInfo } from 'node:net';
-import { type LogFormat, RequestHandler, createServer } from '../../src/http/index.ts';
+import { type CorsOptions, type LogFormat, RequestHandler, createServer } from '../../src/http/index.ts';
 
 // A server in a process of its own, whose log is read: LOG says the format. It ends when its standard input does.
 
@@ -84,9 +84,28 @@ class Short extends RequestHandler {
   }
 }
 
+class Listed extends RequestHandler {
+  static override readonly cors: CorsOptions = { origins: ['https://app.example.com'] };
+  override doGet() {
+    const cookie = this.query.get('cookie');
+    if (cookie) this.sendHeader('Set-Cookie', cookie);
+    return [];
+  }
+  override doPost() {
+    return this.readJson();
+  }
+}
+
+class WithCookies extends Listed {
+  static override readonly cors: CorsOptions = { origins: ['https://app.example.com'], credentials: true };
+}
+
 if (process.env['LOG']) {
   const server = createServer(
-    { '/fails/:how': Fails, '/waits': Waits, '/waiting/:count': Waiting, '/fields': Fields, '/short': Short },
+    {
+      '/fails/:how': Fails, '/waits': Waits, '/waiting/:count': Waiting, '/fields': Fields, '/short': Short,
+      '/listed': Listed, '/cookies': WithCookies,
+    },
     { log: process.env['LOG'] as LogFormat, requestTimeout: Number(process.env['REQUEST_TIMEOUT'] ?? 30) },
   );
   server.listen(0, '127.0.0.1', () => console.log(`http://127.0.0.1:${(server.address() as AddressInfo).port}`));
