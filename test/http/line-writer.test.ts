@@ -78,15 +78,16 @@ describe('the lines of a process', { concurrency: 4 }, () => {
       process.stdin.once('data', () => process.exit());
     `);
     await said(child, 'written');
-    let output = '';
+    const chunks: string[] = [''];
     const read = (async () => {
       for await (const chunk of child.stdout!) {
-        output += String(chunk);
-        // Of the text so far, only the end: the note about what was dropped comes last.
-        if (/ dropped.*\n$/.test(output.slice(-100))) child.stdin!.write('exit');
+        const tail = chunks.at(-1)!.slice(-100) + String(chunk);
+        chunks.push(String(chunk));
+        if (/ dropped.*\n$/.test(tail.slice(-100))) child.stdin!.write('exit');
       }
     })();
     await soon('all output', read, 15);
+    const output = chunks.join('');
     const kept = [...output.matchAll(/^line (\d+) x{1000}$/gm)].map((match) => Number(match[1]));
     const dropped = [...output.matchAll(/(\d+) lines were dropped/g)].reduce((sum, match) => sum + Number(match[1]), 0);
     assert.ok(dropped > 0);
