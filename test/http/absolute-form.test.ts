@@ -38,7 +38,12 @@ for (const [target, host] of [
 
 test('a target in absolute-form that names another host is answered 421, whatever the Host says', LIMIT, async (t) => {
   const { port } = await listen(t, routes, allowed);
-  for (const target of ['http://evil.example/', 'http://api.example.com.evil.example/', 'http://evil.example?api.example.com', 'https://xapi.example.com/']) {
+  for (const target of [
+    'http://evil.example/',
+    'http://api.example.com.evil.example/',
+    'http://evil.example?api.example.com',
+    'https://xapi.example.com/',
+  ]) {
     const [answer] = soundAnswers(await sendRaw(t, port, get(target, 'api.example.com')), [421]);
     assert.match(answer!.body!, /ALLOWED_HOSTS|allowedHosts/);
   }
@@ -47,7 +52,14 @@ test('a target in absolute-form that names another host is answered 421, whateve
 test('an authority that is none is refused, whatever the Host says', LIMIT, async (t) => {
   for (const options of [{}, allowed]) {
     const { port } = await listen(t, routes, options);
-    for (const target of ['http://user@api.example.com/', 'http://api.example.com:x/', 'http://api.example.com:80:80/', 'http://[::1/', 'http://:80/', 'http://a,b/']) {
+    for (const target of [
+      'http://user@api.example.com/',
+      'http://api.example.com:x/',
+      'http://api.example.com:80:80/',
+      'http://[::1/',
+      'http://:80/',
+      'http://a,b/',
+    ]) {
       const received = await sendRaw(t, port, get(target, 'api.example.com'));
       assert.match(received, /^HTTP\/1\.1 4(?:00|21) /, target);
     }
@@ -76,17 +88,39 @@ test('a target with a # is answered 400, in every form', LIMIT, async (t) => {
   soundAnswers(await sendRaw(t, port, requestBytes('GET /parts/%23', ['Connection: close'])), [200]);
 });
 
-test('a Host that is a literal IP address is answered beside any allowedHosts: no name can be rebound to it', LIMIT, async (t) => {
-  const { port } = await listen(t, routes, allowed);
-  for (const host of ['127.0.0.1', '127.0.0.1:8000', '10.1.2.3', '[::1]', '[::1]:8000', '[2001:db8::1]', '[::ffff:127.0.0.1]']) {
-    soundAnswers(await sendRaw(t, port, get('/', host)), [200]);
-    soundAnswers(await sendRaw(t, port, get(`http://${host}/`, host)), [200]);
-  }
-});
+test(
+  'a Host that is a literal IP address is answered beside any allowedHosts: no name can be rebound to it',
+  LIMIT,
+  async (t) => {
+    const { port } = await listen(t, routes, allowed);
+    for (const host of [
+      '127.0.0.1',
+      '127.0.0.1:8000',
+      '10.1.2.3',
+      '[::1]',
+      '[::1]:8000',
+      '[2001:db8::1]',
+      '[::ffff:127.0.0.1]',
+    ]) {
+      soundAnswers(await sendRaw(t, port, get('/', host)), [200]);
+      soundAnswers(await sendRaw(t, port, get(`http://${host}/`, host)), [200]);
+    }
+  },
+);
 
 test('a Host that only looks like an IP address is a name like any other', LIMIT, async (t) => {
   const { port } = await listen(t, routes, allowed);
-  for (const host of ['127.0.0.1.evil.example', '127.0.0.1.', '1.2.3.4.5', '256.1.1.1', '1.2.3', '0x7f.0.0.1', '127-0-0-1.evil.example', '[evil.example]', '[1]']) {
+  for (const host of [
+    '127.0.0.1.evil.example',
+    '127.0.0.1.',
+    '1.2.3.4.5',
+    '256.1.1.1',
+    '1.2.3',
+    '0x7f.0.0.1',
+    '127-0-0-1.evil.example',
+    '[evil.example]',
+    '[1]',
+  ]) {
     assert.match(await sendRaw(t, port, get('/', host)), /^HTTP\/1\.1 4(?:21|00) /, host);
   }
 });

@@ -20,19 +20,34 @@ server.listen(0, '127.0.0.1', () => console.log(server.address().port));
 process.stdin.resume().on('end', () => process.exit());
 `;
 
-test('a body of a million chunks of one byte costs what its bytes cost: three of them fit into 256 MB', { timeout: 30_000 }, async (t) => {
-  const child = spawn(process.execPath, ['--max-old-space-size=256', ...process.execArgv, '--input-type=module', '--eval', SERVER], { stdio: ['pipe', 'pipe', 'inherit'] });
-  t.after(() => child.kill('SIGKILL'));
-  const [printed] = await once(child.stdout!, 'data');
-  const port = Number(printed);
-  const chunks = Buffer.from(`1\r\n"\r\n${'1\r\nx\r\n'.repeat(1_000_000)}1\r\n"\r\n0\r\n\r\n`);
-  const upload = (method: string) => {
-    const head = requestBytes(`${method} /`, ['Content-Type: application/json', 'Transfer-Encoding: chunked', 'Connection: close']);
-    return sendRaw(t, port, Buffer.concat([Buffer.from(head), chunks]));
-  };
-  const received = await Promise.all(['POST', 'POST', 'PUT'].map(upload));
-  assert.deepEqual(received.map((bytes) => soundAnswers(bytes, [200])[0]!.body), ['1000000', '1000000', '1000002']);
-  child.stdin!.end();
-  const [code] = await once(child, 'exit');
-  assert.equal(code, 0);
-});
+test(
+  'a body of a million chunks of one byte costs what its bytes cost: three of them fit into 256 MB',
+  { timeout: 30_000 },
+  async (t) => {
+    const child = spawn(
+      process.execPath,
+      ['--max-old-space-size=256', ...process.execArgv, '--input-type=module', '--eval', SERVER],
+      { stdio: ['pipe', 'pipe', 'inherit'] },
+    );
+    t.after(() => child.kill('SIGKILL'));
+    const [printed] = await once(child.stdout!, 'data');
+    const port = Number(printed);
+    const chunks = Buffer.from(`1\r\n"\r\n${'1\r\nx\r\n'.repeat(1_000_000)}1\r\n"\r\n0\r\n\r\n`);
+    const upload = (method: string) => {
+      const head = requestBytes(`${method} /`, [
+        'Content-Type: application/json',
+        'Transfer-Encoding: chunked',
+        'Connection: close',
+      ]);
+      return sendRaw(t, port, Buffer.concat([Buffer.from(head), chunks]));
+    };
+    const received = await Promise.all(['POST', 'POST', 'PUT'].map(upload));
+    assert.deepEqual(
+      received.map((bytes) => soundAnswers(bytes, [200])[0]!.body),
+      ['1000000', '1000000', '1000002'],
+    );
+    child.stdin!.end();
+    const [code] = await once(child, 'exit');
+    assert.equal(code, 0);
+  },
+);

@@ -19,7 +19,9 @@ function patience() {
     override async doGet() {
       const number = ++counts.called;
       const { signal } = this;
-      const left = new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(void counts.left++), { once: true }));
+      const left = new Promise<void>((resolve) =>
+        signal.addEventListener('abort', () => resolve(void counts.left++), { once: true }),
+      );
       await Promise.race([released, left]);
       return { number };
     }
@@ -44,26 +46,34 @@ const kinds = {
 
 /** Gives the server as many turns as it takes to read what the first client has sent. */
 async function turns(t: Parameters<typeof sendRaw>[0], port: number): Promise<void> {
-  for (let turn = 0; turn < 40; turn++) soundAnswers(await sendRaw(t, port, requestBytes('GET /other', ['Connection: close'])), [200]);
+  for (let turn = 0; turn < 40; turn++)
+    soundAnswers(await sendRaw(t, port, requestBytes('GET /other', ['Connection: close'])), [200]);
 }
 
 for (const [kind, bytes] of Object.entries(kinds)) {
-  test(`of ${COUNT} pipelined requests a limited number is in hand at once, and in the end all are served in order: ${kind}`, LIMIT, async (t) => {
-    const { Patient, counts, release } = patience();
-    const { port } = await listen(t, { '/': Patient, '/other': Other });
-    const connection = await Connection.open(t, port);
-    connection.send(bytes.repeat(COUNT - 1) + bytes.replace('\r\n', '\r\nConnection: close\r\n'));
-    await turns(t, port);
-    assert.ok(counts.called > 0 && counts.called < MOST, `${counts.called} are in hand`);
-    assert.equal(connection.received, '');
+  test(
+    `of ${COUNT} pipelined requests few are in hand at once, and in the end all are served in order: ${kind}`,
+    LIMIT,
+    async (t) => {
+      const { Patient, counts, release } = patience();
+      const { port } = await listen(t, { '/': Patient, '/other': Other });
+      const connection = await Connection.open(t, port);
+      connection.send(bytes.repeat(COUNT - 1) + bytes.replace('\r\n', '\r\nConnection: close\r\n'));
+      await turns(t, port);
+      assert.ok(counts.called > 0 && counts.called < MOST, `${counts.called} are in hand`);
+      assert.equal(connection.received, '');
 
-    release();
-    const received = await soon('all answers', connection.untilClosed(), 15);
-    const numbers = [...received.matchAll(/\{"number":(\d+)\}/g)].map((match) => Number(match[1]));
-    assert.equal(numbers.length, COUNT);
-    assert.ok(numbers.every((number, index) => number === index + 1), 'They are not in order');
-    assert.equal(received.match(/HTTP\/1\.1 200 /g)?.length, COUNT);
-  });
+      release();
+      const received = await soon('all answers', connection.untilClosed(), 15);
+      const numbers = [...received.matchAll(/\{"number":(\d+)\}/g)].map((match) => Number(match[1]));
+      assert.equal(numbers.length, COUNT);
+      assert.ok(
+        numbers.every((number, index) => number === index + 1),
+        'They are not in order',
+      );
+      assert.equal(received.match(/HTTP\/1\.1 200 /g)?.length, COUNT);
+    },
+  );
 }
 
 test('a client that leaves with requests in hand ends each of them, and those of nobody else', LIMIT, async (t) => {

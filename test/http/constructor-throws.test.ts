@@ -51,29 +51,37 @@ const policies: [what: string, cors: CorsOptions][] = [
   ['a predicate that decides later', { origins: async (origin) => origin === page, credentials: true }],
 ];
 for (const [what, cors] of policies) {
-  for (const [HandlerClass, status] of [[Constructor, 500], [Field, 500], [Refusing, 401]] as const) {
-    test(`the answer to a ${HandlerClass.name} that throws carries the grant, and nobody else constructs it: ${what}`, LIMIT, async (t) => {
-      isThrowing = false;
-      const { port } = await listen(t, { '/': HandlerClass }, { cors });
-      isThrowing = true;
+  for (const [HandlerClass, status] of [
+    [Constructor, 500],
+    [Field, 500],
+    [Refusing, 401],
+  ] as const) {
+    test(
+      `the answer to a ${HandlerClass.name} that throws carries the grant, and nobody else constructs it: ${what}`,
+      LIMIT,
+      async (t) => {
+        isThrowing = false;
+        const { port } = await listen(t, { '/': HandlerClass }, { cors });
+        isThrowing = true;
 
-      constructed = 0;
-      const ask = (line: string, origin: string, headers: string[] = []) =>
-        sendRaw(t, port, requestBytes(line, [`Origin: ${origin}`, 'Connection: close', ...headers]));
-      for (const line of ['OPTIONS /', 'GET /']) {
-        soundAnswers(await ask(line, 'https://evil.example', line === 'GET /' ? [] : PREFLIGHT), [403], null);
-      }
-      assert.equal(constructed, 0, 'It was constructed for a refused origin');
+        constructed = 0;
+        const ask = (line: string, origin: string, headers: string[] = []) =>
+          sendRaw(t, port, requestBytes(line, [`Origin: ${origin}`, 'Connection: close', ...headers]));
+        for (const line of ['OPTIONS /', 'GET /']) {
+          soundAnswers(await ask(line, 'https://evil.example', line === 'GET /' ? [] : PREFLIGHT), [403], null);
+        }
+        assert.equal(constructed, 0, 'It was constructed for a refused origin');
 
-      const received = await ask('GET /', page);
-      soundAnswers(received, [status], page);
-      assert.match(received, /\r\nAccess-Control-Allow-Credentials: true\r\n/);
-      assert.doesNotMatch(received, /secret/);
+        const received = await ask('GET /', page);
+        soundAnswers(received, [status], page);
+        assert.match(received, /\r\nAccess-Control-Allow-Credentials: true\r\n/);
+        assert.doesNotMatch(received, /secret/);
 
-      const preflight = await ask('OPTIONS /', page, PREFLIGHT);
-      assert.match(preflight, new RegExp(`\r\nAccess-Control-Allow-Origin: ${page}\r\n`));
-      assert.match(preflight, /\r\nVary: Origin\r\n/);
-      assert.ok(constructed > 0);
-    });
+        const preflight = await ask('OPTIONS /', page, PREFLIGHT);
+        assert.match(preflight, new RegExp(`\r\nAccess-Control-Allow-Origin: ${page}\r\n`));
+        assert.match(preflight, /\r\nVary: Origin\r\n/);
+        assert.ok(constructed > 0);
+      },
+    );
   }
 }

@@ -57,8 +57,32 @@ for (const name of ['do_FETCH', 'doFetch', 'do_CONNECT', 'do_TRACE']) {
 }
 
 const helpers = [
-  'getUser', 'postProcess', 'deleteAll', 'putBack', 'header', 'do', 'done', 'double', 'doubleIt', 'document', 'dot', 'domain',
-  'search', 'link', 'unlink', 'lock', 'unlock', 'bind', 'copy', 'move', 'merge', 'notify', 'report', 'subscribe', 'source', 'query',
+  'getUser',
+  'postProcess',
+  'deleteAll',
+  'putBack',
+  'header',
+  'do',
+  'done',
+  'double',
+  'doubleIt',
+  'document',
+  'dot',
+  'domain',
+  'search',
+  'link',
+  'unlink',
+  'lock',
+  'unlock',
+  'bind',
+  'copy',
+  'move',
+  'merge',
+  'notify',
+  'report',
+  'subscribe',
+  'source',
+  'query',
 ];
 for (const name of helpers) {
   test(`a helper may be called ${name}`, () => {
@@ -101,6 +125,14 @@ test('the faults of a class on two routes are each said once', () => {
 });
 
 test('two classes with the same habit are each named', () => {
-  const faults = faultsOf({ '/a': habit('do_GET'), '/b': class Other extends RequestHandler { do_GET() {} } });
-  assert.deepEqual(faults.map((fault) => fault.split('.')[0]), ['Habit', 'Other']);
+  const faults = faultsOf({
+    '/a': habit('do_GET'),
+    '/b': class Other extends RequestHandler {
+      do_GET() {}
+    },
+  });
+  assert.deepEqual(
+    faults.map((fault) => fault.split('.')[0]),
+    ['Habit', 'Other'],
+  );
 });

@@ -14,7 +14,11 @@ async function hintsOf(t: TestContext, requests: Sent[]): Promise<string[]> {
   const server = new LogProcess(t, 'text');
   const port = await server.port();
   for (const [requestLine, headers, body = ''] of requests) {
-    const received = await sendRaw(t, port, requestBytes(requestLine, [...headers, `Content-Length: ${body.length}`, 'Connection: close'], body));
+    const received = await sendRaw(
+      t,
+      port,
+      requestBytes(requestLine, [...headers, `Content-Length: ${body.length}`, 'Connection: close'], body),
+    );
     assert.match(received, /^HTTP\/1\.1 [24]/);
   }
   return (await server.lines()).flatMap((line) => /cors: (.*)/.exec(line)?.[1] ?? []);
@@ -23,7 +27,10 @@ async function hintsOf(t: TestContext, requests: Sent[]): Promise<string[]> {
 // Each has a process of its own, and spends most of its time waiting.
 describe('hints', { concurrency: 4 }, () => {
   test('who is refused as null is not told to add it: that is refused at start', LIMIT, async (t) => {
-    const hints = await hintsOf(t, [['GET /listed', ['Origin: null']], ['GET /listed', ['Origin: https://other.example']]]);
+    const hints = await hintsOf(t, [
+      ['GET /listed', ['Origin: null']],
+      ['GET /listed', ['Origin: https://other.example']],
+    ]);
     assert.equal(hints.length, 2);
     assert.match(hints[0]!, /\bnull\b/);
     assert.doesNotMatch(hints[0]!, /add it/);
@@ -54,37 +61,51 @@ describe('hints', { concurrency: 4 }, () => {
     );
   });
 
-  test('a page that sends cookies to a policy without credentials is told so, once for each path or policy', LIMIT, async (t) => {
-    const cookie = 'Cookie: session=1';
-    const hints = await hintsOf(t, [
-      ['GET /listed', [page, cookie, 'Sec-Fetch-Site: cross-site']],
-      ['GET /listed', [page, cookie, 'Sec-Fetch-Site: cross-site']],
-      ['GET /listed', [page, cookie]],
-    ]);
-    assert.equal(hints.length, 1, hints.join('\n'));
-    assert.match(hints[0]!, /cookies/);
-    assert.match(hints[0]!, /credentials/i);
-  });
+  test(
+    'a page that sends cookies to a policy without credentials is told so, once for each path or policy',
+    LIMIT,
+    async (t) => {
+      const cookie = 'Cookie: session=1';
+      const hints = await hintsOf(t, [
+        ['GET /listed', [page, cookie, 'Sec-Fetch-Site: cross-site']],
+        ['GET /listed', [page, cookie, 'Sec-Fetch-Site: cross-site']],
+        ['GET /listed', [page, cookie]],
+      ]);
+      assert.equal(hints.length, 1, hints.join('\n'));
+      assert.match(hints[0]!, /cookies/);
+      assert.match(hints[0]!, /credentials/i);
+    },
+  );
 
   test('a page that sends cookies to the policy of the server is told which variable it is', LIMIT, async (t) => {
-    const hints = await hintsOf(t, [['POST /short', [page, 'Cookie: session=1', 'Content-Type: application/json'], '[]']]);
+    const hints = await hintsOf(t, [
+      ['POST /short', [page, 'Cookie: session=1', 'Content-Type: application/json'], '[]'],
+    ]);
     assert.equal(hints.length, 1, hints.join('\n'));
     assert.match(hints[0]!, /cookies/);
     assert.match(hints[0]!, /CORS_CREDENTIALS|cors\.credentials/);
   });
 
-  test('nothing is said about cookies where they are allowed, or where no page of another origin sends them', LIMIT, async (t) => {
-    const cookie = 'Cookie: session=1';
-    assert.deepEqual(
-      await hintsOf(t, [
-        ['GET /cookies', [page, cookie]],
-        ['GET /listed', [cookie]],
-        ['GET /short', [cookie]],
-        ['POST /short', ['Origin: http://127.0.0.1', cookie, 'Sec-Fetch-Site: same-origin', 'Content-Type: application/json'], '[]'],
-        ['GET /listed', ['Origin: http://127.0.0.1', cookie, 'Sec-Fetch-Site: same-origin']],
-        ['GET /listed', [page]],
-      ]),
-      [],
-    );
-  });
+  test(
+    'nothing is said about cookies where they are allowed, or where no page of another origin sends them',
+    LIMIT,
+    async (t) => {
+      const cookie = 'Cookie: session=1';
+      assert.deepEqual(
+        await hintsOf(t, [
+          ['GET /cookies', [page, cookie]],
+          ['GET /listed', [cookie]],
+          ['GET /short', [cookie]],
+          [
+            'POST /short',
+            ['Origin: http://127.0.0.1', cookie, 'Sec-Fetch-Site: same-origin', 'Content-Type: application/json'],
+            '[]',
+          ],
+          ['GET /listed', ['Origin: http://127.0.0.1', cookie, 'Sec-Fetch-Site: same-origin']],
+          ['GET /listed', [page]],
+        ]),
+        [],
+      );
+    },
+  );
 });

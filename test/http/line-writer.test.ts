@@ -48,27 +48,45 @@ describe('the lines of a process', { concurrency: 4 }, () => {
   /** More than any pipe holds: 1 MB. */
   const MANY = "for (let n = 0; n < 10_000; n++) writer.write(String(n).padStart(99, '.'));";
 
-  for (const [kind, first] of [['answers EAGAIN', NON_BLOCKING], ['keeps its writer waiting', '']]) {
-    test(`a full pipe that ${kind} stops neither the process nor a line: all come, once and in order`, LIMIT, async (t) => {
-      const child = run(t, `${first} ${MANY} await turns(20); say('turning'); process.stdin.once('data', () => process.exit());`);
-      // The process has turned round and round before anyone reads.
-      await said(child, 'turning');
-      const lines: string[] = [];
-      const read = (async () => {
-        for await (const chunk of child.stdout!) {
-          const parts = String(chunk).split('\n');
-          lines.push((lines.pop() ?? '') + parts.shift()!, ...parts);
-          if (lines.length > 9_999 && lines.at(-1) === '') child.stdin!.write('done');
-        }
-      })();
-      await soon('all lines', read, 10);
-      assert.equal(lines.length, 10_001);
-      assert.ok(lines.slice(0, -1).every((line, n) => Number(line.replaceAll('.', '')) === n), 'The lines are not as they were written');
-    });
+  for (const [kind, first] of [
+    ['answers EAGAIN', NON_BLOCKING],
+    ['keeps its writer waiting', ''],
+  ]) {
+    test(
+      `a full pipe that ${kind} stops neither the process nor a line: all come, once and in order`,
+      LIMIT,
+      async (t) => {
+        const child = run(
+          t,
+          `${first} ${MANY} await turns(20); say('turning'); process.stdin.once('data', () => process.exit());`,
+        );
+        // The process has turned round and round before anyone reads.
+        await said(child, 'turning');
+        const lines: string[] = [];
+        const read = (async () => {
+          for await (const chunk of child.stdout!) {
+            const parts = String(chunk).split('\n');
+            lines.push((lines.pop() ?? '') + parts.shift()!, ...parts);
+            if (lines.length > 9_999 && lines.at(-1) === '') child.stdin!.write('done');
+          }
+        })();
+        await soon('all lines', read, 10);
+        assert.equal(lines.length, 10_001);
+        assert.ok(
+          lines.slice(0, -1).every((line, n) => Number(line.replaceAll('.', '')) === n),
+          'The lines are not as they were written',
+        );
+      },
+    );
   }
 
-  test('lines that nobody reads are dropped beyond a limit, and counted: what is kept is in order', LIMIT, async (t) => {
-    const child = run(t, `
+  test(
+    'lines that nobody reads are dropped beyond a limit, and counted: what is kept is in order',
+    LIMIT,
+    async (t) => {
+      const child = run(
+        t,
+        `
       // 40 MB: twice and more of what may wait.
       for (let n = 0; n < 40_000; n++) {
         writer.write('line ' + n + ' ' + 'x'.repeat(1_000));
@@ -76,32 +94,44 @@ describe('the lines of a process', { concurrency: 4 }, () => {
       }
       say('written');
       process.stdin.once('data', () => process.exit());
-    `);
-    await said(child, 'written');
-    const chunks: string[] = [''];
-    const read = (async () => {
-      for await (const chunk of child.stdout!) {
-        const tail = chunks.at(-1)!.slice(-100) + String(chunk);
-        chunks.push(String(chunk));
-        if (/ dropped.*\n$/.test(tail.slice(-100))) child.stdin!.write('exit');
-      }
-    })();
-    await soon('all output', read, 15);
-    const output = chunks.join('');
-    const kept = [...output.matchAll(/^line (\d+) x{1000}$/gm)].map((match) => Number(match[1]));
-    const dropped = [...output.matchAll(/(\d+) lines were dropped/g)].reduce((sum, match) => sum + Number(match[1]), 0);
-    assert.ok(dropped > 0);
-    assert.equal(kept.length + dropped, 40_000);
-    assert.ok(kept.every((number, index) => index === 0 || number > kept[index - 1]!), 'They are not in order');
-  });
+    `,
+      );
+      await said(child, 'written');
+      const chunks: string[] = [''];
+      const read = (async () => {
+        for await (const chunk of child.stdout!) {
+          const tail = chunks.at(-1)!.slice(-100) + String(chunk);
+          chunks.push(String(chunk));
+          if (/ dropped.*\n$/.test(tail.slice(-100))) child.stdin!.write('exit');
+        }
+      })();
+      await soon('all output', read, 15);
+      const output = chunks.join('');
+      const kept = [...output.matchAll(/^line (\d+) x{1000}$/gm)].map((match) => Number(match[1]));
+      const dropped = [...output.matchAll(/(\d+) lines were dropped/g)].reduce(
+        (sum, match) => sum + Number(match[1]),
+        0,
+      );
+      assert.ok(dropped > 0);
+      assert.equal(kept.length + dropped, 40_000);
+      assert.ok(
+        kept.every((number, index) => index === 0 || number > kept[index - 1]!),
+        'They are not in order',
+      );
+    },
+  );
 
-  test('what is written right before the end of the process is written, be the pipe slow to take it', LIMIT, async (t) => {
-    const child = run(t, `${NON_BLOCKING} ${MANY} say('exit'); process.exit(3);`);
-    await said(child, 'exit');
-    const output = await soon('all output', text(child.stdout!), 10);
-    assert.equal(output.split('\n').length, 10_001);
-    assert.equal(await exitCode(child), 3);
-  });
+  test(
+    'what is written right before the end of the process is written, be the pipe slow to take it',
+    LIMIT,
+    async (t) => {
+      const child = run(t, `${NON_BLOCKING} ${MANY} say('exit'); process.exit(3);`);
+      await said(child, 'exit');
+      const output = await soon('all output', text(child.stdout!), 10);
+      assert.equal(output.split('\n').length, 10_001);
+      assert.equal(await exitCode(child), 3);
+    },
+  );
 
   test('a pipe that nobody reads does not keep the process from ending', LIMIT, async (t) => {
     const child = run(t, `${NON_BLOCKING} ${MANY} await turns(10); process.exit(3);`);
@@ -133,13 +163,17 @@ describe('the lines of a process', { concurrency: 4 }, () => {
     assert.equal(await exitCode(child), 3);
   });
 
-  test('a full disk stops neither the process nor its end, and nobody spins', { ...LIMIT, skip: process.platform !== 'linux' }, async (t) => {
-    const child = run(t, CANNOT, openSync('/dev/full', 'w'));
-    const words = await said(child, '\n');
-    assert.match(words, /^alive (\d+)$/m);
-    assert.ok(Number(/alive (\d+)/.exec(words)![1]) < 150_000, words);
-    assert.equal(await exitCode(child), 3);
-  });
+  test(
+    'a full disk stops neither the process nor its end, and nobody spins',
+    { ...LIMIT, skip: process.platform !== 'linux' },
+    async (t) => {
+      const child = run(t, CANNOT, openSync('/dev/full', 'w'));
+      const words = await said(child, '\n');
+      assert.match(words, /^alive (\d+)$/m);
+      assert.ok(Number(/alive (\d+)/.exec(words)![1]) < 150_000, words);
+      assert.equal(await exitCode(child), 3);
+    },
+  );
 
   test('control characters that a terminal obeys are escaped, in one line as in many', LIMIT, async (t) => {
     const child = run(t, "writer.write('a\\x7fb\\x9bc'); writer.write('é €'); process.exit();");

@@ -3,14 +3,19 @@ import { ServerProcess } from './server-process.ts';
 
 /** The server of log-server.ts, and the lines that it has logged. */
 export class LogProcess extends ServerProcess {
-  constructor(t: ConstructorParameters<typeof ServerProcess>[0], log: 'text' | 'json', environment: Record<string, string> = {}) {
+  constructor(
+    t: ConstructorParameters<typeof ServerProcess>[0],
+    log: 'text' | 'json',
+    environment: Record<string, string> = {},
+  ) {
     super(t, { LOG: log, ...environment }, 'test/http/log-server.ts');
   }
 
   /** Resolves once `pattern` is on standard error. */
   async complained(pattern: RegExp): Promise<void> {
     while (!pattern.test(this.errors)) {
-      if (this.child.exitCode !== null) throw new Error(`The server ended before it complained of ${pattern}: ${this.errors}`);
+      if (this.child.exitCode !== null)
+        throw new Error(`The server ended before it complained of ${pattern}: ${this.errors}`);
       await Promise.race([once(this.child.stderr!, 'data'), once(this.child, 'exit')]);
     }
   }

@@ -8,21 +8,34 @@ import { type CorsOptions, type LogFormat, RequestHandler, createServer } from '
 class Fails extends RequestHandler {
   override async doGet() {
     switch (this.param('how')) {
-      case 'cause': throw new Error('outer failed', { cause: Object.assign(new Error('inner refused'), { code: 'ECONNREFUSED' }) });
-      case 'causes': throw new Error('one', { cause: new Error('two', { cause: new Error('three') }) });
-      case 'errors': throw new AggregateError([new Error('first failed'), Object.assign(new Error('second failed'), { code: 'E2' })], 'all failed');
-      case 'fetch': return fetch(await nobodyListensTo());
-      case 'code': throw Object.assign(new Error('coded'), { code: 'ERR_OF_OUR_OWN' });
+      case 'cause':
+        throw new Error('outer failed', { cause: Object.assign(new Error('inner refused'), { code: 'ECONNREFUSED' }) });
+      case 'causes':
+        throw new Error('one', { cause: new Error('two', { cause: new Error('three') }) });
+      case 'errors':
+        throw new AggregateError(
+          [new Error('first failed'), Object.assign(new Error('second failed'), { code: 'E2' })],
+          'all failed',
+        );
+      case 'fetch':
+        return fetch(await nobodyListensTo());
+      case 'code':
+        throw Object.assign(new Error('coded'), { code: 'ERR_OF_OUR_OWN' });
       case 'circle': {
         const error = new Error('round and round');
         error.cause = error;
         throw error;
       }
-      case 'controls': throw new Error('outer \x1b[2J\r\x07\x9b', { cause: new Error('inner \x1b[2J\x7f\nforged line') });
-      case 'text': throw 'only a text';
-      case 'object': throw { reason: 'only an object' };
-      case 'null': throw null;
-      default: throw new Error('plain');
+      case 'controls':
+        throw new Error('outer \x1b[2J\r\x07\x9b', { cause: new Error('inner \x1b[2J\x7f\nforged line') });
+      case 'text':
+        throw 'only a text';
+      case 'object':
+        throw { reason: 'only an object' };
+      case 'null':
+        throw null;
+      default:
+        throw new Error('plain');
     }
   }
 }
@@ -103,8 +116,13 @@ class WithCookies extends Listed {
 if (process.env['LOG']) {
   const server = createServer(
     {
-      '/fails/:how': Fails, '/waits': Waits, '/waiting/:count': Waiting, '/fields': Fields, '/short': Short,
-      '/listed': Listed, '/cookies': WithCookies,
+      '/fails/:how': Fails,
+      '/waits': Waits,
+      '/waiting/:count': Waiting,
+      '/fields': Fields,
+      '/short': Short,
+      '/listed': Listed,
+      '/cookies': WithCookies,
     },
     { log: process.env['LOG'] as LogFormat, requestTimeout: Number(process.env['REQUEST_TIMEOUT'] ?? 30) },
   );

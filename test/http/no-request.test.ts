@@ -34,30 +34,34 @@ for (const status of statuses) {
 }
 
 for (const log of ['json', 'text'] as const) {
-  test(`an answer without a request is one line of the log, with its status and the address: LOG=${log}`, LIMIT, async (t) => {
-    const server = new LogProcess(t, log, { REQUEST_TIMEOUT: '0.2' });
-    const port = await server.port();
-    for (const status of statuses) soundAnswers(await sendRaw(t, port, bytesOf[status]!), [status]);
-    // Nothing was said, so nothing is answered, and nothing logged.
-    const silent = await Connection.open(t, port);
-    assert.equal(await soon('the silent connection to close', silent.untilClosed()), '');
-    const lines = await server.lines();
-    assert.equal(lines.length, statuses.length, lines.join('\n'));
-    for (const [index, status] of statuses.entries()) {
-      const line = lines[index]!;
-      if (log === 'text') {
-        assert.match(line, new RegExp(`\\b${status}\\b`));
-        assert.match(line, /no request/);
-      } else {
-        const { time, status: logged, address, detail } = JSON.parse(line) as Record<string, unknown>;
-        assert.equal(logged, status);
-        assert.match(String(address), /^(?:::ffff:)?127\.0\.0\.1$/);
-        assert.equal(typeof detail, 'string');
-        assert.ok(!Number.isNaN(Date.parse(String(time))));
+  test(
+    `an answer without a request is one line of the log, with its status and the address: LOG=${log}`,
+    LIMIT,
+    async (t) => {
+      const server = new LogProcess(t, log, { REQUEST_TIMEOUT: '0.2' });
+      const port = await server.port();
+      for (const status of statuses) soundAnswers(await sendRaw(t, port, bytesOf[status]!), [status]);
+      // Nothing was said, so nothing is answered, and nothing logged.
+      const silent = await Connection.open(t, port);
+      assert.equal(await soon('the silent connection to close', silent.untilClosed()), '');
+      const lines = await server.lines();
+      assert.equal(lines.length, statuses.length, lines.join('\n'));
+      for (const [index, status] of statuses.entries()) {
+        const line = lines[index]!;
+        if (log === 'text') {
+          assert.match(line, new RegExp(`\\b${status}\\b`));
+          assert.match(line, /no request/);
+        } else {
+          const { time, status: logged, address, detail } = JSON.parse(line) as Record<string, unknown>;
+          assert.equal(logged, status);
+          assert.match(String(address), /^(?:::ffff:)?127\.0\.0\.1$/);
+          assert.equal(typeof detail, 'string');
+          assert.ok(!Number.isNaN(Date.parse(String(time))));
+        }
       }
-    }
-    assert.equal(server.errors, '');
-  });
+      assert.equal(server.errors, '');
+    },
+  );
 }
 
 test('a chunk that is none is logged as the fault of its request, once', LIMIT, async (t) => {
@@ -68,5 +72,8 @@ test('a chunk that is none is logged as the fault of its request, once', LIMIT, 
   soundAnswers(await connection.until(/\}$/), [400]);
   connection.socket.destroy();
   const lines = (await server.lines()).map((line) => JSON.parse(line) as { status: number; target?: string });
-  assert.deepEqual(lines.map(({ status, target }) => [status, target]), [[400, '/short']]);
+  assert.deepEqual(
+    lines.map(({ status, target }) => [status, target]),
+    [[400, '/short']],
+  );
 });

@@ -29,14 +29,18 @@ for (const [what, request, status] of halves) {
     soundAnswers(await soon('the server to close', sendRaw(t, port, request)), [status]);
   });
 
-  test(`a body ${what} that stops after its answer is answered once, when the client closes its half`, LIMIT, async (t) => {
-    const { port } = await listen(t, { '/': Unread });
-    const connection = await Connection.open(t, port);
-    connection.send(request);
-    await connection.until('\r\n\r\n');
-    connection.socket.end();
-    soundAnswers(await soon('the server to close', connection.untilClosed()), [status]);
-  });
+  test(
+    `a body ${what} that stops after its answer is answered once, when the client closes its half`,
+    LIMIT,
+    async (t) => {
+      const { port } = await listen(t, { '/': Unread });
+      const connection = await Connection.open(t, port);
+      connection.send(request);
+      await connection.until('\r\n\r\n');
+      connection.socket.end();
+      soundAnswers(await soon('the server to close', connection.untilClosed()), [status]);
+    },
+  );
 }
 
 test('chunks that go wrong after the answer has left are not answered again', LIMIT, async (t) => {
@@ -59,7 +63,10 @@ test('a stream over a body that stops is answered once', LIMIT, async (t) => {
     }
   }
   const { port } = await listen(t, { '/': Stream }, { requestTimeout: 0.2 });
-  const received = await soon('the server to close', sendRaw(t, port, requestBytes('POST /', ['Content-Length: 10'], '12345')));
+  const received = await soon(
+    'the server to close',
+    sendRaw(t, port, requestBytes('POST /', ['Content-Length: 10'], '12345')),
+  );
   assert.equal(received.match(/HTTP\/1\.1 /g)?.length, 1);
   assert.doesNotMatch(received, /\r\n0\r\n/);
 });
@@ -120,7 +127,10 @@ for (const [how, HandlerClass] of Object.entries(preparations)) {
     const { port } = await listen(t, { '/': HandlerClass });
     const received = await sendRaw(t, port, requestBytes('GET /') + requestBytes('GET /', ['Connection: close']));
     const answers = soundAnswers(received, [203, 203]);
-    assert.deepEqual(answers.map(({ body }) => body), ['"prepared"', '"prepared"']);
+    assert.deepEqual(
+      answers.map(({ body }) => body),
+      ['"prepared"', '"prepared"'],
+    );
     assert.deepEqual(Prepared.called, []);
     assert.deepEqual(Prepared.logged, ['request', 'request']);
   });
@@ -158,30 +168,47 @@ class Length extends RequestHandler {
 }
 
 for (const method of ['GET', 'POST']) {
-  for (const [what, path] of [['too long', '/5?part=1234&part=5678'], ['too long at once', '/5?part=12345678'], ['too short', '/10?part=1234'], ['empty', '/10']]) {
-    test(`a stream that breaks its Content-Length is cut, and no answer after it is shifted: ${method}, ${what}`, LIMIT, async (t) => {
-      const { port } = await listen(t, { '/': Unread, '/:stated': Length });
-      const bytes = requestBytes(`${method} ${path}`) + requestBytes('GET /').repeat(2);
-      const received = await soon('the server to close', sendRaw(t, port, bytes));
-      assert.equal(received.match(/HTTP\/1\.1 /g)?.length ?? 0, received === '' ? 0 : 1, received);
-      const stated = Number(path!.slice(1).split('?')[0]);
-      const body = received.split('\r\n\r\n').slice(1).join('\r\n\r\n');
-      assert.ok('12345678'.slice(0, stated).startsWith(body), `The body is ${JSON.stringify(body)}`);
-    });
+  for (const [what, path] of [
+    ['too long', '/5?part=1234&part=5678'],
+    ['too long at once', '/5?part=12345678'],
+    ['too short', '/10?part=1234'],
+    ['empty', '/10'],
+  ]) {
+    test(
+      `a stream that breaks its Content-Length is cut, and no answer after it is shifted: ${method}, ${what}`,
+      LIMIT,
+      async (t) => {
+        const { port } = await listen(t, { '/': Unread, '/:stated': Length });
+        const bytes = requestBytes(`${method} ${path}`) + requestBytes('GET /').repeat(2);
+        const received = await soon('the server to close', sendRaw(t, port, bytes));
+        assert.equal(received.match(/HTTP\/1\.1 /g)?.length ?? 0, received === '' ? 0 : 1, received);
+        const stated = Number(path!.slice(1).split('?')[0]);
+        const body = received.split('\r\n\r\n').slice(1).join('\r\n\r\n');
+        assert.ok('12345678'.slice(0, stated).startsWith(body), `The body is ${JSON.stringify(body)}`);
+      },
+    );
   }
 
-  test(`a stream that keeps its Content-Length is sent without chunks, and the connection goes on: ${method}`, LIMIT, async (t) => {
-    const { port } = await listen(t, { '/': Unread, '/:stated': Length });
-    const bytes = requestBytes(`${method} /8?part=1234&part=5678`) + requestBytes('GET /', ['Connection: close']);
-    const [answer] = soundAnswers(await sendRaw(t, port, bytes), [200, 200]);
-    assert.equal(answer!.headers.get('transfer-encoding'), null);
-    assert.equal(answer!.body, '12345678');
-  });
+  test(
+    `a stream that keeps its Content-Length is sent without chunks, and the connection goes on: ${method}`,
+    LIMIT,
+    async (t) => {
+      const { port } = await listen(t, { '/': Unread, '/:stated': Length });
+      const bytes = requestBytes(`${method} /8?part=1234&part=5678`) + requestBytes('GET /', ['Connection: close']);
+      const [answer] = soundAnswers(await sendRaw(t, port, bytes), [200, 200]);
+      assert.equal(answer!.headers.get('transfer-encoding'), null);
+      assert.equal(answer!.body, '12345678');
+    },
+  );
 }
 
 test('the answer to HEAD may state a length and send nothing, and the connection goes on', LIMIT, async (t) => {
   const { port } = await listen(t, { '/': Unread, '/:stated': Length });
-  const received = await sendRaw(t, port, requestBytes('HEAD /8?part=1234') + requestBytes('GET /', ['Connection: close']));
+  const received = await sendRaw(
+    t,
+    port,
+    requestBytes('HEAD /8?part=1234') + requestBytes('GET /', ['Connection: close']),
+  );
   const [head] = parseAnswers(received);
   soundAnswers(received, [200, 200]);
   assert.equal(head!.headers.get('content-length'), '8');

@@ -11,11 +11,23 @@ const JSON_TYPE = 'Content-Type: application/json';
 
 /** Refuses everything. */
 const nothing: StandardSchema = {
-  '~standard': { version: 1, vendor: 'test', validate: (value) => ({ issues: [{ message: 'nothing is good', path: Object.keys(value as object) }] }) },
+  '~standard': {
+    version: 1,
+    vendor: 'test',
+    validate: (value) => ({ issues: [{ message: 'nothing is good', path: Object.keys(value as object) }] }),
+  },
 };
 
 /** Refuses everything, with a throw of its own. */
-const broken: StandardSchema = { '~standard': { version: 1, vendor: 'test', validate: () => { throw new Error('secret'); } } };
+const broken: StandardSchema = {
+  '~standard': {
+    version: 1,
+    vendor: 'test',
+    validate: () => {
+      throw new Error('secret');
+    },
+  },
+};
 
 function post(path: string, body: string, headers: readonly string[] = [JSON_TYPE, 'Connection: close']): string {
   return requestBytes(`POST ${path}`, [...headers, `Content-Length: ${Buffer.byteLength(body)}`], body);
@@ -46,7 +58,15 @@ const bodies: [what: string, request: string, status: number][] = [
   ['that is no JSON', post('/', '{'), 400],
   ['of another media type', post('/', '{}', ['Content-Type: text/plain', 'Connection: close']), 415],
   ['that is announced too long', post('/', '"12345678901"'), 413],
-  ['that turns out too long', requestBytes('POST /', [JSON_TYPE, 'Transfer-Encoding: chunked', 'Connection: close'], 'd\r\n"12345678901"\r\n0\r\n\r\n'), 413],
+  [
+    'that turns out too long',
+    requestBytes(
+      'POST /',
+      [JSON_TYPE, 'Transfer-Encoding: chunked', 'Connection: close'],
+      'd\r\n"12345678901"\r\n0\r\n\r\n',
+    ),
+    413,
+  ],
   ['that is empty', post('/', ''), 400],
   ['that a schema refuses', post('/?schema', '{"a":1}'), 422],
   ['whose schema throws', post('/?broken', '{"a":1}'), 500],
@@ -56,15 +76,19 @@ const bodies: [what: string, request: string, status: number][] = [
 ];
 // The test runner lets a test fail in which a rejection is not handled.
 for (const [what, request, status] of bodies) {
-  test(`a body ${what} is answered ${status}, and no unhandled rejection, where it is awaited later`, LIMIT, async (t) => {
-    const rejected: unknown[] = [];
-    const note = (reason: unknown): void => void rejected.push(reason);
-    process.on('unhandledRejection', note);
-    t.after(() => process.off('unhandledRejection', note));
-    const { port } = await listen(t, { '/': Later }, { bodyLimit: 10 });
-    soundAnswers(await sendRaw(t, port, request), [status]);
-    assert.deepEqual(rejected, []);
-  });
+  test(
+    `a body ${what} is answered ${status}, and no unhandled rejection, where it is awaited later`,
+    LIMIT,
+    async (t) => {
+      const rejected: unknown[] = [];
+      const note = (reason: unknown): void => void rejected.push(reason);
+      process.on('unhandledRejection', note);
+      t.after(() => process.off('unhandledRejection', note));
+      const { port } = await listen(t, { '/': Later }, { bodyLimit: 10 });
+      soundAnswers(await sendRaw(t, port, request), [status]);
+      assert.deepEqual(rejected, []);
+    },
+  );
 }
 
 test('a client that leaves while nobody awaits its body is no unhandled rejection', LIMIT, async (t) => {
@@ -119,7 +143,13 @@ test('a symbol in the path of an issue, or a path that is empty, is answered 422
   for (const path of paths) {
     class Refuses extends RequestHandler {
       override async doPost() {
-        await this.readJson({ '~standard': { version: 1, vendor: 'test', validate: () => ({ issues: [path ? { message: 'no', path } : { message: 'no' }] }) } });
+        await this.readJson({
+          '~standard': {
+            version: 1,
+            vendor: 'test',
+            validate: () => ({ issues: [path ? { message: 'no', path } : { message: 'no' }] }),
+          },
+        });
       }
     }
     const { port } = await listen(t, { '/': Refuses });

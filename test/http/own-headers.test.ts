@@ -19,7 +19,9 @@ class Sends extends RequestHandler {
     this.endHeaders().end('a stream');
   }
   override doPut() {
-    const headers = Object.fromEntries(this.query.getAll('h').map((header) => header.split(/:(.*)/, 2) as [string, string]));
+    const headers = Object.fromEntries(
+      this.query.getAll('h').map((header) => header.split(/:(.*)/, 2) as [string, string]),
+    );
     throw new HttpError(409, 'an error', headers);
   }
   override doDelete() {
@@ -52,14 +54,16 @@ test('a Trailer on an answer without chunks is dropped or a 500, and never the e
     assert.match(received, /^HTTP\/1\.1 (?:200|204|409|500) /, method);
     if (method === 'HEAD') continue;
     const [answer] = soundAnswers(received, [Number(received.slice(9, 12))]);
-    if (answer!.headers.get('transfer-encoding') !== 'chunked') assert.equal(answer!.headers.get('trailer'), null, method);
+    if (answer!.headers.get('transfer-encoding') !== 'chunked')
+      assert.equal(answer!.headers.get('trailer'), null, method);
   }
   soundAnswers(await sendRaw(t, port, requestBytes('GET /', CLOSE)), [200]);
 });
 
 test('of ETag, Location and the like, which an answer has once, the last one counts', LIMIT, async (t) => {
   const { port } = await listen(t, { '/': Sends });
-  const target = '/?h=ETag:"1"&h=Location:/1&h=Content-Type:text/a&h=etag:"2"&h=location:/2&h=content-type:application/json';
+  const target =
+    '/?h=ETag:"1"&h=Location:/1&h=Content-Type:text/a&h=etag:"2"&h=location:/2&h=content-type:application/json';
   for (const method of ['GET', 'POST', 'DELETE']) {
     const received = await sendRaw(t, port, requestBytes(`${method} ${target}`, CLOSE));
     assert.equal(received.match(/^etag:/gim)?.length, 1, received);
@@ -70,14 +74,25 @@ test('of ETag, Location and the like, which an answer has once, the last one cou
   }
 });
 
-test('of Set-Cookie, Link and WWW-Authenticate, which an answer may have more than once, each is sent', LIMIT, async (t) => {
-  const { port } = await listen(t, { '/': Sends });
-  const received = await sendRaw(t, port, requestBytes('GET /?h=Set-Cookie:a=1&h=Set-Cookie:b=2&h=Link:</a>&h=Link:</b>&h=WWW-Authenticate:A&h=WWW-Authenticate:B', CLOSE));
-  for (const name of ['set-cookie', 'link', 'www-authenticate']) {
-    const values = received.match(new RegExp(`^${name}: .*`, 'gim'))!.join();
-    assert.equal(/1.*2|a.*b|A.*B/.test(values), true, values);
-  }
-});
+test(
+  'of Set-Cookie, Link and WWW-Authenticate, which an answer may have more than once, each is sent',
+  LIMIT,
+  async (t) => {
+    const { port } = await listen(t, { '/': Sends });
+    const received = await sendRaw(
+      t,
+      port,
+      requestBytes(
+        'GET /?h=Set-Cookie:a=1&h=Set-Cookie:b=2&h=Link:</a>&h=Link:</b>&h=WWW-Authenticate:A&h=WWW-Authenticate:B',
+        CLOSE,
+      ),
+    );
+    for (const name of ['set-cookie', 'link', 'www-authenticate']) {
+      const values = received.match(new RegExp(`^${name}: .*`, 'gim'))!.join();
+      assert.equal(/1.*2|a.*b|A.*B/.test(values), true, values);
+    }
+  },
+);
 
 test('a sendCorsHeaders() that throws is a 500 that grants nothing, and each time', LIMIT, async (t) => {
   class Throws extends RequestHandler {

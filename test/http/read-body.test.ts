@@ -47,7 +47,13 @@ function withBody(requestLine: string, body: Buffer | string, headers: readonly 
   return Buffer.concat([Buffer.from(head), Buffer.from(body)]);
 }
 
-for (const type of [[], ['Content-Type: image/png'], ['Content-Type: application/json'], ['Content-Type: a'], ['Content-Encoding: gzip']]) {
+for (const type of [
+  [],
+  ['Content-Type: image/png'],
+  ['Content-Type: application/json'],
+  ['Content-Type: a'],
+  ['Content-Encoding: gzip'],
+]) {
   test(`readBody gives the bytes as they came, with ${type[0] ?? 'no Content-Type'}`, LIMIT, async (t) => {
     const { port } = await listen(t, { '/': Bytes });
     const bytes = Buffer.from(Array.from({ length: 256 }, (_, byte) => byte));
@@ -99,26 +105,31 @@ const limits: [what: string, requestLine: string, limit: number][] = [
   ['the one of the call, before any other', 'PUT /limited', 30],
 ];
 for (const [what, requestLine, limit] of limits) {
-  test(`readBody refuses what goes over the limit, announced or in chunks, and reads what does not: ${what}`, LIMIT, async (t) => {
-    const { port } = await listen(t, { '/': Bytes, '/limited': Limited, '/less': LimitedLess }, { bodyLimit: 10 });
-    soundAnswers(await sendRaw(t, port, withBody(requestLine, 'x'.repeat(limit))), [200]);
+  test(
+    `readBody refuses what goes over the limit, announced or in chunks, and reads what does not: ${what}`,
+    LIMIT,
+    async (t) => {
+      const { port } = await listen(t, { '/': Bytes, '/limited': Limited, '/less': LimitedLess }, { bodyLimit: 10 });
+      soundAnswers(await sendRaw(t, port, withBody(requestLine, 'x'.repeat(limit))), [200]);
 
-    const tooLong = await Connection.open(t, port);
-    tooLong.send(announced(requestLine, limit + 1, [EXPECT]));
-    const [refused] = soundAnswers(await tooLong.until(/\}$/), [413]);
-    assert.match(refused!.body!, new RegExp(`\\b${limit} bytes`));
+      const tooLong = await Connection.open(t, port);
+      tooLong.send(announced(requestLine, limit + 1, [EXPECT]));
+      const [refused] = soundAnswers(await tooLong.until(/\}$/), [413]);
+      assert.match(refused!.body!, new RegExp(`\\b${limit} bytes`));
 
-    const chunked = await Connection.open(t, port);
-    chunked.send(requestBytes(requestLine, ['Transfer-Encoding: chunked']));
-    chunked.send(`${limit.toString(16)}\r\n${'x'.repeat(limit)}\r\n`);
-    chunked.send('1\r\nx\r\n');
-    soundAnswers(await chunked.until(/\}$/), [413]);
-  });
+      const chunked = await Connection.open(t, port);
+      chunked.send(requestBytes(requestLine, ['Transfer-Encoding: chunked']));
+      chunked.send(`${limit.toString(16)}\r\n${'x'.repeat(limit)}\r\n`);
+      chunked.send('1\r\nx\r\n');
+      soundAnswers(await chunked.until(/\}$/), [413]);
+    },
+  );
 }
 
 test("a class's own limit holds for readJson too", LIMIT, async (t) => {
   const { port } = await listen(t, { '/limited': Limited }, { bodyLimit: 1_000 });
-  const json = (length: number) => withBody('PATCH /limited', JSON.stringify('x'.repeat(length - 2)), ['Content-Type: application/json']);
+  const json = (length: number) =>
+    withBody('PATCH /limited', JSON.stringify('x'.repeat(length - 2)), ['Content-Type: application/json']);
   soundAnswers(await sendRaw(t, port, json(20)), [200]);
   soundAnswers(await sendRaw(t, port, json(21)), [413]);
 });
@@ -217,7 +228,7 @@ const ways: Record<string, (request: IncomingMessage) => Promise<string>> = {
     new Promise((resolve) => {
       let read = '';
       request.on('readable', () => {
-        for (let chunk; (chunk = request.read()) !== null; ) read += String(chunk);
+        for (let chunk; (chunk = request.read()) !== null;) read += String(chunk);
       });
       request.on('end', () => resolve(read));
     }),
@@ -234,20 +245,24 @@ const ways: Record<string, (request: IncomingMessage) => Promise<string>> = {
   },
 };
 for (const [how, read] of Object.entries(ways)) {
-  test(`a client that waits for 100 Continue gets it from a method that reads the request itself: ${how}`, LIMIT, async (t) => {
-    class Own extends RequestHandler {
-      override doPost() {
-        return read(this.request);
+  test(
+    `a client that waits for 100 Continue gets it from a method that reads the request itself: ${how}`,
+    LIMIT,
+    async (t) => {
+      class Own extends RequestHandler {
+        override doPost() {
+          return read(this.request);
+        }
       }
-    }
-    const { port } = await listen(t, { '/': Own });
-    const connection = await Connection.open(t, port);
-    connection.send(announced('POST /', 4, [EXPECT, 'Connection: close']));
-    await soon('100 Continue', connection.until('100 Continue'));
-    connection.send('body');
-    const [, answer] = soundAnswers(await soon('the answer', connection.untilClosed()), [100, 200]);
-    assert.equal(answer!.body, '"body"');
-  });
+      const { port } = await listen(t, { '/': Own });
+      const connection = await Connection.open(t, port);
+      connection.send(announced('POST /', 4, [EXPECT, 'Connection: close']));
+      await soon('100 Continue', connection.until('100 Continue'));
+      connection.send('body');
+      const [, answer] = soundAnswers(await soon('the answer', connection.untilClosed()), [100, 200]);
+      assert.equal(answer!.body, '"body"');
+    },
+  );
 }
 
 test('a client that waits for 100 Continue gets it from readBody', LIMIT, async (t) => {
@@ -276,7 +291,8 @@ test('a 401 from a prepare() that looks at the request comes without 100 Continu
   class Guarded extends Bytes {
     override prepare() {
       const { headers, method, url, socket } = this.request;
-      if (!headers.authorization) throw new HttpError(401, `${method} ${url} from ${socket.remoteAddress}: who are you?`);
+      if (!headers.authorization)
+        throw new HttpError(401, `${method} ${url} from ${socket.remoteAddress}: who are you?`);
     }
   }
   class GuardedLater extends Bytes {

@@ -36,24 +36,31 @@ const values: [what: string, make: () => unknown, said: RegExp[]][] = [
   ['a web stream', () => new Blob(['a']).stream(), [/ReadableStream|stream/i, /endHeaders\(\)/]],
 ];
 for (const [what, make, said] of values) {
-  for (const [how, answer] of [['returned', make], ['promised', async () => make()]] as const) {
-    test(`${what}, ${how}, is a 500 with the CORS headers, and the log says what to write instead`, LIMIT, async (t) => {
-      const logged: unknown[] = [];
-      class Meant extends RequestHandler {
-        override doGet() {
-          return answer();
+  for (const [how, answer] of [
+    ['returned', make],
+    ['promised', async () => make()],
+  ] as const) {
+    test(
+      `${what}, ${how}, is a 500 with the CORS headers, and the log says what to write instead`,
+      LIMIT,
+      async (t) => {
+        const logged: unknown[] = [];
+        class Meant extends RequestHandler {
+          override doGet() {
+            return answer();
+          }
+          override logError(error: unknown) {
+            logged.push(error);
+          }
         }
-        override logError(error: unknown) {
-          logged.push(error);
-        }
-      }
-      const { port } = await listen(t, { '/': Meant });
-      const [problem] = soundAnswers(await sendRaw(t, port, GET), [500]);
-      assert.equal(JSON.parse(problem!.body!).detail, 'Internal Server Error');
-      assert.equal(logged.length, 1);
-      assert.ok(logged[0] instanceof Error);
-      for (const pattern of [/\bMeant\b/, ...said]) assert.match(logged[0].message, pattern);
-    });
+        const { port } = await listen(t, { '/': Meant });
+        const [problem] = soundAnswers(await sendRaw(t, port, GET), [500]);
+        assert.equal(JSON.parse(problem!.body!).detail, 'Internal Server Error');
+        assert.equal(logged.length, 1);
+        assert.ok(logged[0] instanceof Error);
+        for (const pattern of [/\bMeant\b/, ...said]) assert.match(logged[0].message, pattern);
+      },
+    );
   }
 }
 
@@ -61,7 +68,13 @@ const meant: [what: string, value: unknown, body: string][] = [
   ['an array', [1], '[1]'],
   ['a Date', new Date(0), '"1970-01-01T00:00:00.000Z"'],
   ['an object without a prototype', Object.assign(Object.create(null), { a: 1 }), '{"a":1}'],
-  ['an instance of a class', new (class Point { x = 1; })(), '{"x":1}'],
+  [
+    'an instance of a class',
+    new (class Point {
+      x = 1;
+    })(),
+    '{"x":1}',
+  ],
   ['a URL', new URL('https://app.example.com/'), '"https://app.example.com/"'],
   ['an object whose members are called next and then', { next: 1, then: 2, pipe: 3 }, '{"next":1,"then":2,"pipe":3}'],
   ['a string', '', '""'],
@@ -119,13 +132,25 @@ class Piped extends RequestHandler {
   }
 }
 
-for (const [how, method] of [['what pipe() returns', 'GET'], ['a promise of what pipe() returns', 'POST'], ['a promise of pipeline()', 'PUT'], ["a promise of 'finish'", 'DELETE']]) {
+for (const [how, method] of [
+  ['what pipe() returns', 'GET'],
+  ['a promise of what pipe() returns', 'POST'],
+  ['a promise of pipeline()', 'PUT'],
+  ["a promise of 'finish'", 'DELETE'],
+]) {
   test(`an answer that is piped ends when all of it has left, and the connection goes on: ${how}`, LIMIT, async (t) => {
     Piped.logged = [];
     const { port } = await listen(t, { '/': Piped });
-    const received = await sendRaw(t, port, requestBytes(`${method} /`) + requestBytes(`${method} /`, ['Connection: close']));
+    const received = await sendRaw(
+      t,
+      port,
+      requestBytes(`${method} /`) + requestBytes(`${method} /`, ['Connection: close']),
+    );
     const answers = soundAnswers(received, [200, 200]);
-    assert.deepEqual(answers.map(({ body }) => body), ['one two three', 'one two three']);
+    assert.deepEqual(
+      answers.map(({ body }) => body),
+      ['one two three', 'one two three'],
+    );
     assert.deepEqual(Piped.logged, ['request', 'request']);
   });
 }
@@ -142,7 +167,9 @@ test('an answer that is piped, and whose stream breaks, is cut', LIMIT, async (t
   class Breaks extends RequestHandler {
     override doGet() {
       const body = this.endHeaders();
-      return Readable.from(['half']).pipe(body, { end: false }).once('pipe', () => setImmediate(() => body.destroy(new Error('broken'))));
+      return Readable.from(['half'])
+        .pipe(body, { end: false })
+        .once('pipe', () => setImmediate(() => body.destroy(new Error('broken'))));
     }
     override logError() {}
   }
@@ -151,30 +178,38 @@ test('an answer that is piped, and whose stream breaks, is cut', LIMIT, async (t
   assert.doesNotMatch(received, /\r\n0\r\n/);
 });
 
-test('a client that leaves in the middle of an answer that is piped ends it, with one line in the log', LIMIT, async (t) => {
-  const events = new EventEmitter();
-  const lines: unknown[] = [];
-  class Endless extends RequestHandler {
-    override doGet() {
-      return new Readable({ read() { setImmediate(() => this.push('more')); } }).pipe(this.endHeaders());
+test(
+  'a client that leaves in the middle of an answer that is piped ends it, with one line in the log',
+  LIMIT,
+  async (t) => {
+    const events = new EventEmitter();
+    const lines: unknown[] = [];
+    class Endless extends RequestHandler {
+      override doGet() {
+        return new Readable({
+          read() {
+            setImmediate(() => this.push('more'));
+          },
+        }).pipe(this.endHeaders());
+      }
+      override logRequest() {
+        lines.push('request');
+        events.emit('logged');
+      }
+      override logError(error: unknown) {
+        lines.push(error);
+      }
     }
-    override logRequest() {
-      lines.push('request');
-      events.emit('logged');
-    }
-    override logError(error: unknown) {
-      lines.push(error);
-    }
-  }
-  const { port } = await listen(t, { '/': Endless });
-  const logged = once(events, 'logged');
-  const connection = await Connection.open(t, port);
-  connection.send(requestBytes('GET /'));
-  await connection.until('more');
-  connection.socket.destroy();
-  await soon('the line of the log', logged);
-  assert.deepEqual(lines, ['request']);
-});
+    const { port } = await listen(t, { '/': Endless });
+    const logged = once(events, 'logged');
+    const connection = await Connection.open(t, port);
+    connection.send(requestBytes('GET /'));
+    await connection.until('more');
+    connection.socket.destroy();
+    await soon('the line of the log', logged);
+    assert.deepEqual(lines, ['request']);
+  },
+);
 
 test('an answer that is piped and not returned is an error that says to return it', LIMIT, async (t) => {
   const events = new EventEmitter();

@@ -16,7 +16,13 @@ class Counts extends RequestHandler {
   }
 }
 
-async function answerTo(t: Parameters<typeof sendRaw>[0], port: number, status: number, headers: string[], version = 'HTTP/1.1'): Promise<Answer> {
+async function answerTo(
+  t: Parameters<typeof sendRaw>[0],
+  port: number,
+  status: number,
+  headers: string[],
+  version = 'HTTP/1.1',
+): Promise<Answer> {
   calls = 0;
   const lines = [...headers, 'Connection: close'].map((line) => `${line}\r\n`).join('');
   const [answer] = soundAnswers(await sendRaw(t, port, `GET / ${version}\r\n${lines}\r\n`), [status], null);
@@ -27,14 +33,26 @@ async function answerTo(t: Parameters<typeof sendRaw>[0], port: number, status: 
 for (const site of ['cross-site', 'same-site', 'none', 'Same-Origin', 'same-origin, same-origin', 'anything']) {
   test(`Sec-Fetch-Site decides alone: with "${site}", an Origin that equals the Host is refused`, LIMIT, async (t) => {
     const { port } = await listen(t, { '/': Counts }, { cors });
-    await answerTo(t, port, 403, ['Host: api.example.com', 'Origin: https://api.example.com', `Sec-Fetch-Site: ${site}`]);
+    await answerTo(t, port, 403, [
+      'Host: api.example.com',
+      'Origin: https://api.example.com',
+      `Sec-Fetch-Site: ${site}`,
+    ]);
   });
 }
 
-test('Sec-Fetch-Site decides alone: with "same-origin", an Origin that does not look like the Host is served', LIMIT, async (t) => {
-  const { port } = await listen(t, { '/': Counts }, { cors });
-  await answerTo(t, port, 200, ['Host: internal:8000', 'Origin: https://api.example.com', 'Sec-Fetch-Site: same-origin']);
-});
+test(
+  'Sec-Fetch-Site decides alone: with "same-origin", an Origin that does not look like the Host is served',
+  LIMIT,
+  async (t) => {
+    const { port } = await listen(t, { '/': Counts }, { cors });
+    await answerTo(t, port, 200, [
+      'Host: internal:8000',
+      'Origin: https://api.example.com',
+      'Sec-Fetch-Site: same-origin',
+    ]);
+  },
+);
 
 test('without Sec-Fetch-Site, an Origin is of the server itself where its host is the Host', LIMIT, async (t) => {
   const { port } = await listen(t, { '/': Counts }, { cors });

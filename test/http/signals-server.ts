@@ -34,7 +34,11 @@ class Prints extends RequestHandler {
 }
 
 const thrown: Record<string, unknown> = {
-  null: null, undefined, text: 'only a text', object: { reason: 'only an object' }, error: new Error('an error', { cause: new Error('its cause') }),
+  null: null,
+  undefined,
+  text: 'only a text',
+  object: { reason: 'only an object' },
+  error: new Error('an error', { cause: new Error('its cause') }),
 };
 
 class Throws extends RequestHandler {
