@@ -46,7 +46,7 @@ export class Connection {
   }
 }
 
-/** Resolves as `promise` does; rejects, and says what was waited for, where that takes longer than anything here may. */
+/** Resolves as `promise` does; rejects, and says what was waited for, where that takes longer than it may. */
 export async function soon<Value>(what: string, promise: Promise<Value>, seconds = 5): Promise<Value> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<never>((_, reject) => {
