@@ -2,6 +2,7 @@ import { writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { againstLimit } from './against-limit.ts';
 import { againstPeers } from './against-peers.ts';
+import { besideOther } from './beside.ts';
 import { growth } from './growth.ts';
 import { costOfLog } from './log.ts';
 import { memory } from './memory.ts';
@@ -10,10 +11,11 @@ import { start } from './start.ts';
 
 const flag = { type: 'boolean', default: false } as const;
 const file = { type: 'string' } as const;
-const options = { limit: flag, growth: flag, start: flag, log: flag, memory: flag, markdown: file, svg: file };
+const options = { limit: flag, beside: file, growth: flag, start: flag, log: flag, memory: flag, markdown: file, svg: file };
 const { values } = parseArgs({ options });
 
-const report = values.limit ? againstLimit()
+const report = values.limit && values.beside ? besideOther(values.beside)
+  : values.limit ? againstLimit()
   : values.growth ? growth(values.svg)
   : values.start ? start()
   : values.log ? costOfLog()

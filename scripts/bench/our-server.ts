@@ -1,25 +1,40 @@
 import { once } from 'node:events';
 import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { RequestHandler, type Routes, type ServerOptions, createServer } from '../../src/http/index.ts';
+import type { Routes, ServerOptions } from '../../src/http/index.ts';
+import * as engine from '../../src/http/index.ts';
 import { ORIGINS } from './loads.ts';
 import { type ServerProcess, startServer } from './server-process.ts';
 
-/** The Python example. */
-export class EchoHandler extends RequestHandler {
-  override doGet() {
-    return { status: 'OK' };
-  }
+/** What `src/http/` exports, here or in another checkout. */
+export type Engine = typeof engine;
 
-  override async doPost() {
-    return { status: 'OK', received: await this.readJson() };
-  }
+/** What `ourServer` takes beside the options of `createServer`. */
+interface Options extends ServerOptions {
+  /** Left out: the Python example. */
+  readonly routes?: Routes;
+}
+
+/** The Python example. */
+export const EchoHandler = echoHandler(engine);
+
+export function echoHandler({ RequestHandler }: Engine) {
+  return class EchoHandler extends RequestHandler {
+    override doGet() {
+      return { status: 'OK' };
+    }
+
+    override async doPost() {
+      return { status: 'OK', received: await this.readJson() };
+    }
+  };
 }
 
 /** This server with the options of `npm start`, but for CORS and the log. */
-export function ourServer(routes: Routes = { '/': EchoHandler }, options: ServerOptions = {}): Server {
+export function ourServer({ routes = { '/': EchoHandler }, ...options }: Options = {}, from: Engine = engine): Server {
   const cors = { origins: ORIGINS, credentials: true };
-  return createServer(routes, { cors, allowedHosts: ['localhost', '127.0.0.1', '[::1]'], log: 'off', ...options });
+  const allowedHosts = ['localhost', '127.0.0.1', '[::1]'];
+  return from.createServer(routes, { cors, allowedHosts, log: 'off', ...options });
 }
 
 /** Resolves with the port. */
