@@ -21,7 +21,7 @@ export async function besideOther(directory: string): Promise<string> {
   const rows = [];
   for (const load of LOADS) {
     const requests = [requestBytes(load)];
-    const [mine, theirs, mineAgain, theirsAgain] = (await cpuPerRequest(ports.map((port) => ({ port, requests })), ROUNDS)) as [number, number, number, number];
+    const [mine, theirs, mineAgain, theirsAgain] = (await cpuPerRequest(ports.map((port) => ({ port, requests })), { rounds: ROUNDS })) as [number, number, number, number];
     const [here, there] = [(mine + mineAgain) / 2, (theirs + theirsAgain) / 2];
     const ratios = [here / there, mine / mineAgain, theirs / theirsAgain];
     rows.push([load.name, here.toFixed(1), there.toFixed(1), ...ratios.map((ratio) => ratio.toFixed(3))]);

@@ -50,7 +50,7 @@ export async function growth(picture: string | undefined): Promise<string> {
   const all: Series[] = [];
   for (const { what, sizes, contestant } of GROWING) {
     const contestants = await Promise.all(sizes.map((size) => contestant.call(undefined, size)));
-    all.push({ what, sizes, costs: await cpuPerRequest(contestants, ROUNDS) });
+    all.push({ what, sizes, costs: await cpuPerRequest(contestants, { rounds: ROUNDS, what: `${what}, ` }) });
   }
   if (picture) writeFileSync(picture, growthPicture(all, circumstances()));
   const rows = all.flatMap(({ what, sizes, costs }) =>

@@ -36,5 +36,5 @@ if (process.argv[1] === import.meta.filename) {
   const requests = [requestBytes(LOADS[0]!)];
   const servers = [ourServer({ log: 'json' }), ourServer()];
   const contestants = await Promise.all(servers.map(async (server) => ({ port: await listen(server), requests })));
-  process.send!(await cpuPerRequest(contestants, ROUNDS, () => sleep(UNTIL_WRITTEN)), () => process.exit());
+  process.send!(await cpuPerRequest(contestants, { rounds: ROUNDS, afterBlock: () => sleep(UNTIL_WRITTEN) }), () => process.exit());
 }

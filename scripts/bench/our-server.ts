@@ -4,7 +4,7 @@ import type { AddressInfo } from 'node:net';
 import type { Routes, ServerOptions } from '../../src/http/index.ts';
 import * as engine from '../../src/http/index.ts';
 import { ORIGINS } from './loads.ts';
-import { type ServerProcess, startServer } from './server-process.ts';
+import { type ServerProcess, type StartOptions, startServer } from './server-process.ts';
 
 /** What `src/http/` exports, here or in another checkout. */
 export type Engine = typeof engine;
@@ -45,7 +45,8 @@ export async function listen(server: Server): Promise<number> {
 }
 
 /** This server as `npm start` runs it, a process of its own; its own StatusHandler answers as EchoHandler does. */
-export function startMain(more: NodeJS.ProcessEnv = {}): Promise<ServerProcess> {
-  const environment = { PORT: '0', LOG: 'off', CORS_ORIGINS: ORIGINS.join(','), CORS_CREDENTIALS: 'true', ...more };
-  return startServer(process.execPath, [...process.execArgv, new URL('../../src/main.ts', import.meta.url).pathname], environment);
+export function startMain({ environment, ...options }: StartOptions = {}): Promise<ServerProcess> {
+  const ours = { PORT: '0', LOG: 'off', CORS_ORIGINS: ORIGINS.join(','), CORS_CREDENTIALS: 'true', ...environment };
+  const main = new URL('../../src/main.ts', import.meta.url).pathname;
+  return startServer(process.execPath, [...process.execArgv, main], { ...options, environment: ours });
 }
