@@ -19,6 +19,9 @@ export interface ServerProcess {
 /** How long a server may take until it listens, in milliseconds. */
 const PATIENCE = 10_000;
 
+const running = new Set<ChildProcess>();
+process.once('exit', () => running.forEach((child) => child.kill('SIGKILL')));
+
 /**
  * Starts a program that prints its address once it listens; resolves then.
  *
@@ -39,10 +42,9 @@ export async function startServer(command: string, parameters: readonly string[]
     if (!port) continue;
     clearTimeout(timer);
     child.stdout!.resume();
-    const kill = () => child.kill('SIGKILL');
-    process.once('exit', kill);
+    running.add(child);
     const stop = async () => {
-      process.off('exit', kill);
+      running.delete(child);
       child.kill('SIGTERM');
       await closed;
     };
