@@ -8,7 +8,7 @@ import { soundAnswers } from './answers.ts';
 import { listen } from '../listen.ts';
 import { Connection, requestBytes, sendRaw, soon } from './connection.ts';
 
-const LIMIT = { timeout: 10_000 };
+const LIMIT = { timeout: 20_000 };
 const GET = requestBytes('GET /', ['Connection: close']);
 
 function* generator() {

@@ -8,7 +8,7 @@ import { Connection, requestBytes, sendRaw, soon } from './connection.ts';
 import { ServerProcess } from './server-process.ts';
 
 const ENTRY = 'test/http/signals-server.ts';
-const LIMIT = { timeout: 20_000 };
+const LIMIT = { timeout: 60_000 };
 const ask = (path: string) => requestBytes(`GET ${path}`, ['Connection: close']);
 
 function start(t: TestContext, log: 'text' | 'json' | 'off', environment: Record<string, string> = {}): ServerProcess {
