@@ -7,7 +7,7 @@ import { soundAnswers } from './answers.ts';
 import { Connection, requestBytes, sendRaw, soon } from './connection.ts';
 import { ServerProcess } from './server-process.ts';
 
-const LIMIT = { timeout: 20_000 };
+const LIMIT = { timeout: 60_000 };
 const ask = (path: string) => requestBytes(`GET ${path}`, ['Connection: close']);
 
 function start(t: TestContext, log: 'text' | 'json' | 'off', timeout = 2): ServerProcess {
