@@ -15,7 +15,9 @@ export class ServerProcess {
 
   /** Starts on a free port; the environment holds nothing that could change anything. */
   constructor(t: Pick<TestContext, 'after'>, options: SpawnedOptions = {}) {
-    this.child = spawn(process.execPath, [...process.execArgv, ENTRY, JSON.stringify(options)], { env: { PATH: process.env['PATH'] } });
+    this.child = spawn(process.execPath, [...process.execArgv, ENTRY, JSON.stringify(options)], {
+      env: { PATH: process.env['PATH'] },
+    });
     t.after(() => this.child.kill('SIGKILL'));
     this.child.stdout!.on('data', (chunk) => (this.output += chunk));
     this.child.stderr!.on('data', (chunk) => (this.errors += chunk));
