@@ -1,5 +1,5 @@
 import { isIPv6 } from 'node:net';
-import { type CorsOptions, type LogFormat, type ServerOptions, corsFaults, isHostName } from './http/index.ts';
+import { type CorsOptions, type LogFormat, type ServerOptions, corsFaults, hostNameFault } from './http/index.ts';
 
 export type Config = ReturnType<typeof readConfig>;
 
@@ -92,7 +92,8 @@ export function readConfig(environment: NodeJS.ProcessEnv, isTerminal: boolean) 
     if (names.includes('*')) return undefined;
     if (names.length === 0) refuse(name, 'must name a host, or be * for any');
     for (const host of names) {
-      if (!isHostName(host)) refuse(name, `${host} is not a host name: write one such as api.example.com, without scheme and port`);
+      const fault = hostNameFault(host);
+      if (fault) refuse(name, fault);
     }
     return names;
   }

@@ -55,7 +55,7 @@ function giveUp(message: string): never {
 function overview(): string[] {
   const width = Math.max(...Object.keys(routes).map((path) => path.length));
   const lines = Object.entries(routes).map(([path, HandlerClass]) => {
-    const policy = HandlerClass.cors ? `   ${sentence(HandlerClass.cors)}` : '';
+    const policy = HandlerClass.cors ? `   ${sentence(HandlerClass.cors as CorsOptions)}` : '';
     return `  ${path.padEnd(width)}  ${methodsOf(HandlerClass).join(', ')}${policy}`;
   });
   return [...lines, `CORS: ${sentence(config.server.cors)}`];

@@ -61,6 +61,14 @@ describe('a process that starts', { concurrency: true }, () => {
     assert.equal(lines.at(-2), 'CORS: pages of https://a.example, https://b.example may call this API, with cookies');
   });
 
+  test('keeps an idle connection for KEEP_ALIVE_TIMEOUT seconds', async (t) => {
+    for (const [environment, seconds] of [[{}, 65], [{ KEEP_ALIVE_TIMEOUT: '7' }, 7]] as const) {
+      const [line] = await firstLines(t, { LOG: 'off', ...environment });
+      const { headers } = await fetch(/http:\S+/.exec(line!)![0]);
+      assert.equal(headers.get('keep-alive'), `timeout=${seconds}`);
+    }
+  });
+
   test('names a port in use in one line, and exits with 1', async (t) => {
     const other = createServer().listen(0, '127.0.0.1');
     await once(other, 'listening');

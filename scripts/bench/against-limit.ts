@@ -18,7 +18,7 @@ export async function againstLimit(): Promise<string> {
   for (const load of LOADS) {
     const requests = [requestBytes(load)];
     await expectSameAnswer(ours, limit, requests[0]!);
-    const [mine, theirs, again] = await cpuPerRequest([ours, limit, limitAgain].map((port) => ({ port, requests })), ROUNDS);
+    const [mine, theirs, again] = await cpuPerRequest([ours, limit, limitAgain].map((port) => ({ port, requests })), { rounds: ROUNDS });
     rows.push([load.name, mine!.toFixed(1), theirs!.toFixed(1), (mine! / theirs!).toFixed(3), (again! / theirs!).toFixed(3)]);
   }
   return table(['CPU time a request', 'this server, µs', 'the limit, µs', 'ratio', 'the limit against itself'], rows);

@@ -1,13 +1,12 @@
 import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { promisify } from 'node:util';
-import { ourHeaderLines } from './against-limit.ts';
 import { answerTo } from './answer.ts';
-import { LOADS, type Load, ORIGIN, ORIGINS, requestBytes } from './loads.ts';
-import { listen, ourServer, startMain } from './our-server.ts';
+import { type Contestant, contestants } from './contestants.ts';
+import { LOADS, type Load, ORIGIN, requestBytes } from './loads.ts';
 import { showProgress } from './progress.ts';
 import { table } from './report.ts';
-import { type ServerProcess, cpuSeconds, peakMemory, startServer } from './server-process.ts';
+import { type ServerProcess, cpuSeconds, peakMemory } from './server-process.ts';
 import { median } from './statistics.ts';
 
 const ROUNDS = 5;
@@ -15,11 +14,6 @@ const CONNECTIONS = 25;
 /** In seconds. */
 const DURATION = 2;
 const WARM_UP = 1;
-
-interface Contestant {
-  readonly name: string;
-  readonly start: () => Promise<ServerProcess>;
-}
 
 interface Measured extends Contestant {
   /** By the name of the load. */
@@ -88,23 +82,6 @@ export async function againstPeers(): Promise<string> {
   const peaks = present.map(({ memory }) => median(memory));
   const memoryTable = table(['', 'peak memory, MB', 'ratio'], present.map(({ name }, row) => [name, ...withRatio(peaks[row]!, peaks[0]!, 0)]));
   return [...tables, memoryTable, ...missing].join('\n\n');
-}
-
-async function contestants(): Promise<Contestant[]> {
-  const file = (name: string) => new URL(name, import.meta.url).pathname;
-  const origins = JSON.stringify(ORIGINS);
-  const server = ourServer();
-  const headerLines = JSON.stringify(await ourHeaderLines(await listen(server)));
-  server.close();
-  const peer = (name: string) => ({ name, start: () => startServer(process.execPath, [file(`peers/${name}.js`), origins]) });
-  return [
-    { name: 'this server', start: startMain },
-    { name: 'the limit', start: () => startServer(process.execPath, [...process.execArgv, file('limit.ts'), origins, headerLines]) },
-    peer('fastify'),
-    peer('hono'),
-    peer('express'),
-    { name: 'Python', start: () => startServer('python3', [file('peers/python.py'), origins]) },
-  ];
 }
 
 /** Whether a server does at all what it is compared for. */

@@ -7,24 +7,33 @@ import { quantile } from './statistics.ts';
 export const BLOCK = 1_500;
 export const WARM_UP = 6;
 
+interface Measuring {
+  readonly rounds: number;
+  /** What is said of the progress before the number of the round. */
+  readonly what?: string;
+  /** The CPU time that a contestant has taken so far; left out: that of this process. */
+  readonly cpuOf?: (contestant: number) => NodeJS.CpuUsage | Promise<NodeJS.CpuUsage>;
+  /** Waits for what a contestant does later than its answers. */
+  readonly afterBlock?: () => Promise<unknown>;
+}
+
 /**
- * The CPU time that a request costs each contestant, in microseconds. All are servers of this process, fed in turn with
- * short blocks of requests by another one, so that whatever else the machine does falls on all alike; the lower quartile of
+ * The CPU time that a request costs each contestant, in microseconds. All are servers that are fed in turn with short
+ * blocks of requests by another process, so that whatever else the machine does falls on all alike; the lower quartile of
  * many blocks leaves out those that were disturbed.
- *
- * @param afterBlock waits for what a contestant does later than its answers
  */
-export async function cpuPerRequest(contestants: readonly Contestant[], rounds: number, afterBlock?: () => Promise<unknown>): Promise<number[]> {
+export async function cpuPerRequest(contestants: readonly Contestant[], measuring: Measuring): Promise<number[]> {
+  const { rounds, what = '', cpuOf = () => process.cpuUsage(), afterBlock } = measuring;
   const client = await BlockClient.connect(contestants);
   const costs = contestants.map((): number[] => []);
   for (let round = -WARM_UP; round < rounds; round++) {
-    showProgress(round < 0 ? 'warming up' : `round ${round + 1} of ${rounds}`);
+    showProgress(`${what}${round < 0 ? 'warming up' : `round ${round + 1} of ${rounds}`}`);
     for (const index of order(contestants.length, round)) {
-      const before = process.cpuUsage();
+      const before = await cpuOf(index);
       await client.send(index, BLOCK);
       await afterBlock?.();
-      const { user, system } = process.cpuUsage(before);
-      if (round >= 0) costs[index]!.push((user + system) / BLOCK);
+      const { user, system } = await cpuOf(index);
+      if (round >= 0) costs[index]!.push((user + system - before.user - before.system) / BLOCK);
     }
   }
   showProgress('');

@@ -1,5 +1,4 @@
 import { writeFileSync } from 'node:fs';
-import type { Routes, ServerOptions } from '../../src/http/index.ts';
 import type { Contestant } from './block-client.ts';
 import { cpuPerRequest } from './blocks.ts';
 import { type Series, growthPicture } from './growth-picture.ts';
@@ -36,7 +35,7 @@ const GROWING: readonly Growing[] = [
     async contestant(size) {
       const origins = names(size).map((name) => `https://${name}.example.com` as const);
       const requests = spread(origins).map((Origin) => requestBytes({ ...GET, headers: { Origin } }));
-      return { port: await listenWith(undefined, { cors: { origins, credentials: true } }), requests };
+      return { port: await listenWith({ cors: { origins, credentials: true } }), requests };
     },
   },
   {
@@ -51,7 +50,7 @@ export async function growth(picture: string | undefined): Promise<string> {
   const all: Series[] = [];
   for (const { what, sizes, contestant } of GROWING) {
     const contestants = await Promise.all(sizes.map((size) => contestant.call(undefined, size)));
-    all.push({ what, sizes, costs: await cpuPerRequest(contestants, ROUNDS) });
+    all.push({ what, sizes, costs: await cpuPerRequest(contestants, { rounds: ROUNDS, what: `${what}, ` }) });
   }
   if (picture) writeFileSync(picture, growthPicture(all, circumstances()));
   const rows = all.flatMap(({ what, sizes, costs }) =>
@@ -62,11 +61,11 @@ export async function growth(picture: string | undefined): Promise<string> {
 
 async function withRoutes(size: number, pattern: (name: string) => `/${string}`, path: (name: string) => string): Promise<Contestant> {
   const routes = Object.fromEntries(names(size).map((name) => [pattern(name), EchoHandler]));
-  return { port: await listenWith(routes), requests: spread(names(size)).map((name) => requestBytes(GET, path(name))) };
+  return { port: await listenWith({ routes }), requests: spread(names(size)).map((name) => requestBytes(GET, path(name))) };
 }
 
-async function listenWith(routes?: Routes, options?: ServerOptions): Promise<number> {
-  const server = ourServer(routes, options);
+async function listenWith(options?: Parameters<typeof ourServer>[0]): Promise<number> {
+  const server = ourServer(options);
   // So that idle connections stay.
   server.keepAliveTimeout = 3_600_000;
   return listen(server);

@@ -34,7 +34,7 @@ export async function costOfLog(): Promise<string> {
 // In a process of its own, because the log is its standard output.
 if (process.argv[1] === import.meta.filename) {
   const requests = [requestBytes(LOADS[0]!)];
-  const servers = [ourServer(undefined, { log: 'json' }), ourServer()];
+  const servers = [ourServer({ log: 'json' }), ourServer()];
   const contestants = await Promise.all(servers.map(async (server) => ({ port: await listen(server), requests })));
-  process.send!(await cpuPerRequest(contestants, ROUNDS, () => sleep(UNTIL_WRITTEN)), () => process.exit());
+  process.send!(await cpuPerRequest(contestants, { rounds: ROUNDS, afterBlock: () => sleep(UNTIL_WRITTEN) }), () => process.exit());
 }

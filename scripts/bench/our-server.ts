@@ -1,25 +1,40 @@
 import { once } from 'node:events';
 import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { RequestHandler, type Routes, type ServerOptions, createServer } from '../../src/http/index.ts';
+import type { Routes, ServerOptions } from '../../src/http/index.ts';
+import * as engine from '../../src/http/index.ts';
 import { ORIGINS } from './loads.ts';
-import { type ServerProcess, startServer } from './server-process.ts';
+import { type ServerProcess, type StartOptions, startServer } from './server-process.ts';
+
+/** What `src/http/` exports, here or in another checkout. */
+export type Engine = typeof engine;
+
+/** What `ourServer` takes beside the options of `createServer`. */
+interface Options extends ServerOptions {
+  /** Left out: the Python example. */
+  readonly routes?: Routes;
+}
 
 /** The Python example. */
-export class EchoHandler extends RequestHandler {
-  override doGet() {
-    return { status: 'OK' };
-  }
+export const EchoHandler = echoHandler(engine);
 
-  override async doPost() {
-    return { status: 'OK', received: await this.readJson() };
-  }
+export function echoHandler({ RequestHandler }: Engine) {
+  return class EchoHandler extends RequestHandler {
+    override doGet() {
+      return { status: 'OK' };
+    }
+
+    override async doPost() {
+      return { status: 'OK', received: await this.readJson() };
+    }
+  };
 }
 
 /** This server with the options of `npm start`, but for CORS and the log. */
-export function ourServer(routes: Routes = { '/': EchoHandler }, options: ServerOptions = {}): Server {
+export function ourServer({ routes = { '/': EchoHandler }, ...options }: Options = {}, from: Engine = engine): Server {
   const cors = { origins: ORIGINS, credentials: true };
-  return createServer(routes, { cors, allowedHosts: ['localhost', '127.0.0.1', '[::1]'], log: 'off', ...options });
+  const allowedHosts = ['localhost', '127.0.0.1', '[::1]'];
+  return from.createServer(routes, { cors, allowedHosts, log: 'off', ...options });
 }
 
 /** Resolves with the port. */
@@ -30,7 +45,8 @@ export async function listen(server: Server): Promise<number> {
 }
 
 /** This server as `npm start` runs it, a process of its own; its own StatusHandler answers as EchoHandler does. */
-export function startMain(more: NodeJS.ProcessEnv = {}): Promise<ServerProcess> {
-  const environment = { PORT: '0', LOG: 'off', CORS_ORIGINS: ORIGINS.join(','), CORS_CREDENTIALS: 'true', ...more };
-  return startServer(process.execPath, [...process.execArgv, new URL('../../src/main.ts', import.meta.url).pathname], environment);
+export function startMain({ environment, ...options }: StartOptions = {}): Promise<ServerProcess> {
+  const ours = { PORT: '0', LOG: 'off', CORS_ORIGINS: ORIGINS.join(','), CORS_CREDENTIALS: 'true', ...environment };
+  const main = new URL('../../src/main.ts', import.meta.url).pathname;
+  return startServer(process.execPath, [...process.execArgv, main], { ...options, environment: ours });
 }

@@ -1,42 +1,54 @@
-import { spawn } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 
+export interface StartOptions {
+  readonly environment?: NodeJS.ProcessEnv;
+  /** A channel for messages: `ServerProcess.process.send`. */
+  readonly withMessages?: boolean;
+}
+
 export interface ServerProcess {
   readonly port: number;
   readonly id: number;
+  readonly process: ChildProcess;
   stop(): Promise<void>;
 }
 
 /** How long a server may take until it listens, in milliseconds. */
 const PATIENCE = 10_000;
 
+const running = new Set<ChildProcess>();
+process.once('exit', () => running.forEach((child) => child.kill('SIGKILL')));
+
 /**
  * Starts a program that prints its address once it listens; resolves then.
  *
  * @throws Error with what it printed, where it stops before
  */
-export async function startServer(command: string, parameters: readonly string[], environment: NodeJS.ProcessEnv = {}): Promise<ServerProcess> {
-  const child = spawn(command, parameters, { env: { ...process.env, NODE_ENV: 'production', ...environment }, stdio: ['ignore', 'pipe', 'pipe'] });
+export async function startServer(command: string, parameters: readonly string[], options: StartOptions = {}): Promise<ServerProcess> {
+  const child = spawn(command, parameters, {
+    env: { ...process.env, NODE_ENV: 'production', ...options.environment },
+    stdio: ['ignore', 'pipe', 'pipe', options.withMessages ? 'ipc' : 'ignore'],
+  });
   const closed = once(child, 'close').catch(() => {});
   const timer = setTimeout(() => child.kill('SIGKILL'), PATIENCE);
   let printed = '';
   child.on('error', (error) => (printed += error.message));
-  child.stderr.on('data', (chunk: Buffer) => (printed += chunk.toString()));
-  for await (const line of createInterface(child.stdout)) {
+  child.stderr!.on('data', (chunk: Buffer) => (printed += chunk.toString()));
+  for await (const line of createInterface(child.stdout!)) {
     const port = /http:\/\/127\.0\.0\.1:(\d+)/.exec(line)?.[1];
     if (!port) continue;
     clearTimeout(timer);
-    child.stdout.resume();
-    const kill = () => child.kill('SIGKILL');
-    process.once('exit', kill);
+    child.stdout!.resume();
+    running.add(child);
     const stop = async () => {
-      process.off('exit', kill);
+      running.delete(child);
       child.kill('SIGTERM');
       await closed;
     };
-    return { port: Number(port), id: child.pid!, stop };
+    return { port: Number(port), id: child.pid!, process: child, stop };
   }
   await closed;
   clearTimeout(timer);

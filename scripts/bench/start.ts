@@ -17,7 +17,7 @@ export async function start(): Promise<string> {
   await server.stop();
   const limit = [...process.execArgv, new URL('limit.ts', import.meta.url).pathname, JSON.stringify(ORIGINS), headerLines];
   const starts = [
-    () => startMain({ NODE_DISABLE_COMPILE_CACHE: '1' }),
+    () => startMain({ environment: { NODE_DISABLE_COMPILE_CACHE: '1' } }),
     () => startMain(),
     () => startServer(process.execPath, limit),
   ];

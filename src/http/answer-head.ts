@@ -1,6 +1,9 @@
 import { http } from './node-http.ts';
 
-/** Status and headers of one answer, gathered until they leave together. */
+/** Of these an answer has one: the last that is added counts. */
+const SINGLE = /^(?:content-(?:disposition|location|range)|date|etag|expires|last-modified|location|retry-after)$/;
+
+/** Status and headers of one answer, gathered until they leave together; also of an answer to no request. */
 export class AnswerHead {
   /** 0 until one is chosen. */
   status = 0;
@@ -8,28 +11,36 @@ export class AnswerHead {
   closes = false;
   /** Names and values in turn: what node's writeHead takes fastest. */
   readonly fields: string[] = [];
-  #contentType = '';
-  #contentLength = '';
+  contentType = '';
+  /** As a handler announced it, for a body that it writes itself; in bytes. */
+  contentLength: number | undefined;
   #cacheControl = 'no-store';
   #vary = '';
 
   /**
    * Adds a header; of those that an answer has only once, the last one counts.
    *
-   * @throws TypeError for a name or value that no header can have (RFC 9110, section 5)
+   * @throws TypeError for a name or value that no header can have (RFC 9110, section 5); Error for one that the server
+   *   decides about
    */
   add(name: string, value: string): void {
     http.validateHeaderName(name);
     http.validateHeaderValue(name, value);
-    switch (name.toLowerCase()) {
-      case 'content-type': this.#contentType = value; break;
-      case 'content-length': this.#contentLength = value; break;
+    const lower = name.toLowerCase();
+    switch (lower) {
+      case 'content-type': this.contentType = value; break;
       case 'cache-control': this.#cacheControl = value; break;
       case 'vary': this.#vary = mergeVary(this.#vary, value); break;
       case 'connection': this.closes ||= /\bclose\b/i.test(value); break;
       case 'x-content-type-options': break; // There is only one value, and it is always sent.
-      case 'transfer-encoding': throw new Error('Transfer-Encoding is chosen by the server: leave it out');
-      default: this.fields.push(name, value);
+      case 'content-length':
+        if (!/^\d{1,15}$/.test(value)) throw new Error(`Content-Length is a whole number of bytes, not ${value}`);
+        this.contentLength = Number(value);
+        break;
+      case 'transfer-encoding': case 'trailer': throw new Error(`${name} is chosen by the server: leave it out`);
+      default:
+        if (SINGLE.test(lower)) this.remove(lower);
+        this.fields.push(name, value);
     }
   }
 
@@ -44,15 +55,14 @@ export class AnswerHead {
    * Fills in what every answer has.
    *
    * @param body the whole body, where it is known
-   * @param contentType of the body, unless a header said so
    * @param vary what the policy adds
    */
-  complete(body: string | undefined, contentType: string, vary: string | undefined): void {
+  complete(body: string | undefined, vary: string | undefined): void {
     const { fields } = this;
     this.status ||= body === '' ? 204 : 200;
-    if (this.#contentType || contentType) fields.push('Content-Type', this.#contentType || contentType);
+    if (this.contentType) fields.push('Content-Type', this.contentType);
     if (body === undefined) {
-      if (this.#contentLength) fields.push('Content-Length', this.#contentLength);
+      if (this.contentLength !== undefined) fields.push('Content-Length', String(this.contentLength));
     } else if (this.status !== 204 && this.status !== 304) {
       fields.push('Content-Length', String(Buffer.byteLength(body)));
     }

@@ -1,215 +1,171 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
 import { Writable } from 'node:stream';
 import { AnswerHead } from './answer-head.ts';
-import { corsHints } from './cors-hints.ts';
-import { type Grant, UNGRANTED, isPreflight, mirroredHeaders } from './cors.ts';
-import { HttpError } from './http-error.ts';
-import { hasUnreadBody } from './json-body.ts';
-import { endAfterInput } from './linger.ts';
-import type { Match, Resource } from './resource.ts';
-import type { Answer, Connection, ServerState } from './server-state.ts';
+import { announcedBody } from './announced-body.ts';
+import { hasUnreadBody } from './body.ts';
+import { type Grant, UNGRANTED, mirroredHeaders } from './cors/policy.ts';
+import type { Log, RequestLine } from './log.ts';
+import type { Resource } from './resource.ts';
 
-const INTERNAL_ERROR = new HttpError(500);
+/** What all requests of one server share. */
+export interface ServerState {
+  readonly log: Log;
+  readonly connections: Map<Socket, Connection>;
+  /** How long a client may not read what waits for it, in milliseconds. */
+  readonly readTimeout: number;
+  /** The server is about to stop: /health says so, everything else goes on as usual. */
+  draining: boolean;
+  /** The listener is closed: every answer from now on says `Connection: close`. */
+  closing: boolean;
+}
 
-/** What the engine calls on a RequestHandler, each overridable. */
-interface Answerer {
+/** What one connection has in hand. */
+export interface Connection {
+  readonly address: string | undefined;
+  /** From the oldest to the newest, each until its answer has left and is closed: answers leave in order. */
+  readonly inHand: Exchange[];
+  /** What comes after the request that has said so, or the answer, is no request any more (RFC 9112, section 9.6). */
+  closing: boolean;
+  /** The newest request that was answered before all of it had come. */
+  unfinished: IncomingMessage | undefined;
+}
+
+/** What a handler may override, and the engine calls. */
+export interface Hooks {
   endHeaders(): Writable;
   sendJson(value: unknown): void;
-  logRequest(): void;
+  logRequest(line: RequestLine): void;
   logError(error: unknown): void;
 }
 
 /**
- * One request and its answer: the door through which every answer leaves. Only RequestHandler.endHeaders calls
- * `begin`, after it has put the CORS headers in; whatever is returned, thrown or streamed goes through it.
+ * One request and its answer: the door through which every answer leaves. Only RequestHandler.endHeaders calls `begin`,
+ * after it has put the CORS headers in; whatever is returned, thrown or streamed goes through it.
  */
-export class Exchange implements Answer {
+export class Exchange {
   readonly state: ServerState;
-  readonly resource: Resource;
+  readonly connection: Connection | undefined;
   readonly request: IncomingMessage;
   readonly response: ServerResponse;
+  readonly resource: Resource;
+  /** What the path says in place of each of the pattern's names, as it was sent. */
+  readonly parameters: ReadonlyMap<string, string>;
   /** Path and query (RFC 9112, section 3.2.1, origin-form). */
   readonly target: string;
-  /** What the path says in place of each of the resource's names, as it was sent. */
-  readonly values: readonly string[];
-  readonly startedAt: number;
-  handler!: Answerer;
+  /** Of performance.now(). */
+  readonly startedAt = performance.now();
+  handler: Hooks | undefined;
   head = new AnswerHead();
   /** Undefined where the origin is refused. */
   grant: Grant | undefined = UNGRANTED;
   isPreflight = false;
-  begun = false;
-  place = -1;
-  pendingSince = 0;
-  readonly #connection: Connection | undefined;
-  #grantSent = false;
   /** The whole body, where it is known before the headers leave. */
-  #body: string | undefined;
-  #contentType = '';
+  body: string | undefined;
+  /** What endHeaders() returned: the headers have left. */
+  stream: Writable | undefined;
   /** The method is done, or has been given up on. */
-  #over = false;
+  isOver = false;
   #controller: AbortController | undefined;
 
-  constructor(state: ServerState, { route, values }: Match, request: IncomingMessage, response: ServerResponse, target: string) {
+  constructor(
+    state: ServerState, connection: Connection | undefined, request: IncomingMessage, response: ServerResponse,
+    resource: Resource, parameters: ReadonlyMap<string, string>, target: string,
+  ) {
     this.state = state;
-    this.resource = route;
+    this.connection = connection;
     this.request = request;
     this.response = response;
+    this.resource = resource;
+    this.parameters = parameters;
     this.target = target;
-    this.values = values;
-    this.startedAt = state.log.now();
-    const connection = state.connections.get(request.socket);
-    this.#connection = connection;
-    if (!connection) return;
-    connection.last = this;
-    // Kept until the next request, it would outlive V8's quick collections, which then take ever more memory: twice as much.
-    response.on('close', () => {
-      if (connection.last === this) connection.last = undefined;
-    });
+    if (connection) takeInHand(this, connection);
   }
 
-  /** The client did not wait for the answer. */
-  get clientLeft(): boolean {
-    return this.request.socket.destroyed && !this.response.writableFinished;
+  /** Gives the answer a body of this type, unless a header said otherwise. */
+  setBody(body: string, contentType: string): void {
+    const { status } = this.head;
+    if (body && (status === 204 || status === 205 || status === 304)) {
+      throw new Error(`A ${status} answer has no body: return nothing, or choose another status`);
+    }
+    this.body = body;
+    this.head.contentType ||= contentType;
   }
 
-  decideGrant(grant: Grant | undefined): void {
-    this.grant = grant;
-    this.isPreflight = grant !== undefined && grant !== UNGRANTED && isPreflight(this.request);
-  }
-
-  /** Puts in what the request's origin is granted (Fetch, "CORS protocol", HTTP responses); once. */
+  /** Puts in what the request's origin is granted (Fetch, "CORS protocol", HTTP responses), in place of any before. */
   grantHeaders(): void {
-    if (this.#grantSent) return;
-    this.#grantSent = true;
-    if (!this.grant) return;
-    const { fields } = this.head;
-    // What an overridden sendCorsHeaders() has sent before: there is never more than one of each.
+    const { grant, resource, head: { fields } } = this;
+    if (!grant) return;
     if (fields.length > 0) this.head.remove('access-control-');
-    fields.push(...(this.isPreflight ? this.grant.preflight : this.grant.actual));
+    fields.push(...(this.isPreflight ? grant.preflight : grant.actual));
     if (!this.isPreflight) return;
-    fields.push('Access-Control-Allow-Methods', this.resource.corsMethods);
-    const mirrored = this.resource.policy.mirrorsHeaders && mirroredHeaders(this.request);
+    fields.push('Access-Control-Allow-Methods', resource.corsMethods);
+    const mirrored = resource.policy.mirrorsHeaders && mirroredHeaders(this.request);
     if (mirrored) fields.push('Access-Control-Allow-Headers', mirrored);
   }
 
   /** Sends status and headers; with them the body, where it is known. */
   begin(): Writable {
-    if (this.begun) throw new Error('The headers have left: endHeaders() goes once, before any body');
-    this.begun = true;
-    const { head, response } = this;
-    const body = this.#body;
-    const mustLinger = body !== undefined && hasUnreadBody(this.request, this.state.bodyLimit);
+    if (this.stream) throw new Error('The headers have left: endHeaders() goes once, before any body');
+    const { body, connection, head, request, resource, response, state } = this;
     // While the server stops, only the last of several pipelined requests may say so: the others would be lost.
-    head.closes ||= mustLinger || (this.state.closing && this.#connection?.last === this);
-    head.complete(body, this.#contentType, this.resource.policy.vary);
+    head.closes ||=
+      (body !== undefined && hasUnreadBody(request, resource.bodyLimit)) ||
+      (state.closing && connection?.inHand.at(-1) === this);
+    head.complete(body, resource.policy.vary);
     response.writeHead(head.status, head.fields);
-    const stream = body === undefined ? this.#stream() : response;
-    if (mustLinger) endAfterInput(this.request, response, body);
-    else if (body !== undefined) response.end(body);
-    // Only now: node's own server.timeout starts a timer for every request, and costs each 2 % of its time. What has left
+    if (connection && head.closes) connection.closing = true;
+    this.stream = body === undefined ? this.#open() : response;
+    if (body !== undefined) response.end(body);
+    // Only now: node's own server.timeout starts a timer for each request, and costs it 2 % of its time. What has left
     // whole needs none; writableFinished may say so only in the next tick.
     const hasLeft = response.writableEnded && response.writableLength === 0;
-    if (this.#connection && !hasLeft) this.request.socket.setTimeout(this.state.readTimeout);
-    return stream;
+    if (connection && !hasLeft) request.socket.setTimeout(state.readTimeout);
+    return this.stream;
   }
 
-  /** Sends the whole body before the headers have left, a part of it afterwards. */
-  send(body: string, contentType: string): void {
-    const { status } = this.head;
-    if (!this.begun) {
-      if (body && (status === 204 || status === 205 || status === 304)) {
-        throw new Error(`A ${status} answer has no body: return nothing, or choose another status`);
-      }
-      this.#body = body;
-      this.#contentType = contentType;
-      this.handler.endHeaders();
-    } else if (this.#body === undefined) {
-      this.response.write(body);
-    } else {
-      throw new Error('The answer has left already: a request has one');
-    }
-  }
-
-  /** The method returned `value`, and with that the answer ends. */
-  finish(value: unknown): void {
-    if (this.#over) return;
-    try {
-      if (value !== undefined) this.handler.sendJson(value);
-      else if (!this.begun) this.send('', '');
-      if (this.#body === undefined) this.response.end();
-    } catch (error) {
-      return this.fail(error);
-    }
-    this.#conclude();
-  }
-
-  /** The method threw `error`, or is given up on because of it. What it had put into the head is dropped. */
-  fail(error: unknown): void {
-    if (this.#over) return;
-    if (!this.clientLeft && (this.begun || !(error instanceof HttpError))) this.#logError(error);
-    if (!this.begun) this.#sendProblem(error instanceof HttpError ? error : INTERNAL_ERROR);
-    // A reset, so that the client sees the cut even where the end of the connection would be the end of the body.
-    else if (!this.response.writableEnded) this.request.socket.resetAndDestroy();
-    this.#conclude();
-    this.#controller?.abort(error);
+  /** Cuts the connection, with a reset: an end of the connection could pass for the end of the body. */
+  cut(): void {
+    if (!this.response.writableEnded) this.request.socket.resetAndDestroy();
   }
 
   /** Made when asked for; aborts when the client leaves or the answer is given up on. */
   get signal(): AbortSignal {
     this.#controller ??= new AbortController();
-    if (this.clientLeft || (this.response.writableEnded && !this.#over)) this.leave();
+    const { request, response } = this;
+    if (response.writableEnded || request.socket.destroyed) this.abort(new Error('Nobody waits for the answer'));
     return this.#controller.signal;
   }
 
-  /** Nobody waits for the answer any more. */
-  leave(): void {
-    this.#controller?.abort(new Error('The client has left'));
+  abort(reason: unknown): void {
+    this.#controller?.abort(reason);
   }
 
-  #sendProblem(problem: HttpError): void {
-    this.head = new AnswerHead();
-    this.#grantSent = false;
-    this.head.status = problem.status;
-    try {
-      for (const [name, value] of Object.entries(problem.headers)) this.head.add(name, value);
-      this.send(JSON.stringify(problem), 'application/problem+json');
-    } catch (error) {
-      this.#logError(error);
-      if (problem === INTERNAL_ERROR || this.begun) this.request.socket.destroy();
-      else this.#sendProblem(INTERNAL_ERROR);
+  #open(): Writable {
+    const { head: { contentLength }, request, response } = this;
+    if (request.method === 'HEAD') {
+      response.end();
+      this.abort(new Error('Nobody waits for the body of a HEAD'));
+      return new Writable({ write: (_chunk, _encoding, done) => done() });
     }
+    response.flushHeaders();
+    return contentLength === undefined ? response : announcedBody(response, contentLength);
   }
+}
 
-  #stream(): Writable {
-    const { response } = this;
-    // What is written after the end is lost, and no reason to stop the server.
-    response.on('error', (error) => this.#logError(error));
-    if (this.request.method !== 'HEAD') {
-      response.flushHeaders();
-      return response;
-    }
-    response.end();
-    this.leave();
-    return new Writable({ write: (_chunk, _encoding, done) => done() });
-  }
+/** How many requests a connection may have in hand; then no more are read, but for those that have come already. */
+const MAXIMUM_IN_HAND = 100;
 
-  #conclude(): void {
-    this.#over = true;
-    this.state.settle(this);
-    try {
-      this.handler.logRequest();
-    } catch (error) {
-      this.#logError(error);
-    }
-    if (this.state.log.isForPeople) for (const hint of corsHints(this)) this.state.log.hint(hint);
-  }
-
-  #logError(error: unknown): void {
-    try {
-      this.handler.logError(error);
-    } catch (fault) {
-      this.state.log.error(fault, 'logError');
-    }
-  }
+/** An exchange is in hand until its answer has left and is closed. */
+function takeInHand(exchange: Exchange, connection: Connection): void {
+  const { request, response } = exchange;
+  const { inHand } = connection;
+  connection.closing = !response.shouldKeepAlive;
+  if (inHand.push(exchange) === MAXIMUM_IN_HAND) request.socket.pause();
+  // Kept until the next request, it would outlive V8's quick collections, which then take twice the memory.
+  response.on('close', () => {
+    inHand.shift();
+    if (inHand.length === MAXIMUM_IN_HAND - 1) request.socket.resume();
+    if (!request.complete) connection.unfinished = request;
+  });
 }

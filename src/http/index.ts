@@ -1,10 +1,11 @@
+// In the order in which a newcomer should read: what you write, how a request is answered, how it starts and stops.
 export { RequestHandler } from './request-handler.ts';
 export { HttpError } from './http-error.ts';
-export { methodsOf } from './route.ts';
+export type { StandardSchema } from './standard-schema.ts';
+export type { LogFormat, RequestLine } from './log.ts';
 export { createServer, type Routes, type ServerOptions } from './server.ts';
-export { isHostName } from './strictness.ts';
+export { type CorsFault, type CorsOptions, type Origin, corsFaults } from './cors/options.ts';
+export { methodsOf } from './resource.ts';
+export { hostNameFault } from './strictness.ts';
 export { shutdown } from './shutdown.ts';
 export { stopOnSignals } from './signals.ts';
-export { CORS_VARIABLES, type CorsOptions, type Origin, corsFaults } from './cors-options.ts';
-export type { LogFormat } from './access-log.ts';
-export type { StandardSchema } from './standard-schema.ts';

@@ -1,15 +1,23 @@
 import type { IncomingMessage } from 'node:http';
 import type { Writable } from 'node:stream';
-import type { CorsOptions } from './cors-options.ts';
+import { handled, readBody } from './body.ts';
+import { corsHints } from './cors/hints.ts';
+import type { CorsOptions } from './cors/options.ts';
 import type { Exchange } from './exchange.ts';
 import { HttpError } from './http-error.ts';
-import { readJson } from './json-body.ts';
-import type { Issue, StandardSchema } from './standard-schema.ts';
+import { toJson } from './json-answer.ts';
+import { jsonHeadFault, parseJson } from './json-body.ts';
+import type { RequestLine } from './log.ts';
+import { type StandardSchema, validate } from './standard-schema.ts';
 
 /** A class that answers one path; one instance is made for each request. */
 export interface HandlerClass {
   new (exchange: Exchange): RequestHandler;
-  readonly cors?: CorsOptions;
+  readonly name: string;
+  readonly prototype: RequestHandler;
+  /** A CorsOptions: the class itself says so, and createServer checks it. */
+  readonly cors?: object;
+  readonly bodyLimit?: number;
 }
 
 /**
@@ -21,6 +29,8 @@ export interface HandlerClass {
 export class RequestHandler {
   /** This path's own policy, instead of the server's. */
   static readonly cors?: CorsOptions;
+  /** The most that a body sent to this path may have, in bytes, instead of the server's limit. */
+  static readonly bodyLimit?: number;
 
   /** Node's own request. */
   readonly request: IncomingMessage;
@@ -64,31 +74,46 @@ export class RequestHandler {
   }
 
   /**
-   * The part of the path that the route calls `:name`, percent-decoded.
-   * @throws HttpError 400 where it cannot be decoded; Error where the route has no such name
+   * The part of the path that the route calls `:name` or `*name`, percent-decoded.
+   *
+   * @throws HttpError 400 where it cannot be decoded, or where `*name` could climb out of a folder: a segment that is
+   *   empty, `.` or `..`, or that holds `/`, `\\` or NUL once it is decoded; Error where the route has no such name
    */
   param(name: string): string {
-    const { resource, values } = this.#exchange;
-    const value = values[resource.names.indexOf(name)];
-    if (value === undefined) throw new Error(`The route of ${this.constructor.name} has no :${name}`);
-    try {
-      return decodeURIComponent(value);
-    } catch {
-      throw new HttpError(400, `The path is not percent-encoded UTF-8: ${value}`);
-    }
+    const { parameters, resource: { pattern } } = this.#exchange;
+    const value = parameters.get(name);
+    if (value === undefined) throw new Error(`The route ${pattern} has no :${name}`);
+    if (!pattern.endsWith(`*${name}`)) return decode(value);
+    const segments = value.split('/').map(decode);
+    const isUnsafe = segments.some((segment) => /^\.{0,2}$|[/\\\0]/.test(segment));
+    if (isUnsafe) throw new HttpError(400, `The path has a segment that is not a name: ${value}`);
+    return segments.join('/');
   }
 
   /**
    * Reads the body as JSON, and checks it where a schema is given (https://standardschema.dev).
+   *
    * @throws HttpError 400 (not JSON), 413 (over the body limit), 415 (another media type), 422 (the schema's issues,
    *   each with its path): leave them, and the engine answers
    */
   readJson(): Promise<unknown>;
   readJson<Output>(schema: StandardSchema<Output>): Promise<Output>;
   readJson(schema?: StandardSchema): Promise<unknown> {
-    const { request, response, state } = this.#exchange;
-    const value = readJson(request, response, state.bodyLimit);
-    return schema ? value.then((body) => validate(schema, body)) : value;
+    const { request, resource } = this.#exchange;
+    const fault = jsonHeadFault(request);
+    if (fault) return handled(Promise.reject(fault));
+    const value = readBody(request, resource.bodyLimit, parseJson);
+    return schema ? handled(value.then((body) => validate(schema, body))) : value;
+  }
+
+  /**
+   * Reads the body as it is, of whatever media type.
+   *
+   * @param limit in bytes; left out, `static bodyLimit` or the server's
+   * @throws HttpError 413 (over the limit): leave it, and the engine answers
+   */
+  readBody(limit = this.#exchange.resource.bodyLimit): Promise<Buffer> {
+    return readBody(this.request, limit, (bytes) => bytes);
   }
 
   /**
@@ -108,11 +133,14 @@ export class RequestHandler {
    *   only an overridden sendCorsHeaders() may send
    */
   sendHeader(name: string, value: string | number): void {
-    const { begun, head } = this.#exchange;
-    if (begun) throw new Error(`${name} comes too late: the headers have left`);
+    const { head, stream } = this.#exchange;
+    if (stream) throw new Error(`${name} comes too late: the headers have left`);
     if (!/^access-control-/i.test(name)) return head.add(name, String(value));
     if (this.sendCorsHeaders === RequestHandler.prototype.sendCorsHeaders) {
-      throw new Error(`${name} follows from the policy: write static cors = {…} in ${this.constructor.name}, or override sendCorsHeaders()`);
+      const { name: className } = this.constructor;
+      throw new Error(
+        `${name} follows from the policy: write static cors = {…} in ${className}, or override sendCorsHeaders()`,
+      );
     }
     head.remove(name.toLowerCase());
     head.add(name, String(value));
@@ -127,23 +155,40 @@ export class RequestHandler {
     this.#exchange.grantHeaders();
   }
 
-  /** Sends status and headers, CORS included, and returns the stream for the body: the only way to it. */
+  /**
+   * Sends status and headers, CORS included, and returns the stream for the body: the only way to it. The answer ends
+   * when the method does, so return or await whatever writes to it: `return pipeline(source, this.endHeaders())`.
+   */
   endHeaders(): Writable {
     this.sendCorsHeaders();
-    return this.#exchange.begin();
+    const exchange = this.#exchange;
+    const stream = exchange.begin();
+    if (exchange.body !== undefined) return stream;
+    // What is written after the end is lost, and no reason to stop the server.
+    return stream.on('error', (error) => {
+      if (!exchange.request.socket.destroyed) this.logError(error);
+      exchange.cut();
+    });
   }
 
   /**
    * Sends a value as the whole answer, as returning it does; after endHeaders(), only writes it to the body.
-   * @throws TypeError for what JSON cannot say (BigInt, a cycle, a function), before anything has left
+   *
+   * @throws TypeError for what JSON cannot say (BigInt, a cycle, a function, a Map, …), before anything has left
    */
   sendJson(value: unknown): void {
-    const json = JSON.stringify(value) as string | undefined;
-    if (json === undefined) throw new TypeError(`${this.constructor.name} answers with a ${typeof value}, which is no JSON value`);
-    this.#exchange.send(json, 'application/json');
+    const exchange = this.#exchange;
+    const json = toJson(value, this.constructor.name);
+    if (exchange.stream) {
+      if (exchange.body !== undefined) throw new Error('The answer has left already: a request has one');
+      exchange.stream.write(json);
+    } else {
+      exchange.setBody(json, 'application/json');
+      this.endHeaders();
+    }
   }
 
-  /** Aborts when the client leaves before the answer, or the time for the answer is up. Pass it on to fetch() and the like. */
+  /** Aborts when the client leaves before the answer, or the time for the answer is up: pass it on to fetch(). */
   get signal(): AbortSignal {
     return this.#exchange.signal;
   }
@@ -153,9 +198,15 @@ export class RequestHandler {
     return this.#exchange.state.draining;
   }
 
-  /** Called once for each answer; writes the line of the access log. Override it to change or omit that. */
-  logRequest(): void {
-    this.#exchange.state.log.request(this.#exchange);
+  /**
+   * Called once for each answer; writes the line of the access log. Override it to omit the line, or to add fields of
+   * your own: `super.logRequest({ ...line, user: this.user })`.
+   */
+  logRequest(line: RequestLine): void {
+    const { connection, grant, head, isPreflight, request, resource, state: { log } } = this.#exchange;
+    log.request(request, connection?.address, line);
+    if (log.format !== 'text') return;
+    for (const hint of corsHints(request, resource, grant, isPreflight, head.fields)) log.hint(hint);
   }
 
   /** Called for what a method threw and no HttpError explains to the client; writes it to the log, whole. */
@@ -164,15 +215,10 @@ export class RequestHandler {
   }
 }
 
-async function validate(schema: StandardSchema, body: unknown): Promise<unknown> {
-  const result = await schema['~standard'].validate(body);
-  if (!result.issues) return result.value;
-  const errors = result.issues.map((issue) => ({ detail: issue.message, pointer: pointer(issue) }));
-  throw new HttpError(422, 'The body is not what this resource takes', {}, { errors });
-}
-
-/** RFC 6901, section 6, as RFC 9457 shows it: `#/author/name`. */
-function pointer({ path = [] }: Issue): string {
-  const keys = path.map((part) => String(typeof part === 'object' ? part.key : part));
-  return `#${keys.map((key) => `/${encodeURIComponent(key.replaceAll('~', '~0').replaceAll('/', '~1'))}`).join('')}`;
+function decode(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    throw new HttpError(400, `The path is not percent-encoded UTF-8: ${text}`);
+  }
 }

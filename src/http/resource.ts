@@ -1,22 +1,87 @@
-import type { CorsPolicy } from './cors.ts';
+import type { CorsPolicy } from './cors/policy.ts';
+import { HttpError } from './http-error.ts';
+import { http } from './node-http.ts';
 
-/** What a path grants and allows, whoever asks. */
-export interface Resource {
+/** A handler class, as far as its path is concerned. */
+interface ResourceClass {
+  readonly name: string;
+  readonly prototype: object;
+  readonly bodyLimit?: number;
+}
+
+/** What one path answers, grants and allows: all that follows from its class and policy, worked out once. */
+export interface Resource<Class extends ResourceClass = ResourceClass> {
   /** As the routes have it: `/notes/:id`. */
   readonly pattern: string;
-  /** Of its parameters: `id`. */
-  readonly names: readonly string[];
+  readonly HandlerClass: Class;
   readonly policy: CorsPolicy;
+  /** In bytes. */
+  readonly bodyLimit: number;
+  /** `GET` -> `doGet`, for each method that the class answers. */
+  readonly methods: ReadonlyMap<string, string>;
   /** RFC 9110, section 10.2.1. */
   readonly allow: string;
   /** Access-Control-Allow-Methods: `allow`, narrowed by the policy. */
   readonly corsMethods: string;
-  /** For people: `NotesHandler has doGet, doPost`. */
-  readonly implementation: string;
+  readonly methodNotAllowed: HttpError;
 }
 
-/** What a path leads to, and what it says in place of each of the names, as it was sent. */
-export interface Match<Route extends Resource = Resource> {
-  readonly route: Route;
-  readonly values: readonly string[];
+/** A page may try any of these on an unknown path, and read the real 404. */
+export const COMMON_METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'];
+
+const OTHER_METHODS = http.METHODS.filter((method) => !COMMON_METHODS.includes(method));
+
+/** `GET` -> `doGet`, `M-SEARCH` -> `doMSearch`. No request arrives as CONNECT, and TRACE is for proxies. */
+export const DO_METHODS: ReadonlyMap<string, string> = new Map(
+  [...COMMON_METHODS, ...OTHER_METHODS]
+    .filter((method) => method !== 'CONNECT' && method !== 'TRACE')
+    .map((method) => [method, `do${method.split('-').map((part) => part[0] + part.slice(1).toLowerCase()).join('')}`]),
+);
+
+/** The methods that a class answers, as Allow lists them. */
+export function methodsOf(HandlerClass: ResourceClass): string[] {
+  return [...doMethodsOf(HandlerClass).keys()];
+}
+
+/** @param bodyLimit the server's, in bytes, where the class has none of its own */
+export function resourceOf<Class extends ResourceClass>(
+  pattern: string, HandlerClass: Class, policy: CorsPolicy, bodyLimit: number,
+): Resource<Class> {
+  const methods = doMethodsOf(HandlerClass);
+  const corsMethods = [...methods.keys()].filter((method) => policy.methods?.includes(method) ?? true);
+  return resourceWith(pattern, HandlerClass, policy, bodyLimit, methods, corsMethods);
+}
+
+/** The resource of every path that no class answers, and of `OPTIONS *`. */
+export function unknownResource<Class extends ResourceClass>(
+  HandlerClass: Class, policy: CorsPolicy, bodyLimit: number,
+): Resource<Class> {
+  const methods = new Map(COMMON_METHODS.map((method) => [method, 'doOptions']));
+  return resourceWith('*', HandlerClass, policy, bodyLimit, methods, COMMON_METHODS);
+}
+
+function resourceWith<Class extends ResourceClass>(
+  pattern: string, HandlerClass: Class, policy: CorsPolicy, bodyLimit: number, methods: ReadonlyMap<string, string>,
+  corsMethods: readonly string[],
+): Resource<Class> {
+  const allow = [...methods.keys()].join(', ');
+  return {
+    pattern,
+    HandlerClass,
+    policy,
+    bodyLimit: HandlerClass.bodyLimit ?? bodyLimit,
+    methods,
+    allow,
+    corsMethods: corsMethods.join(', '),
+    methodNotAllowed: new HttpError(405, `This path answers ${allow}`, { Allow: allow }),
+  };
+}
+
+function doMethodsOf({ prototype }: ResourceClass): ReadonlyMap<string, string> {
+  const found = new Map<string, string>();
+  for (const [method, name] of DO_METHODS) {
+    if (typeof Reflect.get(prototype, name) === 'function') found.set(method, name);
+    else if (method === 'HEAD' && found.has('GET')) found.set('HEAD', 'doGet');
+  }
+  return found;
 }

@@ -1,48 +1,49 @@
-import type { Match } from './resource.ts';
-import type { Route } from './route.ts';
-
-interface Branch {
-  segments?: Map<string, Branch>;
-  parameter?: Branch;
-  route?: Route;
+/** What a path leads to, and what it says in place of each of the pattern's names, as it was sent. */
+export interface Match<Found> {
+  readonly found: Found;
+  readonly parameters: ReadonlyMap<string, string>;
 }
 
-const PATTERN = /^(?:\/[^/?#\s:*%]*|\/:[A-Za-z_]\w*)+$/;
+interface Branch<Found> {
+  segments?: Map<string, Branch<Found>>;
+  parameter?: Branch<Found>;
+  /** What takes all that is left of the path. */
+  rest?: Branch<Found>;
+  end?: { readonly names: readonly string[]; readonly found: Found };
+}
 
-/** Path -> route: a Map for whole paths, and a tree of segments for those with parameters. */
-export class Router {
-  readonly #paths = new Map<string, Match<Route>>();
-  readonly #root: Branch = {};
-  /** What is found where nothing is. */
-  readonly unknown: Match<Route>;
+const PATTERN = /^(?:\/[^/?#\s:*%]*|\/:[A-Za-z_]\w*)*(?:\/[^/?#\s:*%]*|\/[:*][A-Za-z_]\w*)$/;
+const NONE: ReadonlyMap<string, string> = new Map();
 
-  constructor(unknown: Route) {
-    this.unknown = { route: unknown, values: [] };
-  }
+/** Path -> anything: a Map for whole paths, and a tree of segments for patterns with names. */
+export class Router<Found> {
+  readonly #paths = new Map<string, Match<Found>>();
+  readonly #root: Branch<Found> = {};
 
-  /** Adds a route, and says what is wrong with its pattern, if anything is. */
-  add(route: Route): string | undefined {
-    const { pattern, names } = route;
-    if (!PATTERN.test(pattern)) return `${pattern} is no path: write one such as /notes or /notes/:id`;
+  /** Adds `/notes`, `/notes/:id` or `/files/*path`, and says what is wrong with the pattern, if anything is. */
+  add(pattern: string, found: Found): string | undefined {
+    if (!PATTERN.test(pattern)) return `${pattern} is not a path: write one such as /notes, /notes/:id or /files/*path`;
+    const names = [...pattern.matchAll(/[:*](\w+)/g)].map((match) => match[1]!);
     if (new Set(names).size < names.length) return `${pattern} has one name twice: give each part its own`;
     if (names.length === 0) {
-      this.#paths.set(pattern, { route, values: [] });
+      this.#paths.set(pattern, { found, parameters: NONE });
       return undefined;
     }
     let branch = this.#root;
     for (const segment of pattern.slice(1).split('/')) branch = grow(branch, segment);
-    if (branch.route) return `${pattern} matches the same paths as another route: leave one of them out`;
-    branch.route = route;
+    if (branch.end) return `${pattern} matches the same paths as another route: leave one of them out`;
+    branch.end = { names, found };
     return undefined;
   }
 
-  find(path: string): Match<Route> {
-    return this.#paths.get(path) ?? search(this.#root, path, 1, []) ?? this.unknown;
+  find(path: string): Match<Found> | undefined {
+    return this.#paths.get(path) ?? search(this.#root, path, 1, []);
   }
 }
 
-function grow(branch: Branch, segment: string): Branch {
+function grow<Found>(branch: Branch<Found>, segment: string): Branch<Found> {
   if (segment.startsWith(':')) return (branch.parameter ??= {});
+  if (segment.startsWith('*')) return (branch.rest ??= {});
   branch.segments ??= new Map();
   const known = branch.segments.get(segment);
   if (known) return known;
@@ -51,14 +52,21 @@ function grow(branch: Branch, segment: string): Branch {
   return grown;
 }
 
-/** A literal segment goes before a parameter; a parameter is never empty. */
-function search({ segments, parameter, route }: Branch, path: string, start: number, values: readonly string[]): Match<Route> | undefined {
-  if (start > path.length) return route && { route, values };
+/** A literal segment goes before a parameter, and that before a rest; neither of the two is ever empty. */
+function search<Found>(
+  { segments, parameter, rest, end }: Branch<Found>, path: string, start: number, values: readonly string[],
+): Match<Found> | undefined {
+  if (start > path.length) return end && matched(end, values);
   const slash = path.indexOf('/', start);
-  const end = slash < 0 ? path.length : slash;
-  const segment = path.slice(start, end);
+  const next = slash < 0 ? path.length : slash;
+  const segment = path.slice(start, next);
   const literal = segments?.get(segment);
-  const match = literal && search(literal, path, end + 1, values);
-  if (match || !parameter || segment === '') return match;
-  return search(parameter, path, end + 1, [...values, segment]);
+  const match = literal && search(literal, path, next + 1, values);
+  if (match) return match;
+  const named = parameter && segment !== '' ? search(parameter, path, next + 1, [...values, segment]) : undefined;
+  return named ?? (rest && start < path.length ? matched(rest.end!, [...values, path.slice(start)]) : undefined);
+}
+
+function matched<Found>({ names, found }: NonNullable<Branch<Found>['end']>, values: readonly string[]): Match<Found> {
+  return { found, parameters: new Map(names.map((name, index) => [name, values[index]!])) };
 }

@@ -1,7 +1,8 @@
 import type { Server } from 'node:http';
 import net from 'node:net';
 import { setImmediate as afterPolling, setTimeout as sleep } from 'node:timers/promises';
-import type { ServerState } from './server-state.ts';
+import { abandon } from './dispatch.ts';
+import type { Exchange, ServerState } from './exchange.ts';
 
 /**
  * How long clients may still use a connection that they hold open, after the listener has closed, in milliseconds: a
@@ -9,6 +10,8 @@ import type { ServerState } from './server-state.ts';
  */
 const GRACE = 400;
 const POLL = 25;
+/** How long a person waits without being told for what, in milliseconds. */
+const PATIENCE = 1_000;
 
 const states = new WeakMap<Server, ServerState>();
 
@@ -32,25 +35,38 @@ export async function shutdown(server: Server, { delay = 0, timeout = 10 } = {})
   state.draining = true;
   if (delay > 0) await sleep(delay * 1000);
 
+  // Clients whose connections the kernel holds already are let in: it would reset them.
+  await afterPolling();
   // In one tick: between the two, a client could be told to close and have nowhere to connect to, or the reverse.
   // http.Server's own close() would drop idle connections too, and stop the timer behind the timeouts.
   state.closing = true;
   net.Server.prototype.close.call(server);
 
   const closedAt = Date.now();
-  while (state.connections.size > 0 && Date.now() - closedAt < timeout * 1000) {
+  const elapsed = () => Date.now() - closedAt;
+  let hasSpoken = false;
+  while (state.connections.size > 0 && elapsed() < timeout * 1000) {
     await sleep(POLL);
     // Where the process got no time for a while, what has arrived meanwhile is read before a connection counts as idle.
     await afterPolling();
-    if (Date.now() - closedAt >= GRACE) closeIdle(state);
+    if (elapsed() >= GRACE) closeIdle(state);
+    if (elapsed() < PATIENCE || hasSpoken) continue;
+    hasSpoken = true;
+    const waitedFor = inHand(state).map(({ request }) => `${request.method} ${request.url}`);
+    if (waitedFor.length > 0) state.log.say(`Stopping: waiting for ${waitedFor.join(', ')}; Ctrl-C again to cut`);
   }
-  const clean = state.connections.size === 0;
+  const isClean = state.connections.size === 0;
+  for (const exchange of inHand(state)) abandon(exchange, 'The server has stopped');
   for (const socket of state.connections.keys()) socket.destroy();
-  return clean;
+  return isClean;
+}
+
+function inHand(state: ServerState): Exchange[] {
+  return [...state.connections.values()].flatMap((connection) => connection.inHand.filter(({ isOver }) => !isOver));
 }
 
 function closeIdle(state: ServerState): void {
-  for (const [socket, { last }] of state.connections) {
-    if (socket.writable && !last) socket.destroySoon();
+  for (const [socket, connection] of state.connections) {
+    if (socket.writable && connection.inHand.length === 0) socket.destroy();
   }
 }

@@ -105,10 +105,16 @@ function options(origins: '*' | (typeof GRANTED_ORIGIN)[]) {
   return { cors: { origins }, allowedHosts: ['127.0.0.1'], bodyLimit: 10_000, requestTimeout: 2, handlerTimeout: 10 } as const;
 }
 
-function check({ packets, ending }: MutatedRequest, received: string, anyOrigin: boolean): Answer[] {
+function check({ packets, ending, expected }: MutatedRequest, received: string, anyOrigin: boolean): Answer[] {
   // Of a client that does not read to the end, the last answer may be a part.
   const answers = ending === 'leaves' || ending === 'resets' ? [] : parseAnswers(received);
   if (ending === 'waits for the server to close' && packets.length) assert.ok(answers.length, 'No answer');
+  if (expected) {
+    const statuses = answers.map(({ status }) => status).filter((status) => status >= 200);
+    const isAsExpected = statuses.every((status, index) => expected[index]?.includes(status));
+    const wanted = expected.map((any) => any.join(' or ')).join(', ');
+    assert.ok(isAsExpected && statuses.length === expected.length, `Answered ${statuses.join(', ')}, not ${wanted}`);
+  }
   for (const answer of answers) {
     assert.ok(answer.status < 500 || MAY_FAIL_WITH.includes(answer.status), `A ${answer.status}`);
     const isGranted = !anyOrigin && answer.headers.has('access-control-allow-origin');

@@ -79,10 +79,20 @@ test('HTTP/1.0 may leave Host out, but not send a bad one', async (t) => {
 
 test('a Host that is not allowed is answered 421, and the detail names the variable to set', async (t) => {
   const { port } = await listen(t, routes, allowed);
-  for (const host of ['evil.example', 'api.example.com.evil.example', 'xapi.example.com', 'evil.example:80', '[::1]']) {
+  for (const host of ['evil.example', 'api.example.com.evil.example', 'xapi.example.com', 'evil.example:80', 'localhost']) {
     const received = await sendRaw(t, port, `GET / HTTP/1.1\r\nHost: ${host}\r\n\r\n`);
     assertClosed(received, 421);
     assert.match(received, /ALLOWED_HOSTS/);
+  }
+});
+
+test('a Host that is an IP address is always served, for no DNS can make it mean another server', async (t) => {
+  const { port } = await listen(t, routes, { allowedHosts: ['api.example.com'] });
+  for (const host of ['127.0.0.1', '10.1.2.3:8000', '[::1]', '[::ffff:127.0.0.1]:80']) {
+    soundAnswers(await sendRaw(t, port, `GET / HTTP/1.1\r\nHost: ${host}\r\nConnection: close\r\n\r\n`), [200]);
+  }
+  for (const host of ['127.1', '127.0.0.1.example', '0x7f.0.0.1']) {
+    assertClosed(await sendRaw(t, port, `GET / HTTP/1.1\r\nHost: ${host}\r\n\r\n`), 421);
   }
 });
 
@@ -100,15 +110,25 @@ test('a good Host before it does not let a bad one in on the same connection', a
   soundAnswers(await sendRaw(t, port, `${good}GET / HTTP/1.1\r\nHost:\r\n\r\n`), [200, 400]);
 });
 
-test('a target in absolute-form is served where it names the Host, and answered 421 where it names another', async (t) => {
-  const { port } = await listen(t, routes);
-  for (const [target, path, query] of [['http://127.0.0.1/', '/', ''], ['HTTP://127.0.0.1', '/', ''], ['http://127.0.0.1?a=1', '/', 'a=1'], ['http://127.0.0.1/parts/a?b=2', '/parts/a', 'b=2']]) {
-    const [answer] = soundAnswers(await sendRaw(t, port, requestBytes(`GET ${target}`, ['Connection: close'])), [200]);
-    assert.deepEqual(JSON.parse(answer!.body!), { path, query });
+test('a target in absolute-form is served where its own authority is allowed, whatever the Host says', async (t) => {
+  const { port } = await listen(t, routes, allowed);
+  const targets = [
+    ['http://127.0.0.1/', '/', ''],
+    ['HTTP://API.example.com', '/', ''],
+    ['http://api.example.com:8000?a=1', '/', 'a=1'],
+    ['https://api.example.com/parts/a?b=2', '/parts/a', 'b=2'],
+  ];
+  for (const [target, path, query] of targets) {
+    for (const host of ['127.0.0.1', 'evil.example']) {
+      const bytes = `GET ${target} HTTP/1.1\r\nHost: ${host}\r\nConnection: close\r\n\r\n`;
+      const [answer] = soundAnswers(await sendRaw(t, port, bytes), [200]);
+      assert.deepEqual(JSON.parse(answer!.body!), { path, query });
+    }
   }
-  for (const target of ['http://evil.example/', 'http://127.0.0.1.evil.example/', 'http://127.0.0.1:1/', 'http://127.0.0.1@evil.example/']) {
+  for (const target of ['http://evil.example/', 'http://127.0.0.1.evil.example/', 'http://127.0.0.1@evil.example/']) {
     assertClosed(await sendRaw(t, port, requestBytes(`GET ${target}`)), [421, 400]);
   }
+  assertClosed(await sendRaw(t, port, 'GET http://127.0.0.1/ HTTP/1.1\r\nHost: a b\r\n\r\n'), 400);
 });
 
 test('GET * is answered 400, and OPTIONS * 204 with Allow', async (t) => {
@@ -349,7 +369,7 @@ const expectingBad: Record<number, [requestLine: string, headers: string[]]> = {
 };
 for (const [status, [requestLine, headers]] of Object.entries(expectingBad)) {
   test(`a client that expects 100 Continue and is answered ${status} gets no 100 before it`, async (t) => {
-    const { port } = await listen(t, routes);
+    const { port } = await listen(t, routes, allowed);
     const connection = await Connection.open(t, port);
     connection.send(requestBytes(requestLine, headers));
     const [answer] = soundAnswers(await connection.until(/\}$/), [Number(status)]);
@@ -365,7 +385,7 @@ test('an HTTP/1.0 client gets no 100 Continue, which it would take for the answe
 
 test('any other expectation is answered 417', async (t) => {
   const { port } = await listen(t, routes);
-  for (const expectation of ['tea', '100-continue, tea', '200-ok', '']) {
+  for (const expectation of ['tea', '100-continue, tea', '200-ok']) {
     assertClosed(await sendRaw(t, port, requestBytes('GET /', [`Expect: ${expectation}`])), 417);
   }
 });

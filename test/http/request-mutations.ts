@@ -26,6 +26,8 @@ export interface MutatedRequest {
   /** Latin-1, each sent by itself. */
   packets: string[];
   ending: Ending;
+  /** The statuses that each answer may have, interim ones apart, where it is known how many there are: exactly these. */
+  expected?: readonly (readonly number[])[];
 }
 
 /** To wait takes the longest, so few do. */
@@ -73,7 +75,7 @@ const TOKENS = [
 const LINES = [
   'Content-Length: 0', 'Content-Length: 5', 'Content-Length: 5, 5', 'Content-Length: 9999999', 'Transfer-Encoding: chunked', 'Transfer-Encoding: gzip, chunked', 'Transfer-Encoding:', 'Host: evil.example', 'Host:', 'Connection: close',
   'Connection: keep-alive', 'Expect: 100-continue', 'Expect: tea', 'Content-Type: text/plain', 'Content-Type: application/json', 'Content-Encoding: br', 'Origin: null', 'Origin:', `Origin: ${GRANTED_ORIGIN}`, `Origin: ${GRANTED_ORIGIN}/`,
-  'Origin: https://evil.example', 'Access-Control-Request-Method: PUT', 'Access-Control-Request-Method:', 'Access-Control-Request-Headers: *', 'Sec-Fetch-Site: same-origin', 'Upgrade: h2c', ' folded: line', 'x', ': x', 'x :y',
+  'Origin: https://evil.example', 'Sec-Fetch-Site: cross-site', 'Expect:', 'Access-Control-Request-Method: PUT', 'Access-Control-Request-Method:', 'Access-Control-Request-Headers: *', 'Sec-Fetch-Site: same-origin', 'Upgrade: h2c', ' folded: line', 'x', ': x', 'x :y',
 ].map((line) => `${line}\r\n`);
 
 type Mutation = (text: string, random: Random) => string;
@@ -126,15 +128,80 @@ const MUTATIONS: readonly Mutation[] = [
   (text, random) => random.pick(SEEDS) + text,
 ];
 
-/** The request with this number of the run with this seed: one or two mutations of a well-formed request, or of a pipeline. */
+/** `text` in chunks of one byte to `most`, each with its size in one of the ways in which that can be written. */
+function inChunks(text: string, most: number, random: Random): string {
+  let chunks = '';
+  for (let at = 0, size: number; at < text.length; at += size) {
+    size = Math.min(1 + random.below(most), text.length - at);
+    const hex = size.toString(16);
+    const digits = random.pick([hex, hex.toUpperCase(), `0${hex}`, `${hex};a=b`]);
+    chunks += `${digits}\r\n${text.slice(at, at + size)}\r\n`;
+  }
+  return `${chunks}0\r\n\r\n`;
+}
+
+type Made = (random: Random) => { text: string; endings: readonly Ending[]; expected: number[][] };
+
+const SENT: readonly Ending[] = [...Array<Ending>(3).fill('closes its half'), 'waits for the server to close'];
+
+/** Requests that are not mutated, so that it is known how each is answered. */
+const MADE: readonly Made[] = [
+  function chunksDownToOneByte(random) {
+    const body = random.below(8) ? JSON_BODY : `"${'a'.repeat(random.below(12_000))}"`;
+    const lines = `${HOST}${ORIGIN}Content-Type: application/json\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n`;
+    const text = `POST / HTTP/1.1\r\n${lines}\r\n${inChunks(body, random.pick([1, 1, 2, 9]), random)}`;
+    return { text, endings: ['waits for the server to close'], expected: [[body.length > 10_000 ? 413 : 200]] };
+  },
+  function partialBodyOfNoInterest(random) {
+    const [requestLine, status] = random.pick([['POST /none', 404], ['PUT /', 405], ['GET /none', 404]] as const);
+    const length = 2 + random.below(100);
+    const part = 'x'.repeat(random.below(length));
+    const text = `${requestLine} HTTP/1.1\r\n${HOST}${ORIGIN}Content-Length: ${length}\r\n\r\n${part}`;
+    return { text, endings: SENT, expected: [[status]] };
+  },
+  function partialChunksOfNoInterest(random) {
+    const chunks = inChunks('x'.repeat(1 + random.below(20)), 3, random);
+    const part = chunks.slice(0, random.below(chunks.length));
+    const text = `POST /none HTTP/1.1\r\n${HOST}Transfer-Encoding: chunked\r\n\r\n${part}`;
+    return { text, endings: SENT, expected: [[404]] };
+  },
+  function partialBody(random) {
+    const text = `POST / HTTP/1.1\r\n${HOST}${ORIGIN}${BODY}\r\n${JSON_BODY.slice(0, random.below(JSON_BODY.length))}`;
+    return { text, endings: SENT, expected: [[400, 408]] };
+  },
+  function halfClosedPipeline(random) {
+    const count = 1 + random.below(5);
+    const text = `GET / HTTP/1.1\r\n${HOST}\r\n`.repeat(count);
+    return { text, endings: ['closes its half'], expected: Array<number[]>(count).fill([200]) };
+  },
+  function fragment(random) {
+    const target = random.pick(['/#', '/#a', '/?a=1#b', '/notes#', '/none#x', 'http://127.0.0.1/#', '/notes/a#b']);
+    const method = random.pick(['GET', 'POST', 'OPTIONS', 'DELETE']);
+    const text = `${method} ${target} HTTP/1.1\r\n${HOST}${random.pick(['', ORIGIN])}\r\n`;
+    return { text, endings: SENT, expected: [[400]] };
+  },
+];
+
+/**
+ * The request with this number of the run with this seed: one or two mutations of a well-formed request, or of a
+ * pipeline; and now and then one of which it is known how it is answered.
+ */
 export function mutatedRequest(seed: number, number: number): MutatedRequest {
   const random = new Random(Math.imul(seed, 0x9e3779b1) + number);
+  if (random.below(8) === 0) {
+    const { text, endings, expected } = random.pick(MADE)(random);
+    return { packets: inPackets(text, random), ending: random.pick(endings), expected };
+  }
   let text = random.pick(SEEDS);
   for (let left = 1 + random.below(2); left > 0 && text; left--) text = random.pick(MUTATIONS)(text, random);
+  return { packets: inPackets(text, random), ending: random.pick(ENDINGS) };
+}
+
+function inPackets(text: string, random: Random): string[] {
   const packets: string[] = [];
   for (let at = 0, end: number; at < text.length; at = end) {
     end = random.below(3) || packets.length === 8 ? text.length : at + 1 + random.below(text.length - at);
     packets.push(text.slice(at, end));
   }
-  return { packets, ending: random.pick(ENDINGS) };
+  return packets;
 }

@@ -113,6 +113,7 @@ class Status extends RequestHandler {
 
 class Late extends RequestHandler {
   override async doGet() {
+    while (!this.draining) await new Promise(setImmediate);
     await new Promise(setImmediate);
     return 'late';
   }

@@ -1,5 +1,5 @@
 import type { IncomingMessage } from 'node:http';
-import { http } from './node-http.ts';
+import { http } from '../node-http.ts';
 import { originFault } from './origins.ts';
 
 /** An origin as browsers send it, or one of the two patterns `https://*.example.com` and `http://localhost:*`. */
@@ -13,7 +13,7 @@ interface CommonOptions {
   methods?: readonly string[];
   /** Request headers that a page may send; left out: authorization, content-type and x-api-key. */
   allowedHeaders?: '*' | readonly string[];
-  /** Response headers that a page may read beyond the safelisted ones (Fetch, "CORS-safelisted response-header name"). */
+  /** Response headers that a page may read beside the safelisted ones (Fetch, "CORS-safelisted response-header name"). */
   exposedHeaders?: readonly string[];
   /** How long a browser may remember a preflight, in seconds: 0 to 86400; left out: 600. */
   maxAge?: number;
@@ -32,24 +32,19 @@ export interface CorsFault {
   message: string;
 }
 
-/** Where a wish of the server's policy is written; `methods` only in code. */
-export const CORS_VARIABLES: Readonly<Record<CorsFault['option'], string>> = {
-  origins: 'CORS_ORIGINS',
-  credentials: 'CORS_CREDENTIALS',
-  allowedHeaders: 'CORS_ALLOWED_HEADERS',
-  exposedHeaders: 'CORS_EXPOSED_HEADERS',
-  maxAge: 'CORS_MAX_AGE',
-  methods: 'cors.methods',
-};
-
 const MAXIMUM_AGE = 86_400;
 
 /** RFC 9110, section 5.6.2. */
 export const TOKEN = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
 
-/** Fetch, "forbidden request-header" (no page can send these), and those by which the CORS protocol itself is steered. */
-const FORBIDDEN_REQUEST_HEADER =
-  /^(?:accept-charset|accept-encoding|access-control-.*|connection|content-length|cookie2?|date|dnt|expect|host|keep-alive|origin|referer|set-cookie2?|te|trailer|transfer-encoding|upgrade|via|proxy-.*|sec-.*)$/;
+/** Fetch, "forbidden request-header", which no page can send; and those by which the CORS protocol itself is steered. */
+const FORBIDDEN_REQUEST_HEADER = new RegExp(
+  `^(?:${[
+    'accept-charset', 'accept-encoding', 'access-control-.*', 'connection', 'content-length', 'cookie2?', 'date', 'dnt',
+    'expect', 'host', 'keep-alive', 'origin', 'proxy-.*', 'referer', 'sec-.*', 'set-cookie2?', 'te', 'trailer',
+    'transfer-encoding', 'upgrade', 'via',
+  ].join('|')})$`,
+);
 
 /** All that cannot work in `options`, in one list, so that one start shows every fault. */
 export function corsFaults(options: CorsOptions): CorsFault[] {
@@ -57,10 +52,12 @@ export function corsFaults(options: CorsOptions): CorsFault[] {
   const faults: CorsFault[] = [];
   const refuse = (option: CorsFault['option'], message: string) => faults.push({ option, message });
 
-  if (typeof credentials !== 'boolean') refuse('credentials', `${credentials} is neither true nor false`);
+  if (typeof credentials !== 'boolean') refuse('credentials', `${String(credentials)} is neither true nor false`);
   if (origins === '*') {
     // Fetch, "CORS protocol and credentials": browsers refuse the pair.
-    if (credentials === true) refuse('credentials', `true does not go with origins '*': list the origins, or decide with origins: (origin) => …`);
+    if (credentials === true) {
+      refuse('credentials', `true does not go with origins '*': list the origins, or write origins: (origin) => …`);
+    }
   } else if (Array.isArray(origins)) {
     if (origins.length === 0) refuse('origins', `an empty list allows no page: name one, or write '*' for any`);
     for (const entry of origins) {
@@ -68,39 +65,47 @@ export function corsFaults(options: CorsOptions): CorsFault[] {
       if (message) refuse('origins', message);
     }
   } else if (typeof origins !== 'function') {
-    refuse('origins', `${String(origins)} is no list: write '*', ['https://app.example.com'] or (origin) => …`);
+    refuse('origins', `${String(origins)} is not a list: write '*', ['https://app.example.com'] or (origin) => …`);
   }
 
   for (const method of listOf('methods', methods)) {
+    const upper = method.toUpperCase();
     if (method === 'CONNECT' || method === 'TRACE' || method === 'TRACK') {
-      refuse('methods', `${method} can be sent by no page (Fetch, "forbidden method"): leave it out`);
-    } else if (!http.METHODS.includes(method)) {
-      const upper = method.toUpperCase();
-      refuse('methods', http.METHODS.includes(upper) ? `${method}: methods are case-sensitive, write ${upper}` : `${method} is no HTTP method: write one such as GET`);
+      refuse('methods', `${method} cannot be sent by a page (Fetch, "forbidden method"): leave it out`);
+    } else if (!http.METHODS.includes(upper)) {
+      refuse('methods', `${method} is not an HTTP method: write one such as GET`);
+    } else if (method !== upper) {
+      refuse('methods', `${method}: methods are case-sensitive, write ${upper}`);
     }
   }
 
   if (allowedHeaders !== '*') {
     for (const name of listOf('allowedHeaders', allowedHeaders)) {
       if (name === '*') refuse('allowedHeaders', `* stands alone, not in a list: write allowedHeaders: '*'`);
-      else if (!TOKEN.test(name)) refuse('allowedHeaders', `${JSON.stringify(name)} is no header name: write one such as x-api-key`);
-      else if (FORBIDDEN_REQUEST_HEADER.test(name.toLowerCase())) refuse('allowedHeaders', `${name} can be set by no page: leave it out`);
+      else if (!TOKEN.test(name)) refuse('allowedHeaders', `${notAName(name)} x-api-key`);
+      else if (FORBIDDEN_REQUEST_HEADER.test(name.toLowerCase())) {
+        refuse('allowedHeaders', `${name} cannot be set by a page: leave it out`);
+      }
     }
   }
   for (const name of listOf('exposedHeaders', exposedHeaders)) {
-    if (name === '*' && credentials) refuse('exposedHeaders', `* means nothing with credentials: name the headers`);
-    else if (!TOKEN.test(name)) refuse('exposedHeaders', `${JSON.stringify(name)} is no header name: write one such as x-total-count`);
-    else if (/^set-cookie2?$/i.test(name)) refuse('exposedHeaders', `${name} can be read by no page: leave it out`);
+    if (name === '*' && credentials) refuse('exposedHeaders', '* means nothing with credentials: name the headers');
+    else if (!TOKEN.test(name)) refuse('exposedHeaders', `${notAName(name)} x-total-count`);
+    else if (/^set-cookie2?$/i.test(name)) refuse('exposedHeaders', `${name} cannot be read by a page: leave it out`);
   }
 
   if (!Number.isInteger(maxAge) || maxAge < 0 || maxAge > MAXIMUM_AGE) {
-    refuse('maxAge', `${maxAge} is no whole number of seconds from 0 to ${MAXIMUM_AGE}: write one, such as 600`);
+    refuse('maxAge', `${maxAge} is not a whole number of seconds from 0 to ${MAXIMUM_AGE}: write one, such as 600`);
   }
   return faults;
 
   function listOf(option: CorsFault['option'], names: unknown): string[] {
     if (Array.isArray(names)) return names.map(String);
-    refuse(option, `${String(names)} is no list: write ['${String(names)}']`);
+    refuse(option, `${String(names)} is not a list: write ['${String(names)}']`);
     return [];
   }
+}
+
+function notAName(name: string): string {
+  return `${JSON.stringify(name)} is not a header name: write one such as`;
 }

@@ -1,0 +1,30 @@
+import { resolve } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { cpuPerRequest } from './blocks.ts';
+import { LOADS, requestBytes } from './loads.ts';
+import { type Engine, echoHandler, listen, ourServer } from './our-server.ts';
+import { table } from './report.ts';
+
+const ROUNDS = 60;
+
+/**
+ * This checkout beside another one, in one process. There are two servers of each, so that V8 has no reason to know the one
+ * better than the other, and so that each beside itself shows how much of a difference is noise.
+ */
+export async function besideOther(directory: string): Promise<string> {
+  const file = resolve(directory, 'src/http/index.ts');
+  const other = (await import(pathToFileURL(file).href)) as Engine;
+  const routes = { '/': echoHandler(other) };
+  const servers = [ourServer(), ourServer({ routes }, other), ourServer(), ourServer({ routes }, other)];
+  const ports = await Promise.all(servers.map(listen));
+
+  const rows = [];
+  for (const load of LOADS) {
+    const requests = [requestBytes(load)];
+    const [mine, theirs, mineAgain, theirsAgain] = (await cpuPerRequest(ports.map((port) => ({ port, requests })), { rounds: ROUNDS })) as [number, number, number, number];
+    const [here, there] = [(mine + mineAgain) / 2, (theirs + theirsAgain) / 2];
+    const ratios = [here / there, mine / mineAgain, theirs / theirsAgain];
+    rows.push([load.name, here.toFixed(1), there.toFixed(1), ...ratios.map((ratio) => ratio.toFixed(3))]);
+  }
+  return table(['CPU time a request', 'here, µs', 'there, µs', 'here ÷ there', 'here ÷ itself', 'there ÷ itself'], rows);
+}

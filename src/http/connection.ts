@@ -1,0 +1,139 @@
+import type { Server } from 'node:http';
+import type { Socket } from 'node:net';
+import { AnswerHead } from './answer-head.ts';
+import type { CorsPolicy } from './cors/policy.ts';
+import { abandon, fail } from './dispatch.ts';
+import type { Connection, ServerState } from './exchange.ts';
+import { HttpError } from './http-error.ts';
+import { http } from './node-http.ts';
+import { COMMON_METHODS } from './resource.ts';
+import { FRAMING } from './strictness.ts';
+
+const CLOSE = { Connection: 'close' };
+const NOT_HTTP = new HttpError(400, 'These bytes are not an HTTP/1.1 request', CLOSE);
+const UNREADABLE = new Map([
+  ['HPE_HEADER_OVERFLOW', new HttpError(431, 'The head of a request may have at most 16 kB', CLOSE)],
+  ['HPE_CHUNK_EXTENSIONS_OVERFLOW', new HttpError(413, 'The chunk extensions are too long', CLOSE)],
+  ['HPE_INVALID_TRANSFER_ENCODING', FRAMING],
+  ['ERR_HTTP_REQUEST_TIMEOUT', new HttpError(408, 'The request took too long to arrive', CLOSE)],
+]);
+const NO_TUNNEL = new HttpError(405, 'This server is not a proxy', { Allow: COMMON_METHODS.join(', '), ...CLOSE });
+const TOO_SLOW = new HttpError(503, 'The answer took too long', CLOSE);
+const BODY_TOO_SLOW = new HttpError(408, 'The body took too long to arrive', CLOSE);
+
+/** How long a connection that the server has ended may go on sending, in milliseconds, and how much, in bytes. */
+const LINGER = 2_000;
+const MAXIMUM_DISCARDED = 64 * 1024 * 1024;
+
+/**
+ * Looks after a server's connections: what they have in hand, clients that are too slow, bytes that are not a request,
+ * and the end.
+ *
+ * @param policy of answers to no request
+ * @param handlerTimeout in seconds; 0: none
+ */
+export function watchConnections(server: Server, state: ServerState, policy: CorsPolicy, handlerTimeout: number): void {
+  server.on('connection', (socket) => {
+    const connection: Connection = { address: socket.remoteAddress, inHand: [], closing: false, unfinished: undefined };
+    state.connections.set(socket, connection);
+    // Node calls it after the last answer, and would then close at once: what the client still sends would be answered
+    // with a reset, and the client might never see the answer.
+    socket.destroySoon = () => endSocket(socket);
+    // After a CONNECT node listens no longer, and an error that nobody listens for would stop the process.
+    socket.on('error', () => {});
+    socket.once('close', () => {
+      state.connections.delete(socket);
+      for (const exchange of connection.inHand) abandon(exchange, 'The client has left');
+    });
+  });
+
+  server.on('connect', (_request, socket) => refuse(state, policy, socket as Socket, NO_TUNNEL));
+  server.on('clientError', (error: NodeJS.ErrnoException, duplex) => {
+    const socket = duplex as Socket;
+    const connection = state.connections.get(socket);
+    // Broken, or ended with an answer that was given already.
+    if (!connection || !socket.writable) return;
+    // Silent from the start, as a browser's preconnected socket is: it asked nothing, and is told nothing.
+    const isSilent = socket.bytesRead === 0;
+    if (isSilent || error.code === 'ECONNRESET' || error.code === 'EPIPE') return void socket.destroy();
+
+    const problem = UNREADABLE.get(error.code ?? '') ?? NOT_HTTP;
+    const newest = connection.inHand.at(-1);
+    // One request, one answer: what is wrong with the rest of a request that was answered is not said.
+    if (newest && !newest.request.complete && !newest.isOver) fail(newest, problem);
+    else if (newest?.request.complete === false || connection.unfinished?.complete === false) endSocket(socket);
+    else if (!connection.closing) refuse(state, policy, socket, problem);
+  });
+
+  // A client that does not read, or that keeps a connection for nothing; not a stream that has nothing to say yet.
+  server.on('timeout', (socket) => {
+    const newest = state.connections.get(socket)?.inHand.at(-1);
+    const isWaiting = newest && !newest.response.writableEnded && socket.writableLength === 0;
+    if (isWaiting) socket.setTimeout(state.readTimeout);
+    else socket.destroy();
+  });
+
+  if (handlerTimeout === 0) return;
+  // One timer looks at all: a timer for each request would cost more than all other checks together. An answer is given
+  // up on at most a quarter of the time too late, or a second where that is less; never too early.
+  const interval = Math.min(1, handlerTimeout / 4) * 1000;
+  let timer: NodeJS.Timeout | undefined;
+  server.on('listening', () => (timer = setInterval(() => giveUp(state, handlerTimeout * 1000), interval).unref()));
+  server.on('close', () => clearInterval(timer));
+}
+
+function giveUp(state: ServerState, milliseconds: number): void {
+  const latest = performance.now() - milliseconds;
+  for (const { inHand } of state.connections.values()) {
+    for (const exchange of [...inHand]) {
+      const isLate = exchange.startedAt <= latest && !exchange.stream;
+      if (isLate) fail(exchange, exchange.request.complete ? TOO_SLOW : BODY_TOO_SLOW);
+    }
+  }
+}
+
+/** Answers where there is no request to answer, once the answers before it have left. */
+function refuse(state: ServerState, policy: CorsPolicy, socket: Socket, problem: HttpError): void {
+  const connection = state.connections.get(socket)!;
+  const newest = connection.inHand.at(-1);
+  connection.closing = true;
+  const answer = () => {
+    if (!socket.writable) return;
+    endSocket(socket, bytesOf(problem, policy));
+    state.log.noRequest(problem.status, problem.message, connection.address);
+  };
+  if (newest) newest.response.once('close', answer);
+  else answer();
+}
+
+/** An answer as node would have written it. */
+function bytesOf(problem: HttpError, policy: CorsPolicy): string {
+  const head = new AnswerHead();
+  const body = JSON.stringify(problem);
+  head.status = problem.status;
+  head.contentType = 'application/problem+json';
+  for (const [name, value] of Object.entries(problem.headers)) head.add(name, value);
+  const grant = policy.grant();
+  if (grant && 'actual' in grant) head.fields.push(...grant.actual);
+  head.complete(body, policy.vary);
+  head.fields.push('Date', new Date().toUTCString());
+  let lines = `HTTP/1.1 ${problem.status} ${http.STATUS_CODES[problem.status]}\r\n`;
+  for (let at = 0; at < head.fields.length; at += 2) lines += `${head.fields[at]}: ${head.fields[at + 1]}\r\n`;
+  return `${lines}\r\n${body}`;
+}
+
+/** Ends a connection with its last bytes, and discards for a while what still comes (RFC 9112, section 9.6). */
+function endSocket(socket: Socket, bytes = ''): void {
+  socket.end(bytes);
+  let left = MAXIMUM_DISCARDED;
+  const discard = (chunk: Buffer) => {
+    left -= chunk.length;
+    if (left < 0) socket.destroy();
+  };
+  // Where reading has paused, a listener of node's starts it again, in the next tick. Then all of node's go: what comes
+  // now is not a request any more.
+  socket.resume();
+  process.nextTick(() => socket.removeAllListeners('data').on('data', discard));
+  const timer = setTimeout(() => socket.destroy(), LINGER);
+  socket.once('close', () => clearTimeout(timer));
+}

@@ -1,0 +1,85 @@
+import type { IncomingMessage } from 'node:http';
+import type { Resource } from '../resource.ts';
+import type { CorsFault } from './options.ts';
+import type { Grant } from './policy.ts';
+
+/** Fetch, "CORS-safelisted response-header name"; and what is not meant for a page's script. */
+const NEEDS_NO_EXPOSING = new RegExp(
+  `^(?:${[
+    'accept', 'accept-encoding', 'access-control-.*', 'allow', 'cache-control', 'connection', 'content-language',
+    'content-length', 'content-type', 'expires', 'last-modified', 'pragma', 'set-cookie', 'vary', 'www-authenticate',
+    'x-content-type-options',
+  ].join('|')})$`, 'i',
+);
+
+/**
+ * Why a page was refused, and what it will stumble on, each with the line that changes it: for the log while
+ * developing.
+ *
+ * @param grant what the request was granted; undefined: its origin is refused
+ * @param sent the answer's header names and values in turn
+ */
+export function* corsHints(
+  request: IncomingMessage, resource: Resource, grant: Grant | undefined, isPreflight: boolean, sent: readonly string[],
+): Generator<string> {
+  const { headers } = request;
+  const { pattern, policy } = resource;
+  const { origin } = headers;
+  if (origin === undefined) return;
+  const place = (option: CorsFault['option']) => placeOf(policy.name, option);
+  if (!grant) {
+    yield origin === 'null'
+      ? 'refused null: a sandboxed page, or a local file; open the page over http'
+      : `refused ${origin}: not among ${place('origins')} (add it there)`;
+  } else if (isPreflight) {
+    const method = headers['access-control-request-method']!;
+    if (!listOf(sent, 'Access-Control-Allow-Methods').includes(method)) {
+      const why = resource.methods.has(method) ? `among ${place('methods')}` : `implemented (${has(resource)})`;
+      yield `${method} ${pattern} is not ${why}`;
+    }
+    const allowed = listOf(sent, 'Access-Control-Allow-Headers');
+    for (const name of headers['access-control-request-headers']?.toLowerCase().split(/[\s,]+/) ?? []) {
+      if (!allowed.includes(name) && !allowed.includes('*')) {
+        yield `${name} is not allowed (add it to ${place('allowedHeaders')})`;
+      }
+    }
+  } else if (grant.actual.length > 0) {
+    const withCredentials = sent.includes('Access-Control-Allow-Credentials');
+    if (headers.cookie !== undefined && !withCredentials) {
+      yield `a page sends cookies to ${pattern}, which is without credentials, so the browser hides the answer ` +
+        `(list its origin in ${place('origins')} and switch ${place('credentials')} on, or fetch without them)`;
+    }
+    const exposed = listOf(sent, 'Access-Control-Expose-Headers');
+    for (let at = 0; at < sent.length; at += 2) {
+      const name = sent[at]!;
+      if (!NEEDS_NO_EXPOSING.test(name) && !exposed.includes('*') && !exposed.includes(name.toLowerCase())) {
+        yield `a page cannot read the ${name} of ${pattern} (add it to ${place('exposedHeaders')})`;
+      }
+      const isCrossSite = (headers['sec-fetch-site'] ?? 'cross-site') === 'cross-site';
+      if (/^set-cookie$/i.test(name) && withCredentials && isCrossSite && !crossesSites(sent[at + 1]!)) {
+        yield `a cookie of ${pattern} will not come back from pages of other sites (set it with SameSite=None; Secure)`;
+      }
+    }
+  }
+}
+
+/** `cors.maxAge` of the server is CORS_MAX_AGE in the environment; a class has its policy in code alone. */
+function placeOf(policy: string, option: CorsFault['option']): string {
+  if (policy !== 'cors' || option === 'methods') return `${policy}.${option}`;
+  return `CORS_${option.replace(/[A-Z]/g, '_$&').toUpperCase()}`;
+}
+
+function has({ HandlerClass, methods }: Resource): string {
+  const written = [...methods.values()].filter((name) => name !== 'doOptions');
+  return `${HandlerClass.name} has ${[...new Set(written)].join(', ')}`;
+}
+
+function listOf(sent: readonly string[], header: string): string[] {
+  const at = sent.indexOf(header);
+  return at < 0 ? [] : sent[at + 1]!.split(/[\s,]+/);
+}
+
+/** Whether browsers send a cookie along from pages of other sites: it has to say both. */
+function crossesSites(cookie: string): boolean {
+  return /;\s*samesite=none\b/i.test(cookie) && /;\s*secure\b/i.test(cookie);
+}

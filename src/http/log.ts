@@ -1,0 +1,129 @@
+import type { IncomingMessage } from 'node:http';
+import { inspect } from 'node:util';
+import { LineWriter, escapeCharacter } from './line-writer.ts';
+
+/** `text` for people, `json` for machines, one line a request; `off`: none. Errors are logged in each of the three. */
+export type LogFormat = 'text' | 'json' | 'off';
+
+/** What becomes of a request: the fields of its line in the log. */
+export interface RequestLine {
+  /** 0 where the answer had not begun. */
+  readonly status: number;
+  /** From the request's head to its answer's end. */
+  readonly milliseconds: number;
+  /** The client did not wait for the answer. */
+  readonly clientLeft: boolean;
+  /** The server gave up on the answer: it was cut in the middle, or before it began. */
+  readonly cut: boolean;
+  /** More fields of your own. */
+  readonly [field: string]: unknown;
+}
+
+/** Enough for anyone who develops; paths and origins are the client's to choose, and would fill the memory. */
+const MAXIMUM_HINTS = 200;
+
+const standardOutput = new LineWriter(1);
+const standardError = new LineWriter(2);
+
+/** One line for each answer, on standard output, and errors on standard error. */
+export class Log {
+  readonly format: LogFormat;
+  readonly #hints = new Set<string>();
+
+  constructor(format: LogFormat) {
+    this.format = format;
+  }
+
+  /** @param address of the client; a socket that is closed knows it no longer */
+  request({ method, url, headers }: IncomingMessage, address: string | undefined, line: RequestLine): void {
+    if (this.format === 'off') return;
+    const { status, milliseconds, clientLeft, cut, ...own } = line;
+    if (this.format === 'text') {
+      const end = clientLeft ? ', but the client had left' : cut ? ', cut' : '';
+      const fields = Object.entries(own).map(([name, value]) => ` ${name}=${String(value)}`).join('');
+      this.say(`${method} ${url} ${status || '-'} ${milliseconds} ms${end}${fields}`);
+      return;
+    }
+    const { host, origin, 'user-agent': userAgent, 'x-forwarded-for': forwardedFor } = headers;
+    const fields = { method, target: url, status, milliseconds, address, forwardedFor, host, origin, userAgent };
+    const more = clientLeft || cut ? { clientLeft, cut, ...own } : own;
+    standardOutput.write(JSON.stringify({ time: timestamp(), ...fields, ...more }));
+  }
+
+  /** An answer to bytes that were not a request. */
+  noRequest(status: number, detail: string, address: string | undefined): void {
+    if (this.format === 'json') standardOutput.write(JSON.stringify({ time: timestamp(), status, detail, address }));
+    else this.say(`(no request) ${status} ${detail}`);
+  }
+
+  /** Something about CORS, once; for people alone. */
+  hint(text: string): void {
+    if (this.#hints.has(text) || this.#hints.size >= MAXIMUM_HINTS) return;
+    this.#hints.add(text);
+    this.say(`cors: ${text}`);
+  }
+
+  /** A line for people alone. */
+  say(text: string): void {
+    if (this.format === 'text') standardOutput.write(`${clock()} ${escape(text)}`);
+  }
+
+  /** Something that is nobody's answer: `where` says whose. It is written whole, with its causes. */
+  error(error: unknown, where: string): void {
+    standardError.write(
+      this.format === 'json'
+        ? JSON.stringify({ time: new Date(), level: 'error', where, ...describe(error) })
+        : `${clock()} ${escape(where)}\n  ${show(error).split('\n').map(escape).join('\n  ')}`,
+    );
+  }
+}
+
+/** What util.inspect says, which an object of one's own may make throw. */
+function show(error: unknown): string {
+  if (!(error instanceof Error)) return `${shown(error)} was thrown`;
+  return shown(error);
+}
+
+function shown(value: unknown): string {
+  try {
+    return typeof value === 'string' ? value : inspect(value);
+  } catch {
+    return 'something that cannot be shown';
+  }
+}
+
+/** How deep causes may lie inside each other: an error can be its own cause. */
+const MAXIMUM_CAUSES = 8;
+
+function describe(error: unknown, depth = 0): object {
+  if (!(error instanceof Error) || depth === MAXIMUM_CAUSES) return { error: show(error) };
+  const { cause, code, errors } = error as Error & { code?: unknown; errors?: unknown };
+  return {
+    error: error.stack ?? String(error),
+    code: typeof code === 'bigint' ? String(code) : code,
+    cause: cause === undefined ? undefined : describe(cause, depth + 1),
+    errors: Array.isArray(errors) ? errors.map((one) => describe(one, depth + 1)) : undefined,
+  };
+}
+
+let millisecond = 0;
+let stamp = '';
+
+/** Writing a time costs as much as the rest of the line: under load, many lines share theirs. */
+function timestamp(): string {
+  const now = Date.now();
+  if (now !== millisecond) {
+    millisecond = now;
+    stamp = new Date(now).toISOString();
+  }
+  return stamp;
+}
+
+function clock(): string {
+  return new Date().toTimeString().slice(0, 8);
+}
+
+/** A line feed could forge a line, and ESC steer the terminal of whoever reads it; JSON escapes them by itself. */
+function escape(text: string): string {
+  return text.replace(/[\x00-\x1f]/g, escapeCharacter);
+}

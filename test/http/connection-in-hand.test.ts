@@ -1,0 +1,108 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { RequestHandler } from '../../src/http/index.ts';
+import { soundAnswers } from './answers.ts';
+import { listen } from '../listen.ts';
+import { Connection, requestBytes, sendRaw, soon } from './connection.ts';
+
+const LIMIT = { timeout: 20_000 };
+const COUNT = 10_000;
+/** More than anyone's client has under way on one connection. */
+const MOST = 1_000;
+
+/** A class that does not answer before `release`, and counts who waits. */
+function patience() {
+  let release!: () => void;
+  const released = new Promise<void>((resolve) => (release = resolve));
+  const counts = { called: 0, left: 0 };
+  class Patient extends RequestHandler {
+    override async doGet() {
+      const number = ++counts.called;
+      const { signal } = this;
+      const left = new Promise<void>((resolve) =>
+        signal.addEventListener('abort', () => resolve(void counts.left++), { once: true }),
+      );
+      await Promise.race([released, left]);
+      return { number };
+    }
+    override async doPost() {
+      await this.readJson();
+      return this.doGet();
+    }
+  }
+  return { Patient, counts, release };
+}
+
+class Other extends RequestHandler {
+  override doGet() {
+    return 'other';
+  }
+}
+
+const kinds = {
+  GET: requestBytes('GET /'),
+  POST: requestBytes('POST /', ['Content-Type: application/json', 'Content-Length: 2'], '[]'),
+};
+
+/** Gives the server as many turns as it takes to read what the first client has sent. */
+async function turns(t: Parameters<typeof sendRaw>[0], port: number): Promise<void> {
+  for (let turn = 0; turn < 40; turn++)
+    soundAnswers(await sendRaw(t, port, requestBytes('GET /other', ['Connection: close'])), [200]);
+}
+
+for (const [kind, bytes] of Object.entries(kinds)) {
+  test(
+    `of ${COUNT} pipelined requests few are in hand at once, and in the end all are served in order: ${kind}`,
+    LIMIT,
+    async (t) => {
+      const { Patient, counts, release } = patience();
+      const { port } = await listen(t, { '/': Patient, '/other': Other });
+      const connection = await Connection.open(t, port);
+      connection.send(bytes.repeat(COUNT - 1) + bytes.replace('\r\n', '\r\nConnection: close\r\n'));
+      await turns(t, port);
+      assert.ok(counts.called > 0 && counts.called < MOST, `${counts.called} are in hand`);
+      assert.equal(connection.received, '');
+
+      release();
+      const received = await soon('all answers', connection.untilClosed(), 15);
+      const numbers = [...received.matchAll(/\{"number":(\d+)\}/g)].map((match) => Number(match[1]));
+      assert.equal(numbers.length, COUNT);
+      assert.ok(
+        numbers.every((number, index) => number === index + 1),
+        'They are not in order',
+      );
+      assert.equal(received.match(/HTTP\/1\.1 200 /g)?.length, COUNT);
+    },
+  );
+}
+
+test('a client that leaves with requests in hand ends each of them, and those of nobody else', LIMIT, async (t) => {
+  const { Patient, counts, release } = patience();
+  const { port } = await listen(t, { '/': Patient, '/other': Other });
+  const stays = await Connection.open(t, port);
+  stays.send(kinds.GET.repeat(3));
+  const leaves = await Connection.open(t, port);
+  leaves.send(kinds.GET.repeat(5));
+  await turns(t, port);
+  assert.equal(counts.called, 8);
+  leaves.socket.destroy();
+  while (counts.left < 5) await new Promise(setImmediate);
+  await turns(t, port);
+  assert.equal(counts.left, 5);
+  release();
+  await soon('the answers to who stays', stays.until(/(?:\{"number":\d+\}[^]*){3}/));
+});
+
+test('a client that leaves while reading is paused is noticed, and nothing of it stays', LIMIT, async (t) => {
+  const { Patient, counts } = patience();
+  const { port, server } = await listen(t, { '/': Patient, '/other': Other });
+  const connection = await Connection.open(t, port);
+  connection.send(kinds.GET.repeat(COUNT));
+  await turns(t, port);
+  connection.socket.resetAndDestroy();
+  const count = () => new Promise<number>((resolve) => server.getConnections((_, open) => resolve(open)));
+  const gone = (async () => {
+    while ((await count()) > 0 || counts.left < counts.called) await new Promise(setImmediate);
+  })();
+  await soon('the connection to be forgotten', gone, 15);
+});

@@ -1,0 +1,111 @@
+import assert from 'node:assert/strict';
+import { type TestContext, describe, test } from 'node:test';
+import { requestBytes, sendRaw } from './connection.ts';
+import { LogProcess } from './log-process.ts';
+
+const LIMIT = { timeout: 20_000 };
+const page = 'Origin: https://app.example.com';
+
+/** A request line, its headers, and its body. */
+type Sent = [requestLine: string, headers: string[], body?: string];
+
+/** What the log says about CORS once these have been answered. */
+async function hintsOf(t: TestContext, requests: Sent[]): Promise<string[]> {
+  const server = new LogProcess(t, 'text');
+  const port = await server.port();
+  for (const [requestLine, headers, body = ''] of requests) {
+    const received = await sendRaw(
+      t,
+      port,
+      requestBytes(requestLine, [...headers, `Content-Length: ${body.length}`, 'Connection: close'], body),
+    );
+    assert.match(received, /^HTTP\/1\.1 [24]/);
+  }
+  return (await server.lines()).flatMap((line) => /cors: (.*)/.exec(line)?.[1] ?? []);
+}
+
+// Each has a process of its own, and spends most of its time waiting.
+describe('hints', { concurrency: 4 }, () => {
+  test('who is refused as null is not told to add it: that is refused at start', LIMIT, async (t) => {
+    const hints = await hintsOf(t, [
+      ['GET /listed', ['Origin: null']],
+      ['GET /listed', ['Origin: https://other.example']],
+    ]);
+    assert.equal(hints.length, 2);
+    assert.match(hints[0]!, /\bnull\b/);
+    assert.doesNotMatch(hints[0]!, /add it/);
+    assert.match(hints[1]!, /https:\/\/other\.example.*\borigins\b.*add it/i);
+  });
+
+  test('SameSite=None is advised where the page is of another site, or may be', LIMIT, async (t) => {
+    const cookie = 'GET /cookies?cookie=a=1';
+    const about = (hints: string[]) => hints.filter((hint) => hint.includes('SameSite=None')).length;
+    const from = (site: string): Sent => [cookie, [page, `Sec-Fetch-Site: ${site}`]];
+    assert.equal(about(await hintsOf(t, [from('same-site'), from('same-origin')])), 0);
+    assert.equal(about(await hintsOf(t, [from('same-site'), from('cross-site')])), 1);
+    assert.equal(about(await hintsOf(t, [[cookie, [page]]])), 1);
+  });
+
+  test("the engine's own headers of a refusal need no exposing", LIMIT, async (t) => {
+    const json = 'Content-Type: application/json';
+    assert.deepEqual(
+      await hintsOf(t, [
+        ['POST /listed', [page, 'Content-Type: text/plain'], 'x'],
+        ['POST /short', [page, 'Content-Type: text/plain'], 'x'],
+        ['POST /listed', [page, json, 'Content-Encoding: gzip'], 'x'],
+        ['POST /listed', [page, json], '{'],
+        ['PUT /listed', [page]],
+        ['GET /none', [page]],
+      ]),
+      [],
+    );
+  });
+
+  test(
+    'a page that sends cookies to a policy without credentials is told so, once for each path or policy',
+    LIMIT,
+    async (t) => {
+      const cookie = 'Cookie: session=1';
+      const hints = await hintsOf(t, [
+        ['GET /listed', [page, cookie, 'Sec-Fetch-Site: cross-site']],
+        ['GET /listed', [page, cookie, 'Sec-Fetch-Site: cross-site']],
+        ['GET /listed', [page, cookie]],
+      ]);
+      assert.equal(hints.length, 1, hints.join('\n'));
+      assert.match(hints[0]!, /cookies/);
+      assert.match(hints[0]!, /credentials/i);
+    },
+  );
+
+  test('a page that sends cookies to the policy of the server is told which variable it is', LIMIT, async (t) => {
+    const hints = await hintsOf(t, [
+      ['POST /short', [page, 'Cookie: session=1', 'Content-Type: application/json'], '[]'],
+    ]);
+    assert.equal(hints.length, 1, hints.join('\n'));
+    assert.match(hints[0]!, /cookies/);
+    assert.match(hints[0]!, /CORS_CREDENTIALS|cors\.credentials/);
+  });
+
+  test(
+    'nothing is said about cookies where they are allowed, or where no page of another origin sends them',
+    LIMIT,
+    async (t) => {
+      const cookie = 'Cookie: session=1';
+      assert.deepEqual(
+        await hintsOf(t, [
+          ['GET /cookies', [page, cookie]],
+          ['GET /listed', [cookie]],
+          ['GET /short', [cookie]],
+          [
+            'POST /short',
+            ['Origin: http://127.0.0.1', cookie, 'Sec-Fetch-Site: same-origin', 'Content-Type: application/json'],
+            '[]',
+          ],
+          ['GET /listed', ['Origin: http://127.0.0.1', cookie, 'Sec-Fetch-Site: same-origin']],
+          ['GET /listed', [page]],
+        ]),
+        [],
+      );
+    },
+  );
+});
