@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { readdirSync, statSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { relative, resolve } from 'node:path';
@@ -11,6 +12,8 @@ const LIMIT = 300;
 async function runTests(files: readonly string[]): Promise<void> {
   const startedAt = Date.now();
   const limit = new AbortController();
+  // Each file that runs listens to it.
+  setMaxListeners(0, limit.signal);
   const tooLate = new Error(`This file had not ended ${LIMIT} seconds after the start`);
   setTimeout(() => limit.abort(tooLate), LIMIT * 1000).unref();
   const counts = { passed: 0, failed: 0, skipped: 0 };
