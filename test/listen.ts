@@ -12,7 +12,9 @@ export interface Listening {
 }
 
 /** A server made by createServer on a free port, closed when the test is over. */
-export async function listen(t: Pick<TestContext, 'after'>, routes: Routes, options: ServerOptions = {}): Promise<Listening> {
+export async function listen(
+  t: Pick<TestContext, 'after'>, routes: Routes, options: ServerOptions = {},
+): Promise<Listening> {
   const server = createServer(routes, options);
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');

@@ -12,13 +12,15 @@ import { fileURLToPath } from 'node:url';
 const MAIN = fileURLToPath(new URL('../src/main.ts', import.meta.url));
 /** As this process runs; `--import tsx` is otherwise looked for in the folder in which the server starts. */
 const OPTIONS = process.execArgv.map((option) => (option === 'tsx' ? import.meta.resolve('tsx') : option));
+const LISTENING = /^Listening on http:\/\/127\.0\.0\.1:\d+$/;
 /** For a start that neither listens nor gives up, in milliseconds. */
 const LIMIT = 20_000;
 
 /** Starts the server with these variables and no others, in a folder without .env, if not in another. */
 function start(t: TestContext, environment: Record<string, string>, cwd = tmpdir()) {
   const { PATH } = process.env;
-  const server = spawn(process.execPath, [...OPTIONS, MAIN], { env: { PATH, PORT: '0', ...environment }, cwd, timeout: LIMIT });
+  const env = { PATH, PORT: '0', ...environment };
+  const server = spawn(process.execPath, [...OPTIONS, MAIN], { env, cwd, timeout: LIMIT });
   t.after(() => server.kill('SIGKILL'));
   return server;
 }
@@ -33,8 +35,8 @@ async function firstLines(t: TestContext, environment: Record<string, string>): 
 }
 
 /** Resolves with what a server that cannot start says on standard error, a line each. */
-async function faults(t: TestContext, environment: Record<string, string>, folder?: string): Promise<string[]> {
-  const server = start(t, environment, folder);
+async function faults(...how: Parameters<typeof start>): Promise<string[]> {
+  const server = start(...how);
   const [output, errors, [exitCode]] = await Promise.all([text(server.stdout), text(server.stderr), once(server, 'exit')]);
   assert.equal(output, '');
   assert.equal(exitCode, 1);
@@ -45,14 +47,16 @@ describe('a process that starts', { concurrency: true }, () => {
   for (const log of ['json', 'off']) {
     test(`names its address in the first line, with LOG=${log}`, async (t) => {
       const [line] = await firstLines(t, { LOG: log });
-      assert.match(log === 'json' ? JSON.parse(line!).listening : line, /^(?:Listening on )?http:\/\/127\.0\.0\.1:\d+$/);
+      const text = log === 'json' ? `Listening on ${JSON.parse(line!).listening}` : line!;
+      assert.match(text, LISTENING);
     });
   }
 
-  test('names its address in the first line, then every route with its methods, and the policy in one sentence, with LOG=text', async (t) => {
-    const lines = await firstLines(t, { LOG: 'text', CORS_ORIGINS: 'https://a.example,https://b.example', CORS_CREDENTIALS: 'true' });
+  test('names its address, then every route with its methods, and the policy in one sentence, with LOG=text', async (t) => {
+    const origins = 'https://a.example,https://b.example';
+    const lines = await firstLines(t, { LOG: 'text', CORS_ORIGINS: origins, CORS_CREDENTIALS: 'true' });
     const { routes } = await import('../src/routes.ts');
-    assert.match(lines[0]!, /^Listening on http:\/\/127\.0\.0\.1:\d+$/);
+    assert.match(lines[0]!, LISTENING);
     assert.deepEqual(lines.slice(1, -2).map((line) => /^ {2}(\/\S*) +.*OPTIONS/.exec(line)?.[1]), Object.keys(routes));
     assert.equal(lines.at(-2), 'CORS: pages of https://a.example, https://b.example may call this API, with cookies');
   });
@@ -75,11 +79,12 @@ describe('a process that starts', { concurrency: true }, () => {
     assert.deepEqual(rest, []);
   });
 
-  test('names all bad variables together, those of .env and misspelt ones too, a line each, without a stack, and exits with 1', async (t) => {
+  test('names all bad variables together, in .env or misspelt too, a line each, and exits with 1', async (t) => {
     const folder = mkdtempSync(join(tmpdir(), 'env-'));
     t.after(() => rmSync(folder, { recursive: true }));
     writeFileSync(join(folder, '.env'), 'PORT=ninety\nBODY_LIMIT=1MB\n');
     const lines = await faults(t, { PORT: 'eighty', CORS_ORIGINS: 'example.com', ALLOWED_HOST: 'example.com' }, folder);
-    assert.deepEqual(lines.map((line) => line.split(': ')[0]).sort(), ['ALLOWED_HOST', 'BODY_LIMIT=1MB', 'CORS_ORIGINS=example.com', 'PORT=eighty']);
+    const named = lines.map((line) => line.split(': ')[0]);
+    assert.deepEqual(named.sort(), ['ALLOWED_HOST', 'BODY_LIMIT=1MB', 'CORS_ORIGINS=example.com', 'PORT=eighty']);
   });
 });

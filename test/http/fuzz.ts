@@ -102,7 +102,7 @@ export async function fuzz(count: number, seed: number): Promise<Figures> {
 }
 
 function options(origins: '*' | (typeof GRANTED_ORIGIN)[]) {
-  return { cors: { origins }, allowedHosts: ['127.0.0.1'], bodyLimit: 10_000, requestTimeout: 1, handlerTimeout: 10 } as const;
+  return { cors: { origins }, allowedHosts: ['127.0.0.1'], bodyLimit: 10_000, requestTimeout: 2, handlerTimeout: 10 } as const;
 }
 
 function check({ packets, ending, expected }: MutatedRequest, received: string, anyOrigin: boolean): Answer[] {

@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { type TestContext, test } from 'node:test';
+import { type TestContext, describe, test } from 'node:test';
 import { RequestHandler } from '../../src/http/index.ts';
 import { soundAnswers } from './answers.ts';
 import { listen } from '../listen.ts';
 import { Connection, requestBytes } from './connection.ts';
+import { within } from './waiting.ts';
 
 class Echo extends RequestHandler {
   override doPost() {
@@ -35,10 +36,8 @@ class Large extends RequestHandler {
 }
 
 const routes = { '/': Echo, '/waits': Waits, '/large': Large };
-/** A server that lets them be would let the tests wait for ever. */
-const LIMIT = { timeout: 20_000 };
-
-const short = { requestTimeout: 0.1, handlerTimeout: 0.1 };
+/** Seconds; on a busy machine, a shorter one is over before the server has read what was sent. */
+const short = { requestTimeout: 0.5, handlerTimeout: 0.5 };
 
 /** One byte every 5 milliseconds, for as long as the connection is open; the last one again and again. */
 function trickle(t: TestContext, connection: Connection, bytes: string): void {
@@ -47,96 +46,98 @@ function trickle(t: TestContext, connection: Connection, bytes: string): void {
   t.after(() => clearInterval(timer));
 }
 
-test('a connection on which nothing is ever said is closed without a word', LIMIT, async (t) => {
-  const { port } = await listen(t, routes, short);
-  const connection = await Connection.open(t, port);
-  assert.equal(await connection.untilClosed(), '');
-});
-
-for (const head of ['G', 'GET / HTTP/1.1\r\n', 'GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nX: ']) {
-  test(`a head that stops after ${JSON.stringify(head)} is answered 408, and the connection closes`, LIMIT, async (t) => {
+describe('each is on a server of its own, and waits for the time to be up', { concurrency: true }, () => {
+  test('a connection on which nothing is ever said is closed without a word', async (t) => {
     const { port } = await listen(t, routes, short);
     const connection = await Connection.open(t, port);
-    connection.send(head);
-    const [answer] = soundAnswers(await connection.untilClosed(), [408]);
-    assert.equal(answer!.headers.get('connection'), 'close');
+    assert.equal(await connection.untilClosed(), '');
   });
-}
 
-test('a head that comes one byte at a time is answered 408, however long it goes on', LIMIT, async (t) => {
-  const { port } = await listen(t, routes, short);
-  const connection = await Connection.open(t, port);
-  trickle(t, connection, 'GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nX: a');
-  soundAnswers(await connection.untilClosed(), [408]);
-});
-
-test('the next head on a connection has no more time than the first', LIMIT, async (t) => {
-  const { port } = await listen(t, routes, short);
-  const connection = await Connection.open(t, port);
-  connection.send(requestBytes('PUT /'));
-  await connection.until('unread');
-  trickle(t, connection, 'PUT / HTTP/1.1\r\nHost: 127.0.0.1\r\nX: a');
-  soundAnswers(await connection.untilClosed(), [200, 408]);
-});
-
-const unfinished: Record<string, [framing: string, start: string]> = {
-  'never begins': ['Content-Length: 1000', ''],
-  'stops': ['Content-Length: 1000', '['],
-  'stops between two chunks': ['Transfer-Encoding: chunked', '1\r\n[\r\n'],
-};
-for (const [how, [framing, start]] of Object.entries(unfinished)) {
-  test(`a body that ${how} is answered 408 with the grant, and the connection closes, whichever timeout comes first`, LIMIT, async (t) => {
-    const origin = 'https://app.example.com';
-    await Promise.all(([['/', 0], ['/', 0.1], ['/', 30], ['/waits', 0.1]] as const).map(async ([path, handlerTimeout]) => {
-      const { port } = await listen(t, routes, { requestTimeout: 0.2, handlerTimeout, cors: { origins: [origin] } });
+  for (const head of ['G', 'GET / HTTP/1.1\r\n', 'GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nX: ']) {
+    test(`a head that stops after ${JSON.stringify(head)} is answered 408, and the connection closes`, async (t) => {
+      const { port } = await listen(t, routes, short);
       const connection = await Connection.open(t, port);
-      connection.send(requestBytes(`POST ${path}`, ['Content-Type: application/json', framing, `Origin: ${origin}`], start));
-      // With chunks still to come, the server listens on for a while, to discard them.
-      const [answer] = soundAnswers(await connection.until(/\}$/), [408], origin);
+      connection.send(head);
+      const [answer] = soundAnswers(await connection.untilClosed(), [408]);
       assert.equal(answer!.headers.get('connection'), 'close');
-    }));
+    });
+  }
+
+  test('a head that comes one byte at a time is answered 408, however long it goes on', async (t) => {
+    const { port } = await listen(t, routes, short);
+    const connection = await Connection.open(t, port);
+    trickle(t, connection, 'GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nX: a');
+    soundAnswers(await connection.untilClosed(), [408]);
   });
-}
 
-test('a head has as long as its request, be it more than the minute that node gives', async (t) => {
-  const { server } = await listen(t, routes, { requestTimeout: 100 });
-  assert.equal(server.requestTimeout, 100_000);
-  assert.equal(server.headersTimeout, 100_000);
-});
+  test('the next head on a connection has no more time than the first', async (t) => {
+    const { port } = await listen(t, routes, short);
+    const connection = await Connection.open(t, port);
+    connection.send(requestBytes('PUT /'));
+    await connection.until('unread');
+    trickle(t, connection, 'PUT / HTTP/1.1\r\nHost: 127.0.0.1\r\nX: a');
+    soundAnswers(await connection.untilClosed(), [200, 408]);
+  });
 
-test('a body that comes one byte at a time is answered 408, however long it goes on', LIMIT, async (t) => {
-  const { port } = await listen(t, routes, { ...short, handlerTimeout: 30 });
-  const connection = await Connection.open(t, port);
-  connection.send(requestBytes('POST /', ['Content-Type: application/json', 'Content-Length: 1000000'], '"'));
-  trickle(t, connection, 'a');
-  soundAnswers(await connection.untilClosed(), [408]);
-});
+  const unfinished: Record<string, [framing: string, start: string]> = {
+    'never begins': ['Content-Length: 1000', ''],
+    'stops': ['Content-Length: 1000', '['],
+    'stops between two chunks': ['Transfer-Encoding: chunked', '1\r\n[\r\n'],
+  };
+  for (const [how, [framing, start]] of Object.entries(unfinished)) {
+    test(`a body that ${how} is answered 408 with the grant, and the connection closes, whichever timeout comes first`, async (t) => {
+      const origin = 'https://app.example.com';
+      await Promise.all(([['/', 0], ['/', 0.3], ['/', 30], ['/waits', 0.3]] as const).map(async ([path, handlerTimeout]) => {
+        const { port } = await listen(t, routes, { requestTimeout: 0.6, handlerTimeout, cors: { origins: [origin] } });
+        const connection = await Connection.open(t, port);
+        connection.send(requestBytes(`POST ${path}`, ['Content-Type: application/json', framing, `Origin: ${origin}`], start));
+        // With chunks still to come, the server listens on for a while, to discard them.
+        const [answer] = soundAnswers(await connection.until(/\}$/), [408], origin);
+        assert.equal(answer!.headers.get('connection'), 'close');
+      }));
+    });
+  }
 
-test('an unread body that never ends does not keep the connection', LIMIT, async (t) => {
-  const { port } = await listen(t, routes, short);
-  const connection = await Connection.open(t, port);
-  connection.send(requestBytes('PUT /', ['Content-Length: 1000000'], 'a'));
-  trickle(t, connection, 'a');
-  const received = await connection.untilClosed();
-  assert.match(received, /^HTTP\/1\.1 200 /);
-  soundAnswers(received, received.includes(' 408 ') ? [200, 408] : [200]);
+  test('a head has as long as its request, be it more than the minute that node gives', async (t) => {
+    const { server } = await listen(t, routes, { requestTimeout: 100 });
+    assert.equal(server.requestTimeout, 100_000);
+    assert.equal(server.headersTimeout, 100_000);
+  });
+
+  test('a body that comes one byte at a time is answered 408, however long it goes on', async (t) => {
+    const { port } = await listen(t, routes, { ...short, handlerTimeout: 30 });
+    const connection = await Connection.open(t, port);
+    connection.send(requestBytes('POST /', ['Content-Type: application/json', 'Content-Length: 1000000'], '"'));
+    trickle(t, connection, 'a');
+    soundAnswers(await connection.untilClosed(), [408]);
+  });
+
+  test('an unread body that never ends does not keep the connection', async (t) => {
+    const { port } = await listen(t, routes, short);
+    const connection = await Connection.open(t, port);
+    connection.send(requestBytes('PUT /', ['Content-Length: 1000000'], 'a'));
+    trickle(t, connection, 'a');
+    const received = await connection.untilClosed();
+    assert.match(received, /^HTTP\/1\.1 200 /);
+    soundAnswers(received, received.includes(' 408 ') ? [200, 408] : [200]);
+  });
 });
 
 for (const [method, kind] of [['GET', 'a value'], ['POST', 'a stream']]) {
-  test(`a client that never reads ${kind} is cut off`, LIMIT, async (t) => {
+  test(`a client that never reads ${kind} is cut off`, async (t) => {
     const { port, server } = await listen(t, routes, short);
     const connected = once(server, 'connection');
     const connection = await Connection.open(t, port);
     connection.socket.pause();
     connection.send(requestBytes(`${method} /large`));
-    const [socket] = await connected;
-    await once(socket, 'close');
+    const [socket] = await within('the server had the connection', connected);
+    await within('the server cut the connection off', once(socket, 'close'));
     connection.socket.resume();
     assert.ok((await connection.untilClosed()).length < 50_000_000);
   });
 }
 
-test('a client that asks and asks but never reads is cut off', LIMIT, async (t) => {
+test('a client that asks and asks but never reads is cut off', async (t) => {
   const { port, server } = await listen(t, routes, short);
   const connected = once(server, 'connection');
   const connection = await Connection.open(t, port);
@@ -144,6 +145,6 @@ test('a client that asks and asks but never reads is cut off', LIMIT, async (t) 
   const requests = requestBytes('GET /none').repeat(10_000);
   const more = (): void => void connection.socket.write(requests, (error) => !error && more());
   more();
-  const [socket] = await connected;
-  await once(socket, 'close');
+  const [socket] = await within('the server had the connection', connected);
+  await within('the server cut the connection off', once(socket, 'close'));
 });

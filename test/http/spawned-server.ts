@@ -110,4 +110,6 @@ if (process.argv[2]) {
   const server = createServer(routes, options);
   server.listen(0, '127.0.0.1', () => console.log(`http://127.0.0.1:${(server.address() as AddressInfo).port}`));
   stopOnSignals(server, shutdown);
+  // Where the tests were killed, nobody else would end it.
+  process.stdin.once('end', () => process.exit(1)).resume();
 }

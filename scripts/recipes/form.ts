@@ -1,0 +1,23 @@
+import { HttpError, RequestHandler } from '../../src/http/index.ts';
+
+/**
+ * What `<form method="post">` sends, with `enctype="multipart/form-data"` too. Any page may send a form without asking
+ * first: where a cookie says who it is, CORS_ORIGINS must name your pages, so that those of others get 403.
+ */
+export class FormHandler extends RequestHandler {
+  override async doPost() {
+    const type = this.request.headers['content-type'] ?? '';
+    if (!/^(?:application\/x-www-form-urlencoded|multipart\/form-data)\b/i.test(type)) {
+      throw new HttpError(415, 'Send a form', { Accept: 'application/x-www-form-urlencoded, multipart/form-data' });
+    }
+    const body = await this.readBody();
+    const form = await new Response(body, { headers: { 'Content-Type': type } }).formData().catch(() => {
+      throw new HttpError(400, 'The form cannot be read');
+    });
+    const attachment = form.get('attachment');
+    return {
+      name: form.get('name'),
+      attachment: attachment instanceof Blob ? (await attachment.arrayBuffer()).byteLength : 0,
+    };
+  }
+}

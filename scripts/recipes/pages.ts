@@ -1,0 +1,22 @@
+import { type CorsOptions, HttpError, RequestHandler } from '../../src/http/index.ts';
+
+const cities = ['Athens', 'Berlin', 'Cairo', 'Dakar', 'Essen', 'Florence', 'Geneva'];
+const SIZE = 3;
+
+/** Pages of a list: `?page=2`. RFC 8288 for Link. */
+export class CitiesHandler extends RequestHandler {
+  /** Without exposedHeaders, a page of another origin could read neither. */
+  static override readonly cors: CorsOptions = { origins: '*', exposedHeaders: ['link', 'x-total-count'] };
+
+  override doGet() {
+    const page = Number(this.query.get('page') ?? 1);
+    const last = Math.ceil(cities.length / SIZE);
+    if (!Number.isInteger(page) || page < 1 || page > last) throw new HttpError(400, `page goes from 1 to ${last}`);
+    const links = [];
+    if (page > 1) links.push(`<${this.path}?page=${page - 1}>; rel="prev"`);
+    if (page < last) links.push(`<${this.path}?page=${page + 1}>; rel="next"`);
+    this.sendHeader('Link', links.join(', '));
+    this.sendHeader('X-Total-Count', cities.length);
+    return { cities: cities.slice((page - 1) * SIZE, page * SIZE) };
+  }
+}

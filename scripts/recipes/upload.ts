@@ -1,0 +1,32 @@
+import { HttpError, RequestHandler } from '../../src/http/index.ts';
+
+interface Picture {
+  type: string;
+  bytes: Buffer;
+}
+
+const pictures = new Map<string, Picture>();
+
+/** Bytes as they are, at '/pictures/:name': `curl -T cat.png -H 'Content-Type: image/png' …/pictures/cat`. */
+export class PictureHandler extends RequestHandler {
+  /** In bytes, instead of BODY_LIMIT. */
+  static override readonly bodyLimit = 10 * 1024 * 1024;
+
+  override async doPut() {
+    const type = this.request.headers['content-type'] ?? '';
+    if (!/^image\/(?:png|jpeg|webp)$/.test(type)) {
+      throw new HttpError(415, 'Send a PNG, JPEG or WebP', { Accept: 'image/png, image/jpeg, image/webp' });
+    }
+    const bytes = await this.readBody();
+    pictures.set(this.param('name'), { type, bytes });
+    return { length: bytes.length };
+  }
+
+  override doGet() {
+    const picture = pictures.get(this.param('name'));
+    if (!picture) throw new HttpError(404, 'There is no such picture');
+    this.sendHeader('Content-Type', picture.type);
+    this.sendHeader('Content-Length', picture.bytes.length);
+    this.endHeaders().end(picture.bytes);
+  }
+}
