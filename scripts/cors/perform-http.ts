@@ -1,4 +1,4 @@
-import http, { type IncomingMessage } from 'node:http';
+import http, { type Agent, type IncomingMessage } from 'node:http';
 import https from 'node:https';
 import type { HttpRequest, HttpResponse } from './browser-model.ts';
 
@@ -16,8 +16,13 @@ const REASONS: Record<string, string> = {
   TimeoutError: `nothing came for ${PATIENCE / 1000} seconds`,
 };
 
-/** Sends one request with exactly these headers, and shows every header line of the answer as it came. */
-export async function performHttp({ method, url, headers, body }: HttpRequest): Promise<HttpResponse> {
+/**
+ * Sends one request with exactly these headers, and shows every header line of the answer as it came.
+ *
+ * @param agent keeps connections for the requests that follow; left out: each request has one of its own
+ */
+export async function performHttp(request: HttpRequest, agent: Agent | false = false): Promise<HttpResponse> {
+  const { method, url, headers, body } = request;
   const { protocol, host } = new URL(url);
   const isBare = body === undefined && /^(?:GET|HEAD|OPTIONS)$/.test(method);
   const length = isBare ? [] : ['Content-Length', String(Buffer.byteLength(body ?? ''))];
@@ -25,11 +30,11 @@ export async function performHttp({ method, url, headers, body }: HttpRequest): 
   try {
     const response = await new Promise<IncomingMessage>((resolve, reject) => {
       (protocol === 'https:' ? https : http)
-        .request(url, { method, headers: ['Host', host, ...headers.flat(), ...length], agent: false, signal }, resolve)
+        .request(url, { method, headers: ['Host', host, ...headers.flat(), ...length], agent, signal }, resolve)
         .once('error', reject)
         .end(body);
     });
-    return { status: response.statusCode ?? 0, headers: pairs(response.rawHeaders), body: await textOf(response) };
+    return { status: response.statusCode ?? 0, headers: pairs(response.rawHeaders), body: await textOf(response, agent !== false) };
   } catch (error) {
     const { name, code, message } = error as NodeJS.ErrnoException;
     const cause = signal.aborted ? 'TimeoutError' : (code ?? name);
@@ -38,7 +43,7 @@ export async function performHttp({ method, url, headers, body }: HttpRequest): 
 }
 
 /** The body where it is JSON: that is all that anyone looks into, and other bodies may never end. */
-async function textOf(response: IncomingMessage): Promise<string> {
+async function textOf(response: IncomingMessage, isKept: boolean): Promise<string> {
   let text = '';
   if (/^application\/(?:[\w.+-]+\+)?json\b/i.test(response.headers['content-type'] ?? '')) {
     response.setEncoding('utf8');
@@ -48,7 +53,8 @@ async function textOf(response: IncomingMessage): Promise<string> {
       // Cut short: what came before is what there is.
     }
   }
-  response.destroy();
+  if (isKept) response.resume();
+  else response.destroy();
   return text;
 }
 

@@ -1,14 +1,14 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
-import { EventEmitter, once } from 'node:events';
+import { once } from 'node:events';
 import { type IncomingMessage, type Server, createServer, request } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { json } from 'node:stream/consumers';
-import { type TestContext, test } from 'node:test';
+import { type TestContext, suite, test } from 'node:test';
+import { BROWSERS, type Browser, launchBrowser, skipWithout } from '../../scripts/cors/launch-browser.ts';
 import { createPlayground } from '../../scripts/cors/playground/server.ts';
 import type { CorsOptions } from '../../src/http/index.ts';
 import { routes } from '../../src/routes.ts';
-import { BROWSERS, type Browser, launchBrowser, skipWithout } from './browser.ts';
 import { listen } from '../listen.ts';
 
 interface Outcome {
@@ -33,10 +33,10 @@ async function start(t: TestContext, server: Server): Promise<string> {
 /** What the page says when it is opened as `/?report` in a real browser, for an API with this policy. */
 async function reportOf(t: TestContext, browser: Browser, cors: CorsOptions): Promise<Report> {
   const { url: target } = await listen(t, routes, { cors });
-  const reports = new EventEmitter();
-  const page = await start(t, createPlayground(target, (report) => reports.emit('report', report)));
-  const [report] = await Promise.race([once(reports, 'report'), launchBrowser(t, browser, `${page}/?report`)]);
-  return report;
+  let tell!: (report: Report) => void;
+  const report = new Promise<Report>((resolve) => (tell = resolve));
+  const page = await start(t, createPlayground(target, (reported) => tell(reported as Report)));
+  return Promise.race([report, launchBrowser(t, browser, `${page}/?report`)]);
 }
 
 /** As its own page asks it, unless `headers` say otherwise. */
@@ -54,17 +54,20 @@ const policies: [name: string, cors: CorsOptions, outcomes: string][] = [
 ];
 const inWords = ({ allowed, status }: Outcome) => (allowed ? String(status) : 'blocked');
 
-for (const browser of BROWSERS) {
-  for (const [name, cors, outcomes] of policies) {
-    test(`in ${browser}, prediction and reality of every ready-made request agree, where the policy is: ${name}`, { skip: skipWithout(browser), timeout: 60_000 }, async (t) => {
-      const { results = [], error } = await reportOf(t, browser, cors);
-      assert.equal(error, undefined);
-      assert.deepEqual(results.filter(({ agree }) => !agree), []);
-      assert.equal(results.map(({ reality }) => inWords(reality)).join(' '), outcomes);
-      assert.equal(results.map(({ prediction }) => inWords(prediction)).join(' '), outcomes);
-    });
+suite('in real browsers', { concurrency: 2 }, () => {
+  for (const [policy, cors, outcomes] of policies) {
+    for (const browser of BROWSERS) {
+      const name = `in ${browser}, prediction and reality of every ready-made request agree, where the policy is: ${policy}`;
+      test(name, { skip: skipWithout(browser), timeout: 60_000 }, async (t) => {
+        const { results = [], error } = await reportOf(t, browser, cors);
+        assert.equal(error, undefined);
+        assert.deepEqual(results.filter(({ agree }) => !agree), []);
+        assert.equal(results.map(({ reality }) => inWords(reality)).join(' '), outcomes);
+        assert.equal(results.map(({ prediction }) => inWords(prediction)).join(' '), outcomes);
+      });
+    }
   }
-}
+});
 
 test('the page gets the very model and advice that the command has, as JavaScript', async (t) => {
   const page = await start(t, createPlayground('http://localhost:8000'));
