@@ -1,10 +1,9 @@
 /** The playground's page: sends requests from the real browser, and shows the model's prediction beside each. */
 
-import {
-  HOW_TO_SET, changesFor, exposure, hiddenHeaders, isTelling, isTemplate, outcomeOf, problemDetail, sentenceOf,
-  templateLines,
-} from '../advice.ts';
+import { changesFor, exposure, hiddenHeaders, remarksOn } from '../advice.ts';
 import { fetchAsPage } from '../browser-model.ts';
+import { isTelling, outcomeOf, problemDetail, sentenceOf, stepsOf } from '../sentences.ts';
+import { HOW_TO_SET, isTemplate, templateLines } from '../template.ts';
 
 const PATIENCE = 10_000;
 const JSON_TYPE = [['content-type', 'application/json']];
@@ -201,8 +200,12 @@ function badge({ allowed, status }) {
 async function show(result) {
   const turn = ++shown;
   const { page, verdict, reality, agree } = result;
-  const exposed = exposure(verdict);
-  const changes = [...(await changesFor(page, verdict)), ...(exposed ? [exposed] : [])];
+  const exposed = exposure(page, verdict);
+  const changes = [
+    ...(await changesFor(page, verdict, performHttp)),
+    ...remarksOn(page, verdict),
+    ...(exposed ? [exposed] : []),
+  ];
   const isForTemplate = templateLines(changes) !== undefined && (await isTemplate(verdict, performHttp));
   if (turn !== shown) return;
 
@@ -251,13 +254,14 @@ function advice(title, changes, isForTemplate) {
 
 function dialogue({ exchanges }) {
   if (exchanges.length === 0) return [];
-  return [element('h3', {}, 'What was said'), element('ol', {}, ...exchanges.map(step))];
+  return [element('h3', {}, 'What was said'), element('ol', {}, ...stepsOf(exchanges).map(step))];
 }
 
-function step(exchange) {
+function step({ exchange, number, leftOut }) {
   const { request, response } = exchange;
   const detail = problemDetail(response);
-  return element('li', {}, sentenceOf(exchange), preformatted([
+  const sentence = `${leftOut > 0 ? `(After ${leftOut} more like these.) ` : ''}${sentenceOf(exchange)}`;
+  return element('li', { value: number }, sentence, preformatted([
     `> ${request.method} ${request.url}`,
     ...request.headers.filter(isTelling).map((header) => `> ${header.join(': ')}`),
     ...(request.credentials ? ['> (and the cookies that the browser has for this address)'] : []),

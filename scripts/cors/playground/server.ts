@@ -2,15 +2,20 @@ import { readFile } from 'node:fs/promises';
 import { type IncomingMessage, type Server, type ServerResponse, createServer } from 'node:http';
 import * as nodeModule from 'node:module';
 import type { HttpRequest } from '../browser-model.ts';
+import { isLoopbackName } from '../network-access.ts';
 import { performHttp } from '../perform-http.ts';
 
 const FILES: Record<string, string> = {
   '/': 'index.html',
   '/style.css': 'style.css',
   '/playground.js': 'playground.js',
-  '/advice.ts': '../advice.ts',
-  '/browser-model.ts': '../browser-model.ts',
 };
+
+/** What the page has in common with the command. */
+for (const name of [
+  'advice', 'browser-model', 'change', 'header-list', 'network-access', 'preflight-cache', 'repairs', 'safelists',
+  'sentences', 'template',
+]) FILES[`/${name}.ts`] = `../${name}.ts`;
 
 const TYPES: Record<string, string> = {
   html: 'text/html; charset=utf-8',
@@ -30,8 +35,6 @@ const HEADERS = {
 
 /** In characters. */
 const MAXIMUM_BODY = 1_048_576;
-
-const LOOPBACK = /^(?:(?:[a-z0-9-]+\.)*localhost|127(?:\.\d+){3}|\[::1\])$/;
 
 type OnReport = (report: unknown) => void;
 
@@ -76,7 +79,7 @@ function send(response: ServerResponse, status: number, type: string, body: stri
 async function answer(request: IncomingMessage, target: string, onReport: OnReport | undefined): Promise<Answer> {
   // Against DNS rebinding: another site's name that leads here is not this page.
   const { host = '', origin } = request.headers;
-  if (!LOOPBACK.test(host.replace(/:\d+$/, '').toLowerCase())) throw new Refusal(421, 'This page is for this machine only');
+  if (!isLoopbackName(host.replace(/:\d+$/, '').toLowerCase())) throw new Refusal(421, 'This page is for this machine only');
   const path = request.url?.split('?', 1)[0] ?? '';
 
   if (request.method === 'GET') {
@@ -94,11 +97,11 @@ async function answer(request: IncomingMessage, target: string, onReport: OnRepo
   throw new Refusal(404, 'There is nothing here');
 }
 
-/** Sends a request for the page, but only to this machine and to the target: this is no open proxy. */
+/** Sends a request for the page, but only to this machine and to the target: this is not an open proxy. */
 async function perform(request: HttpRequest, target: string): Promise<unknown> {
   const { protocol, hostname, host, href } = URL.canParse(request.url) ? new URL(request.url) : new URL('about:blank');
   if (!/^https?:$/.test(protocol)) throw new Refusal(400, 'only http:// and https:// can be asked');
-  if (!LOOPBACK.test(hostname) && host !== new URL(target).host) {
+  if (!isLoopbackName(hostname) && host !== new URL(target).host) {
     throw new Refusal(403, `the playground asks this machine only: to ask another, start it with --target ${protocol}//${host}`);
   }
   try {
@@ -115,7 +118,7 @@ async function readJson(request: IncomingMessage): Promise<unknown> {
   try {
     return JSON.parse(text);
   } catch {
-    throw new Refusal(400, 'This is no JSON');
+    throw new Refusal(400, 'This is not JSON');
   }
 }
 
