@@ -50,16 +50,14 @@ export class PreflightCache {
     this.#entries = this.#entries.filter((entry) => entry.origin !== origin || entry.url !== url);
   }
 
-  /**
-   * What was allowed with credentials holds without them, too, but there `*` is not a wildcard. By the standard it does
-   * not stand for `authorization` either; in browsers it does (whatwg/fetch#1919).
-   */
+  /** What was allowed with credentials holds without them, too, but there `*` is not a wildcard. */
   #find(key: CacheKey, kind: CacheEntry['kind'], name: string): CacheEntry | undefined {
     const now = this.#now();
     return this.#entries.find((entry) =>
       entry.expires > now && entry.origin === key.origin && entry.url === key.url &&
       (entry.credentials || !key.credentials) && entry.kind === kind &&
-      (entry.name === name || (entry.name === '*' && !entry.credentials)));
+      (entry.name === name ||
+        (entry.name === '*' && !entry.credentials && (kind === 'method' || name !== 'authorization'))));
   }
 }
 
