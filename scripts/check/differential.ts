@@ -42,7 +42,8 @@ const { seconds, seed, only } = readCommandLine();
 const asked = new Map<string, string[]>();
 const agent = new Agent({ keepAlive: true });
 const seenBy = new Map<Browser, Map<number, Seen[]>>();
-let deadline = 0;
+/** When each browser is to come to an end: its time begins with its first request. */
+const deadlines = new Map<Browser, number>();
 const closing: (() => Promise<void>)[] = [];
 const ends = new Map<Browser, () => void>();
 
@@ -126,6 +127,8 @@ const PAGE = `<!doctype html><title>Differential check</title><script type="modu
 </script>`;
 
 function nextCases(browser: Browser, from: number): unknown[] {
+  const deadline = deadlines.get(browser) ?? Date.now() + seconds * 1000;
+  deadlines.set(browser, deadline);
   const isOver = only === undefined ? Date.now() > deadline : from > only;
   if (isOver) {
     ends.get(browser)?.();
@@ -233,7 +236,6 @@ const browsers = BROWSERS.filter((name) => browserPath(name) !== undefined);
 for (const name of BROWSERS) if (!browsers.includes(name)) console.log(`${name} is not installed, and so not asked`);
 if (browsers.length === 0) process.exit(2);
 console.log(`Seed ${seed}, ${seconds} seconds`);
-deadline = Date.now() + seconds * 1000;
 let failed = false;
 try {
   await Promise.all(browsers.map(runBrowser));

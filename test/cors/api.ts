@@ -24,4 +24,8 @@ class Note extends RequestHandler {
 }
 
 /** A small API that is made with this template. */
-export const routes = { '/': Status, '/notes': Notes, '/notes/:id': Note } satisfies Routes;
+export const routes = {
+  '/': Status,
+  '/notes': Notes,
+  '/notes/:id': Note,
+} satisfies Routes;

@@ -53,15 +53,21 @@ class Refusal extends Error {
   }
 }
 
+export interface PlaygroundOptions {
+  /** A file in which the paths of the API stand as keys, such as src/routes.ts; it is read, not run. */
+  routes?: string;
+  /** Is given the results of the ready-made requests when the page is opened as `/?report`. */
+  onReport?: OnReport;
+}
+
 /**
  * The playground's page, and for its prediction the plain HTTP that a page cannot see.
  *
  * @param target the origin of the API
- * @param onReport is given the results of the ready-made requests when the page is opened as `/?report`
  */
-export function createPlayground(target: string, onReport?: OnReport): Server {
+export function createPlayground(target: string, options: PlaygroundOptions = {}): Server {
   return createServer((request, response) => {
-    answer(request, target, onReport).then(
+    answer(request, target, options).then(
       ({ type, body }) => send(response, 200, type, body),
       (error: Error) => {
         const status = error instanceof Refusal ? error.status : 500;
@@ -76,7 +82,8 @@ function send(response: ServerResponse, status: number, type: string, body: stri
   response.writeHead(status, { ...HEADERS, 'Content-Type': type }).end(body);
 }
 
-async function answer(request: IncomingMessage, target: string, onReport: OnReport | undefined): Promise<Answer> {
+async function answer(request: IncomingMessage, target: string, options: PlaygroundOptions): Promise<Answer> {
+  const { routes, onReport } = options;
   // Against DNS rebinding: another site's name that leads here is not this page.
   const { host = '', origin } = request.headers;
   if (!isLoopbackName(host.replace(/:\d+$/, '').toLowerCase())) throw new Refusal(421, 'This page is for this machine only');
@@ -85,7 +92,7 @@ async function answer(request: IncomingMessage, target: string, onReport: OnRepo
   if (request.method === 'GET') {
     const file = FILES[path];
     if (file) return { type: TYPES[file.split('.').at(-1) ?? ''] ?? '', body: await load(file) };
-    if (path === '/target') return json({ target });
+    if (path === '/target') return json({ target, paths: routes === undefined ? [] : await pathsIn(routes) });
   } else if (request.method === 'POST') {
     if (origin !== `http://${host}`) throw new Refusal(403, 'Only the playground\'s own page may ask for this');
     if (path === '/perform') return json(await perform((await readJson(request)) as HttpRequest, target));
@@ -120,6 +127,12 @@ async function readJson(request: IncomingMessage): Promise<unknown> {
   } catch {
     throw new Refusal(400, 'This is not JSON');
   }
+}
+
+/** The paths that stand as keys in a file, as far as it is there. */
+async function pathsIn(file: string): Promise<string[]> {
+  const source = await readFile(file, 'utf8').catch(() => '');
+  return [...source.matchAll(/^\s*(['"])(\/[^'"\s]*)\1\s*:/gm)].map(([, , path]) => path ?? '');
 }
 
 async function load(file: string): Promise<string> {
