@@ -157,6 +157,7 @@ function startOver(exchange: Exchange, problem: HttpError): void {
 
 function conclude(exchange: Exchange, clientLeft: boolean, cut: boolean): void {
   exchange.isOver = true;
+  if (!exchange.state.isTimed) return;
   const milliseconds = Math.round((performance.now() - exchange.startedAt) * 1000) / 1000;
   const status = exchange.stream ? exchange.head.status : 0;
   try {

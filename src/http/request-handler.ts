@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import type { Writable } from 'node:stream';
-import { handled, readBody } from './body.ts';
+import { handled, readBody, refused } from './body.ts';
 import { corsHints } from './cors/hints.ts';
 import type { CorsOptions } from './cors/options.ts';
 import type { Exchange } from './exchange.ts';
@@ -101,7 +101,7 @@ export class RequestHandler {
   readJson(schema?: StandardSchema): Promise<unknown> {
     const { request, resource } = this.#exchange;
     const fault = jsonHeadFault(request);
-    if (fault) return handled(Promise.reject(fault));
+    if (fault) return refused(fault);
     const value = readBody(request, resource.bodyLimit, parseJson);
     return schema ? handled(value.then((body) => validate(schema, body))) : value;
   }

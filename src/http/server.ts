@@ -53,9 +53,11 @@ export function createServer(routes: Routes, options: ServerOptions = {}): Serve
   const state: ServerState = {
     log: new Log(log),
     connections: new Map(),
+    isTimed: log !== 'off' || Object.values(routes).some(isToldOfRequests),
     readTimeout: Math.ceil((requestTimeout + handlerTimeout) * 1000),
     draining: false,
     closing: false,
+    sweeps: 0,
   };
   const policy = makePolicy('cors', cors, state.log, faults);
   const router = new Router<Resource<HandlerClass>>();
@@ -87,6 +89,10 @@ export function createServer(routes: Routes, options: ServerOptions = {}): Serve
   watchConnections(server, state, policy, handlerTimeout);
   registerForShutdown(server, state);
   return server;
+}
+
+function isToldOfRequests(HandlerClass: HandlerClass): boolean {
+  return HandlerClass?.prototype?.logRequest !== RequestHandler.prototype.logRequest;
 }
 
 function makePolicy(name: string, options: CorsOptions, log: Log, faults: string[]): CorsPolicy {
