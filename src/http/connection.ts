@@ -2,7 +2,7 @@ import type { Server } from 'node:http';
 import type { Socket } from 'node:net';
 import { AnswerHead } from './answer-head.ts';
 import type { CorsPolicy } from './cors/policy.ts';
-import { abandon, fail } from './dispatch.ts';
+import { abandon, fail } from './ending.ts';
 import { type Connection, MAXIMUM_IN_HAND, type ServerState } from './exchange.ts';
 import { HttpError } from './http-error.ts';
 import { http } from './node-http.ts';
