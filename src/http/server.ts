@@ -11,6 +11,7 @@ import { http } from './node-http.ts';
 import { type HandlerClass, RequestHandler } from './request-handler.ts';
 import { methodFaults, routeOf, unknownRoute } from './route.ts';
 import { Router } from './router.ts';
+import { runIn } from './run-in.ts';
 import { ServerState } from './server-state.ts';
 import { registerForShutdown } from './shutdown.ts';
 import { Strictness, isHostName } from './strictness.ts';
@@ -64,6 +65,7 @@ export function createServer(routes: Routes, options: ServerOptions = {}): Serve
     if (fault) faults.push(fault);
   }
   if (faults.length) throw new Error(`The server cannot start:\n${faults.join('\n')}`);
+  runIn(() => createServer({}, { handlerTimeout: 0 }));
   return serve(state, policy, new Dispatcher(state, new Strictness(allowedHosts), router), requestTimeout, handlerTimeout);
 }
 
