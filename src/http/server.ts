@@ -11,6 +11,7 @@ import { http } from './node-http.ts';
 import { type HandlerClass, RequestHandler } from './request-handler.ts';
 import { type Resource, resourceOf, unknownResource } from './resource.ts';
 import { Router } from './router.ts';
+import { runIn } from './run-in.ts';
 import { registerForShutdown } from './shutdown.ts';
 import { hostNameFault, strictness } from './strictness.ts';
 
@@ -75,6 +76,7 @@ export function createServer(routes: Routes, options: ServerOptions = {}): Serve
   }
   // What is wrong with a class is said once, however many routes it has.
   if (faults.length) throw new Error(`The server cannot start:\n${[...new Set(faults)].join('\n')}`);
+  runIn(() => createServer({}, { handlerTimeout: 0 }));
 
   const server = http.createServer(nodeOptions(requestTimeout));
   const unknown = { found: unknownResource(RequestHandler, policy, bodyLimit), parameters: new Map<string, string>() };
