@@ -1,7 +1,6 @@
 import { existsSync } from 'node:fs';
 import module from 'node:module';
 import type { AddressInfo } from 'node:net';
-import { inspect } from 'node:util';
 import type { CorsOptions } from './http/index.ts';
 
 // Node 22.8 and newer then keep what they compiled, in the folder for temporary files, and the next start takes three
@@ -33,10 +32,7 @@ server.listen(isHandedOver ? { fd: 3 } : { port: config.port, host: config.host 
   if (config.log === 'text') console.log(overview().join('\n'));
 });
 
-stopOnSignals(server, {
-  ...config.shutdown,
-  logError: (error) => console.error(config.log === 'json' ? JSON.stringify({ time: new Date(), level: 'error', error: inspect(error) }) : error),
-});
+stopOnSignals(server, config.shutdown);
 
 function create() {
   try {

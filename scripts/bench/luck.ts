@@ -59,8 +59,9 @@ function choose<Named extends { readonly name: string }>(what: string, all: read
 async function costs(server: Contestant, limit: Contestant, load: Load, states: readonly number[], what: string) {
   const request = requestBytes(load);
   const starts = [...states.map((count) => ({ ...server, count })), { ...limit, count: COMPARED }];
-  const processes = await Promise.all(starts.map(({ start, count }) => startInState(start, request, count)));
+  const processes: ServerProcess[] = [];
   try {
+    for (const { start, count } of starts) processes.push(await startInState(start, request, count));
     const [...byState] = await cpuPerRequest(
       processes.map(({ port }) => ({ port, requests: [request] })),
       { rounds: ROUNDS, what, cpuOf: (index) => ask(processes[index]!, 'cpu') },

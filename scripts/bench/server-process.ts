@@ -32,7 +32,8 @@ export async function startServer(command: string, parameters: readonly string[]
     env: { ...process.env, NODE_ENV: 'production', ...options.environment },
     stdio: ['ignore', 'pipe', 'pipe', options.withMessages ? 'ipc' : 'ignore'],
   });
-  const closed = once(child, 'close').catch(() => {});
+  running.add(child);
+  const closed = once(child, 'close').catch(() => {}).finally(() => running.delete(child));
   const timer = setTimeout(() => child.kill('SIGKILL'), PATIENCE);
   let printed = '';
   child.on('error', (error) => (printed += error.message));
@@ -42,9 +43,7 @@ export async function startServer(command: string, parameters: readonly string[]
     if (!port) continue;
     clearTimeout(timer);
     child.stdout!.resume();
-    running.add(child);
     const stop = async () => {
-      running.delete(child);
       child.kill('SIGTERM');
       await closed;
     };

@@ -79,8 +79,8 @@ function run(
 }
 
 function notFound(site: Site, path: string): HttpError {
-  const shorter = path.replace(/\/+$/, '');
-  const advice = shorter !== path && site.router.find(shorter) ? `: leave the slash out, ${shorter}` : '';
+  const shorter = path.slice(0, -1);
+  const advice = path.endsWith('/') && site.router.find(shorter) ? `: leave the last slash out, ${shorter}` : '';
   return new HttpError(404, `There is nothing at this path${advice}`);
 }
 
@@ -120,7 +120,9 @@ export function fail(exchange: Exchange, error: unknown): void {
   if (hasBegun || !(error instanceof HttpError)) logError(exchange, error);
   if (hasBegun) exchange.cut();
   else sendProblem(exchange, error instanceof HttpError ? error : INTERNAL_ERROR);
-  conclude(exchange, false, hasBegun);
+  // In the middle of its body a client that ends its half has left, as far as anyone can tell.
+  const { complete, socket } = exchange.request;
+  conclude(exchange, !complete && socket.readableEnded, hasBegun);
   exchange.abort(error);
 }
 

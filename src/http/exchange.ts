@@ -153,8 +153,8 @@ export class Exchange {
   }
 }
 
-/** How many requests a connection may have in hand; then no more are read, but for those that have come already. */
-const MAXIMUM_IN_HAND = 100;
+/** How many requests a connection may have in hand: then no more are read, beside those in the bytes at hand. */
+export const MAXIMUM_IN_HAND = 100;
 
 /** An exchange is in hand until its answer has left and is closed. */
 function takeInHand(exchange: Exchange, connection: Connection): void {

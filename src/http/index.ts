@@ -7,5 +7,4 @@ export { createServer, type Routes, type ServerOptions } from './server.ts';
 export { type CorsFault, type CorsOptions, type Origin, corsFaults } from './cors/options.ts';
 export { methodsOf } from './resource.ts';
 export { hostNameFault } from './strictness.ts';
-export { shutdown } from './shutdown.ts';
-export { stopOnSignals } from './signals.ts';
+export { shutdown, stopOnSignals } from './shutdown.ts';

@@ -27,10 +27,10 @@ function adviceFor(value: object): string | undefined {
   if (kind === 'Map') return 'a Map: return Object.fromEntries(map) or [...map]';
   if (kind === 'Set') return 'a Set: return [...set]';
   if (ArrayBuffer.isView(value) || kind === 'ArrayBuffer' || kind === 'Blob') {
-    return 'bytes: send a Content-Type and write them, this.endHeaders().end(bytes)';
+    return `bytes (${kind}): send a Content-Type and write them, this.endHeaders().end(bytes)`;
   }
   if ('pipe' in value || 'getReader' in value || Symbol.asyncIterator in value) {
-    return 'a stream: return pipeline(stream, this.endHeaders()), of node:stream/promises';
+    return 'a stream or an asynchronous iterator: return pipeline(stream, this.endHeaders()), of node:stream/promises';
   }
   return 'next' in value ? 'an iterator: return [...iterator]' : undefined;
 }

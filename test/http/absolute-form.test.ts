@@ -5,7 +5,7 @@ import { soundAnswers } from './answers.ts';
 import { listen } from '../listen.ts';
 import { requestBytes, sendRaw } from './connection.ts';
 
-const LIMIT = { timeout: 10_000 };
+const LIMIT = { timeout: 20_000 };
 
 class Echo extends RequestHandler {
   override doGet() {

@@ -22,7 +22,7 @@ process.stdin.resume().on('end', () => process.exit());
 
 test(
   'a body of half a million chunks of one byte costs what its bytes cost: three of them fit into 128 MB',
-  { timeout: 30_000 },
+  { timeout: 60_000 },
   async (t) => {
     const child = spawn(
       process.execPath,

@@ -57,7 +57,7 @@ export class Connection {
 }
 
 /** Resolves as `promise` does; rejects, and says what was waited for, where that takes longer than it may. */
-export async function soon<Value>(what: string, promise: Promise<Value>, seconds = 5): Promise<Value> {
+export async function soon<Value>(what: string, promise: Promise<Value>, seconds = 10): Promise<Value> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<never>((_, reject) => {
     timer = setTimeout(() => reject(new Error(`Waited ${seconds} seconds for ${what}`)), seconds * 1000);

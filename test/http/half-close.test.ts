@@ -6,7 +6,7 @@ import { soundAnswers } from './answers.ts';
 import { listen } from '../listen.ts';
 import { Connection, requestBytes, soon } from './connection.ts';
 
-const LIMIT = { timeout: 10_000 };
+const LIMIT = { timeout: 20_000 };
 const CHUNKED = requestBytes('POST /', ['Content-Type: application/json', 'Transfer-Encoding: chunked']);
 
 class Echo extends RequestHandler {

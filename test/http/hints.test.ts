@@ -3,7 +3,7 @@ import { type TestContext, describe, test } from 'node:test';
 import { requestBytes, sendRaw } from './connection.ts';
 import { LogProcess } from './log-process.ts';
 
-const LIMIT = { timeout: 20_000 };
+const LIMIT = { timeout: 60_000 };
 const page = 'Origin: https://app.example.com';
 
 /** A request line, its headers, and its body. */

@@ -6,7 +6,7 @@ import { text } from 'node:stream/consumers';
 import { type TestContext, describe, test } from 'node:test';
 import { soon } from './connection.ts';
 
-const LIMIT = { timeout: 20_000 };
+const LIMIT = { timeout: 60_000 };
 
 /** Runs code that has a LineWriter on standard output, `writer`, and `say`, which writes to standard error. */
 function run(t: TestContext, code: string, stdout: 'pipe' | number = 'pipe'): ChildProcess {
@@ -30,14 +30,14 @@ const turns = async (count) => { while (count-- > 0) await new Promise((resolve)
 async function said(child: ChildProcess, word: string): Promise<string> {
   let all = '';
   while (!all.includes(word)) {
-    const [chunk] = await soon(`the process to say ${word}`, once(child.stderr!, 'data'), 10);
+    const [chunk] = await soon(`the process to say ${word}`, once(child.stderr!, 'data'), 30);
     all += String(chunk);
   }
   return all;
 }
 
 async function exitCode(child: ChildProcess): Promise<number | null> {
-  if (child.exitCode === null) await soon('the process to end', once(child, 'exit'), 10);
+  if (child.exitCode === null) await soon('the process to end', once(child, 'exit'), 30);
   return child.exitCode;
 }
 
@@ -70,7 +70,7 @@ describe('the lines of a process', { concurrency: 4 }, () => {
             if (lines.length > 9_999 && lines.at(-1) === '') child.stdin!.write('done');
           }
         })();
-        await soon('all lines', read, 10);
+        await soon('all lines', read, 30);
         assert.equal(lines.length, 10_001);
         assert.ok(
           lines.slice(0, -1).every((line, n) => Number(line.replaceAll('.', '')) === n),
@@ -105,7 +105,7 @@ describe('the lines of a process', { concurrency: 4 }, () => {
           if (/ dropped.*\n$/.test(tail.slice(-100))) child.stdin!.write('exit');
         }
       })();
-      await soon('all output', read, 15);
+      await soon('all output', read, 30);
       const output = chunks.join('');
       const kept = [...output.matchAll(/^line (\d+) x{1000}$/gm)].map((match) => Number(match[1]));
       const dropped = [...output.matchAll(/(\d+) lines were dropped/g)].reduce(
@@ -127,7 +127,7 @@ describe('the lines of a process', { concurrency: 4 }, () => {
     async (t) => {
       const child = run(t, `${NON_BLOCKING} ${MANY} say('exit'); process.exit(3);`);
       await said(child, 'exit');
-      const output = await soon('all output', text(child.stdout!), 10);
+      const output = await soon('all output', text(child.stdout!), 30);
       assert.equal(output.split('\n').length, 10_001);
       assert.equal(await exitCode(child), 3);
     },

@@ -6,7 +6,7 @@ import { soundAnswers } from './answers.ts';
 import { listen } from '../listen.ts';
 import { requestBytes, sendRaw, soon } from './connection.ts';
 
-const LIMIT = { timeout: 10_000 };
+const LIMIT = { timeout: 20_000 };
 
 class Never extends RequestHandler {
   override doGet() {

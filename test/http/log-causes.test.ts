@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import { LogProcess } from './log-process.ts';
 
-const LIMIT = { timeout: 20_000 };
+const LIMIT = { timeout: 60_000 };
 
 const ways = ['cause', 'causes', 'errors', 'fetch', 'code', 'circle', 'controls', 'text', 'object', 'null', 'plain'];
 

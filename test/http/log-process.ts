@@ -1,14 +1,15 @@
 import { once } from 'node:events';
 import { ServerProcess } from './server-process.ts';
+import type { SpawnedOptions } from './spawned-server.ts';
 
 /** The server of log-server.ts, and the lines that it has logged. */
 export class LogProcess extends ServerProcess {
   constructor(
     t: ConstructorParameters<typeof ServerProcess>[0],
     log: 'text' | 'json',
-    environment: Record<string, string> = {},
+    options: SpawnedOptions = {},
   ) {
-    super(t, { LOG: log, ...environment }, 'test/http/log-server.ts');
+    super(t, { log, ...options }, 'log-server.ts');
   }
 
   /** Resolves once `pattern` is on standard error. */

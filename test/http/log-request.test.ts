@@ -8,7 +8,7 @@ import { listen } from '../listen.ts';
 import { Connection, requestBytes, sendRaw, soon } from './connection.ts';
 import { LogProcess } from './log-process.ts';
 
-const LIMIT = { timeout: 20_000 };
+const LIMIT = { timeout: 60_000 };
 const ADDRESS = /^(?:::ffff:)?127\.0\.0\.1$/;
 
 interface Line {

@@ -1,9 +1,10 @@
 import { once } from 'node:events';
 import { createServer as createNetServer } from 'node:net';
 import type { AddressInfo } from 'node:net';
-import { type CorsOptions, type LogFormat, RequestHandler, createServer } from '../../src/http/index.ts';
+import { type CorsOptions, RequestHandler, type RequestLine, createServer } from '../../src/http/index.ts';
+import type { SpawnedOptions } from './spawned-server.ts';
 
-// A server in a process of its own, whose log is read: LOG says the format. It ends when its standard input does.
+// A server in a process of its own, whose log is read. Its options are an argument; it ends when its standard input does.
 
 class Fails extends RequestHandler {
   override async doGet() {
@@ -86,7 +87,7 @@ class Fields extends RequestHandler {
   override doGet() {
     return 'logged';
   }
-  override logRequest(line: { status: number; milliseconds: number; clientLeft: boolean }) {
+  override logRequest(line: RequestLine) {
     super.logRequest({ ...line, user: this.query.get('user') ?? 'nobody', tries: 2 });
   }
 }
@@ -113,7 +114,7 @@ class WithCookies extends Listed {
   static override readonly cors: CorsOptions = { origins: ['https://app.example.com'], credentials: true };
 }
 
-if (process.env['LOG']) {
+if (process.argv[2]) {
   const server = createServer(
     {
       '/fails/:how': Fails,
@@ -124,7 +125,7 @@ if (process.env['LOG']) {
       '/listed': Listed,
       '/cookies': WithCookies,
     },
-    { log: process.env['LOG'] as LogFormat, requestTimeout: Number(process.env['REQUEST_TIMEOUT'] ?? 30) },
+    JSON.parse(process.argv[2]) as SpawnedOptions,
   );
   server.listen(0, '127.0.0.1', () => console.log(`http://127.0.0.1:${(server.address() as AddressInfo).port}`));
   // What is still to be written is written at exit.

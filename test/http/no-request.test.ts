@@ -6,7 +6,7 @@ import { listen } from '../listen.ts';
 import { Connection, requestBytes, sendRaw, soon } from './connection.ts';
 import { LogProcess } from './log-process.ts';
 
-const LIMIT = { timeout: 20_000 };
+const LIMIT = { timeout: 60_000 };
 
 class Got extends RequestHandler {
   override doGet() {
@@ -38,7 +38,7 @@ for (const log of ['json', 'text'] as const) {
     `an answer without a request is one line of the log, with its status and the address: LOG=${log}`,
     LIMIT,
     async (t) => {
-      const server = new LogProcess(t, log, { REQUEST_TIMEOUT: '0.2' });
+      const server = new LogProcess(t, log, { requestTimeout: 0.2 });
       const port = await server.port();
       for (const status of statuses) soundAnswers(await sendRaw(t, port, bytesOf[status]!), [status]);
       // Nothing was said, so nothing is answered, and nothing logged.

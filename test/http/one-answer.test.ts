@@ -6,7 +6,7 @@ import { parseAnswers, soundAnswers } from './answers.ts';
 import { listen } from '../listen.ts';
 import { Connection, requestBytes, sendRaw, soon } from './connection.ts';
 
-const LIMIT = { timeout: 10_000 };
+const LIMIT = { timeout: 20_000 };
 
 class Unread extends RequestHandler {
   override doGet() {

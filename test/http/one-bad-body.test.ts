@@ -6,7 +6,7 @@ import { type Answer, soundAnswers } from './answers.ts';
 import { listen } from '../listen.ts';
 import { Connection, requestBytes, sendRaw, soon } from './connection.ts';
 
-const LIMIT = { timeout: 10_000 };
+const LIMIT = { timeout: 20_000 };
 const JSON_TYPE = 'Content-Type: application/json';
 
 /** Refuses everything. */

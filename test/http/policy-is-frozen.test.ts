@@ -5,7 +5,7 @@ import { soundAnswers } from './answers.ts';
 import { listen } from '../listen.ts';
 import { sendRaw } from './connection.ts';
 
-const LIMIT = { timeout: 10_000 };
+const LIMIT = { timeout: 20_000 };
 const page = 'https://app.example.com';
 
 class Things extends RequestHandler {

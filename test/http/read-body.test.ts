@@ -10,7 +10,7 @@ import { soundAnswers } from './answers.ts';
 import { listen } from '../listen.ts';
 import { Connection, requestBytes, sendRaw, soon } from './connection.ts';
 
-const LIMIT = { timeout: 10_000 };
+const LIMIT = { timeout: 20_000 };
 const EXPECT = 'Expect: 100-continue';
 
 class Bytes extends RequestHandler {

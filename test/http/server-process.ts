@@ -5,19 +5,21 @@ import { fileURLToPath } from 'node:url';
 import type { SpawnedOptions } from './spawned-server.ts';
 import { within } from './waiting.ts';
 
-const ENTRY = fileURLToPath(new URL('spawned-server.ts', import.meta.url));
-
-/** A server in a process of its own (see spawned-server.ts), and what it has written so far. */
+/** A server in a process of its own, and what it has written so far. */
 export class ServerProcess {
   readonly child: ChildProcess;
   output = '';
   errors = '';
 
-  /** Starts on a free port; the environment holds nothing that could change anything. */
-  constructor(t: Pick<TestContext, 'after'>, options: SpawnedOptions = {}) {
-    this.child = spawn(process.execPath, [...process.execArgv, ENTRY, JSON.stringify(options)], {
-      env: { PATH: process.env['PATH'] },
-    });
+  /**
+   * Starts on a free port; the environment holds nothing that could change anything.
+   *
+   * @param entry the file beside this one that listens with these options
+   */
+  constructor(t: Pick<TestContext, 'after'>, options: SpawnedOptions = {}, entry = 'spawned-server.ts') {
+    const file = fileURLToPath(new URL(entry, import.meta.url));
+    const { PATH } = process.env;
+    this.child = spawn(process.execPath, [...process.execArgv, file, JSON.stringify(options)], { env: { PATH } });
     t.after(() => this.child.kill('SIGKILL'));
     this.child.stdout!.on('data', (chunk) => (this.output += chunk));
     this.child.stderr!.on('data', (chunk) => (this.errors += chunk));

@@ -1,8 +1,9 @@
 import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
-import { type LogFormat, RequestHandler, createServer, stopOnSignals } from '../../src/http/index.ts';
+import { RequestHandler, createServer, stopOnSignals } from '../../src/http/index.ts';
+import type { SpawnedOptions } from './spawned-server.ts';
 
-// A server in a process of its own that ends by a signal, or by what nobody foresaw. LOG says the format of its log.
+// A server in a process of its own that ends by a signal, or by what nobody foresaw. Its options are an argument.
 
 class Waits extends RequestHandler {
   override async doGet() {
@@ -52,9 +53,10 @@ class Throws extends RequestHandler {
   }
 }
 
-if (process.env['LOG']) {
+if (process.argv[2]) {
   const routes = { '/waits': Waits, '/events': Events, '/upload': Upload, '/prints': Prints, '/throws/:what': Throws };
-  const server = createServer(routes, { log: process.env['LOG'] as LogFormat, handlerTimeout: 0 });
+  const { shutdown, ...options } = JSON.parse(process.argv[2]) as SpawnedOptions;
+  const server = createServer(routes, options);
   server.listen(0, '127.0.0.1', () => console.log(`http://127.0.0.1:${(server.address() as AddressInfo).port}`));
-  stopOnSignals(server, { delay: 0, timeout: Number(process.env['TIMEOUT'] ?? 2) });
+  stopOnSignals(server, shutdown);
 }

@@ -7,12 +7,11 @@ import { soundAnswers } from './answers.ts';
 import { Connection, requestBytes, sendRaw, soon } from './connection.ts';
 import { ServerProcess } from './server-process.ts';
 
-const ENTRY = 'test/http/signals-server.ts';
-const LIMIT = { timeout: 20_000 };
+const LIMIT = { timeout: 60_000 };
 const ask = (path: string) => requestBytes(`GET ${path}`, ['Connection: close']);
 
-function start(t: TestContext, log: 'text' | 'json' | 'off', environment: Record<string, string> = {}): ServerProcess {
-  return new ServerProcess(t, { LOG: log, ...environment }, ENTRY);
+function start(t: TestContext, log: 'text' | 'json' | 'off', timeout = 2): ServerProcess {
+  return new ServerProcess(t, { log, handlerTimeout: 0, shutdown: { timeout } }, 'signals-server.ts');
 }
 
 /** An upload that has begun: its rest is sent with `finish`, which resolves once it is answered. */
@@ -144,7 +143,7 @@ describe('a process that ends', { concurrency: 4 }, () => {
     'on a stop, LOG=text says after a second what it waits for, and what is cut then has its line in the log',
     LIMIT,
     async (t) => {
-      const server = start(t, 'text', { TIMEOUT: '1.6' });
+      const server = start(t, 'text', 1.6);
       const port = await server.port();
       const events = await Connection.open(t, port);
       events.send(requestBytes('GET /events'));
@@ -171,7 +170,7 @@ describe('a process that ends', { concurrency: 4 }, () => {
   });
 
   test('what is cut at the end of a stop has its line in the log: LOG=json', LIMIT, async (t) => {
-    const server = start(t, 'json', { TIMEOUT: '0.5' });
+    const server = start(t, 'json', 0.5);
     const port = await server.port();
     const events = await Connection.open(t, port);
     events.send(requestBytes('GET /events'));
@@ -187,7 +186,7 @@ describe('a process that ends', { concurrency: 4 }, () => {
   });
 
   test('a second signal ends the process at once, with 1', LIMIT, async (t) => {
-    const server = start(t, 'off', { TIMEOUT: '3600' });
+    const server = start(t, 'off', 3600);
     const port = await server.port();
     const waits = await Connection.open(t, port);
     waits.send(requestBytes('GET /waits'));

@@ -45,7 +45,7 @@ export function* corsHints(
     }
   } else if (grant.actual.length > 0) {
     const withCredentials = sent.includes('Access-Control-Allow-Credentials');
-    if (headers.cookie !== undefined && !withCredentials) {
+    if (headers.cookie !== undefined && !withCredentials && headers['sec-fetch-site'] !== 'same-origin') {
       yield `a page sends cookies to ${pattern}, which is without credentials, so the browser hides the answer ` +
         `(list its origin in ${place('origins')} and switch ${place('credentials')} on, or fetch without them)`;
     }
