@@ -43,7 +43,8 @@ export class Command {
     for (;;) {
       const found = pattern.exec(this.output);
       if (found) return found;
-      if (!running.has(this.#child)) throw new Error(`${this.#line} ended before it printed ${pattern}:\n${this.output}`);
+      const hasEnded = !running.has(this.#child);
+      if (hasEnded) throw new Error(`${this.#line} ended before it printed ${pattern}:\n${this.output}`);
       const more = Promise.race([once(this.#child.stdout!, 'data'), once(this.#child.stderr!, 'data'), this.#ended]);
       await within(`${this.#line} printed ${pattern}`, more);
     }

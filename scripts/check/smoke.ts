@@ -1,7 +1,7 @@
 /**
  * Checks every promise of the README. What stands behind `$` in its console blocks is run by a shell, as a person
- * would, and the lines under it must come back, in their order; `…` stands for anything. The endpoint that it adds, and
- * the test of it, are added to a copy and run.
+ * would, and the lines under it must come back, in their order; `…` stands for anything. The endpoint that it adds,
+ * and the test of it, are added to a copy and run.
  */
 import assert from 'node:assert/strict';
 import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
@@ -63,7 +63,7 @@ async function checkHealth(): Promise<void> {
   assert.equal((await health()).status, 200);
   server!.kill('SIGTERM');
   const deadline = Date.now() + 20_000;
-  while ((await health()).status !== 503) assert.ok(Date.now() < deadline, '/health did not answer 503 within 20 seconds');
+  while ((await health()).status !== 503) assert.ok(Date.now() < deadline, 'Waited 20 seconds for /health to answer 503');
   assert.equal((await fetch(`http://127.0.0.1:${port}/`)).status, 200);
   server!.kill('SIGTERM');
   await server!.ended();

@@ -99,7 +99,7 @@ async function heapOf(child: ChildProcess): Promise<number> {
   return heap;
 }
 
-/** Sends so many requests, a fair share of each kind, from clients that keep their connections for as long as they can. */
+/** Sends so many requests, a fair share of each kind, from clients that keep their connections. */
 async function load(port: number, count: number): Promise<void> {
   const agent = new Agent({ keepAlive: true, maxSockets: CLIENTS });
   let next = 0;
