@@ -1,15 +1,21 @@
 /**
  * A model of what a browser does about CORS when a page calls `fetch()`, written from the Fetch standard
  * (https://fetch.spec.whatwg.org): what goes over the wire, whether the page may have the answer, and if not, why.
- * It imports nothing and uses only what browsers and Node share. Comments and `Blocked.section` name the standard's
- * algorithms and steps; numbers drift as the standard is edited, names do not.
+ * It imports nothing but its own parts, and uses only what browsers and Node share. Comments and `Blocked.section` name
+ * the standard's algorithms and steps; numbers drift as the standard is edited, names do not.
  *
- * Modelled: mode "cors", redirect mode "follow", http: and https: URLs. Left out, as not CORS: cookies themselves,
- * HTTP caching, authentication dialogs, service workers, Content Security Policy, mixed content, blocked ports; and
+ * Modelled: mode "cors", redirect mode "follow", http: and https: URLs, and which addresses a page may call. Left out,
+ * as not CORS: cookies themselves, HTTP caching, authentication dialogs, service workers, Content Security Policy; and
  * headers that say nothing about CORS (User-Agent, Referer, Accept-Language, Content-Length and the like).
  */
 
-type Header = readonly [name: string, value: string];
+import { TOKEN, type Header, getHeader, parseTokens, trim } from './header-list.ts';
+import { type Access, type AccessReason, type Permission, accessTo, isLoopbackName } from './network-access.ts';
+import { type CacheKey, PreflightCache, maxAgeOf } from './preflight-cache.ts';
+import {
+  isForbiddenMethod, isForbiddenRequestHeader, isGetOrHead, isSafelistedMethod, normaliseMethod,
+  unsafeRequestHeaderNames, whyPreflight,
+} from './safelists.ts';
 
 /** What a page's script passes to `fetch()`. */
 export interface PageRequest {
@@ -39,6 +45,8 @@ export interface HttpResponse {
   headers: readonly Header[];
   /** Carried through, never looked at. */
   body?: string;
+  /** The IP address that it came from, where that is known. */
+  address?: string;
 }
 
 export type PerformHttp = (request: HttpRequest) => Promise<HttpResponse>;
@@ -62,12 +70,24 @@ export interface Verdict {
   /** Names of the response's headers that the page's script can read: lower case, sorted. */
   readableHeaders?: readonly string[];
   blocked?: Blocked;
+  /** What the browser asks the person at it first; what is allowed is allowed if they agree. */
+  asks?: { permission: Permission; url: string; detail: string };
+  /** What the standard blocks, and browsers allow for now. */
+  tolerated?: Tolerated;
+}
+
+export interface Tolerated {
+  /** Where the standard says so. */
+  section: string;
+  detail: string;
+  /** The header concerned. */
+  name: string;
 }
 
 export type BlockedReason =
   | 'invalid-url' | 'url-credentials' | 'url-scheme'
   | 'invalid-method' | 'forbidden-method' | 'invalid-header' | 'body-not-allowed'
-  | 'network-error'
+  | AccessReason | 'network-error'
   | 'origin-missing' | 'origin-multiple' | 'origin-mismatch' | 'wildcard-with-credentials' | 'credentials-not-allowed'
   | 'preflight-redirect' | 'preflight-status' | 'malformed-allow-list' | 'method-not-allowed' | 'header-not-allowed'
   | 'redirect-location' | 'redirect-scheme' | 'redirect-limit' | 'redirect-credentials';
@@ -82,6 +102,8 @@ export interface Blocked {
   detail: string;
   /** The method or header concerned. */
   name?: string;
+  /** The address concerned, where it is the address that is refused. */
+  url?: string;
 }
 
 export interface FetchOptions {
@@ -92,33 +114,56 @@ export interface FetchOptions {
    * would send it: the preflight passed, or none was needed (and then nothing was performed at all).
    */
   preflightOnly?: boolean;
+  /** Finds the IP address that the page came from; asked only where it makes a difference. */
+  lookUpPage?: () => Promise<string | undefined>;
 }
 
 /** Fetches as a browser would for this page. Rejects only if no browser writes `page.origin` that way. */
 export async function fetchAsPage(
   page: PageRequest, performHttp: PerformHttp, options: FetchOptions = {},
 ): Promise<Verdict> {
-  const { cache = new PreflightCache(), preflightOnly = false } = options;
+  const { cache = new PreflightCache(), preflightOnly = false, lookUpPage } = options;
   const exchanges: Exchange[] = [];
   let during: Blocked['during'] = 'page';
   let request: FetchRequest | undefined;
+  let asks: Verdict['asks'];
+
+  const enter = async (url: URL, address?: string): Promise<void> => {
+    if (url.origin === page.origin) return;
+    let access = accessTo(url, page.origin, { target: address });
+    if (access.kind !== 'open' && lookUpPage) {
+      access = accessTo(url, page.origin, { target: address, page: await lookUpPage() });
+    }
+    if (access.kind === 'asks') asks ??= { permission: access.permission, url: url.href, detail: access.detail };
+    if (access.kind === 'refused') refuse(access, url);
+  };
 
   const send: Send = async (kind, httpRequest, why) => {
     during = kind;
     const exchange: Exchange = { kind, request: httpRequest, why };
     exchanges.push(exchange);
-    try {
-      return (exchange.response = await performHttp(httpRequest));
-    } catch (error) {
+    const response = await performHttp(httpRequest).catch((error: unknown) => {
       const message = error instanceof Error ? error.message : String(error);
-      return block('network-error', 'HTTP-network fetch', `No answer came from ${httpRequest.url}: ${message}`);
+      const which = kind === 'preflight' ? 'the preflight, ' : '';
+      return block('network-error', 'HTTP-network fetch',
+        `No answer came to ${which}${httpRequest.method} ${httpRequest.url}: ${message}`);
+    });
+    if (response.address !== undefined) {
+      // A browser knows the address before it sends anything.
+      exchanges.pop();
+      during = exchanges.at(-1)?.kind ?? 'page';
+      await enter(new URL(httpRequest.url), response.address);
+      exchanges.push(exchange);
+      during = kind;
     }
+    return (exchange.response = response);
   };
 
-  try {
+  const outcome = async (): Promise<Verdict> => {
     request = createRequest(page);
     let cause = 'the page asked for it';
     for (;;) {
+      await enter(currentUrl(request));
       const permission = await mainFetch(request, send, cache);
       if (preflightOnly) return { allowed: true, exchanges };
       const response = await send('request', toHttpRequest(request), `${cause}; ${permission}`);
@@ -130,91 +175,16 @@ export async function fetchAsPage(
       }
       cause = `${from} redirected to it (status ${response.status})`;
     }
-  } catch (error) {
+  };
+
+  const verdict = await outcome().catch((error: unknown): Verdict => {
     if (!(error instanceof NetworkError)) throw error;
     // Main fetch, step 12: a failure makes the browser forget the preflight.
     if (request?.tainting === 'cors' && whyPreflight(request) !== undefined) cache.clear(cacheKey(request));
     return { allowed: false, exchanges, blocked: { ...error.blocked, during } };
-  }
-}
-
-// ---- What is safe, and what a preflight has to ask for ----
-
-const TOKEN = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
-const NORMALISED_METHODS = ['DELETE', 'GET', 'HEAD', 'OPTIONS', 'POST', 'PUT'];
-const FORBIDDEN_METHODS = ['CONNECT', 'TRACE', 'TRACK'];
-
-/** Fetch, "normalize a method": `patch` is not on the list, and stays as it is. */
-export function normaliseMethod(method: string): string {
-  const upperCase = method.toUpperCase();
-  return NORMALISED_METHODS.includes(upperCase) ? upperCase : method;
-}
-
-/** Fetch, "forbidden method". */
-export function isForbiddenMethod(method: string): boolean {
-  return FORBIDDEN_METHODS.includes(method.toUpperCase());
-}
-
-/** Fetch, "CORS-safelisted method". */
-export function isSafelistedMethod(method: string): boolean {
-  return isGetOrHead(method) || method === 'POST';
-}
-
-const FORBIDDEN_REQUEST_HEADERS = new Set([
-  'accept-charset', 'accept-encoding', 'access-control-request-headers', 'access-control-request-method',
-  'connection', 'content-length', 'cookie', 'cookie2', 'date', 'dnt', 'expect', 'host', 'keep-alive', 'origin',
-  'referer', 'set-cookie', 'te', 'trailer', 'transfer-encoding', 'upgrade', 'via',
-]);
-const METHOD_OVERRIDES = ['x-http-method', 'x-http-method-override', 'x-method-override'];
-
-/** Fetch, "forbidden request-header": `fetch()` leaves it out without a word. */
-export function isForbiddenRequestHeader([name, value]: Header): boolean {
-  const lowerCase = name.toLowerCase();
-  if (FORBIDDEN_REQUEST_HEADERS.has(lowerCase) || /^(?:proxy|sec)-/.test(lowerCase)) return true;
-  return METHOD_OVERRIDES.includes(lowerCase) && value.split(',').some((method) => isForbiddenMethod(method.trim()));
-}
-
-const UNSAFE_BYTE = /[\0-\x08\x0A-\x1F"():<>?@[\\\]{}\x7F]/;
-const LANGUAGE = /^[0-9A-Za-z *,\-.;=]*$/;
-const FORM_TYPES = ['application/x-www-form-urlencoded', 'multipart/form-data', 'text/plain'];
-
-/** Fetch, "CORS-safelisted request-header". A header's characters are bytes, so that `length` counts bytes. */
-export function isSafelistedRequestHeader([name, value]: Header): boolean {
-  if (value.length > 128) return false;
-  switch (name.toLowerCase()) {
-    case 'accept':
-      return !UNSAFE_BYTE.test(value);
-    case 'accept-language':
-    case 'content-language':
-      return LANGUAGE.test(value);
-    case 'content-type':
-      return !UNSAFE_BYTE.test(value) && FORM_TYPES.includes(trim(value.replace(/;.*/, '')).toLowerCase());
-    case 'range': {
-      const [, start, end] = /^bytes=(\d+)-(\d*)$/.exec(value) ?? [];
-      return start !== undefined && (end === '' || Number(start) <= Number(end));
-    }
-    default:
-      return false;
-  }
-}
-
-/** Fetch, "CORS-unsafe request-header names": what the server has to allow by name; lower case, sorted. */
-export function unsafeRequestHeaderNames(headers: readonly Header[]): string[] {
-  const safe = headers.filter(isSafelistedRequestHeader);
-  const safelistValueSize = safe.reduce((size, [, value]) => size + value.length, 0);
-  const unsafe = safelistValueSize > 1024 ? headers : headers.filter((header) => !safe.includes(header));
-  return [...new Set(unsafe.map(([name]) => name.toLowerCase()))].sort();
-}
-
-/** Why a cross-origin request with this method and these headers needs a preflight; undefined if it needs none. */
-export function whyPreflight(request: { method: string; headers: readonly Header[] }): string | undefined {
-  const { method, headers } = request;
-  const reasons: string[] = [];
-  if (!isSafelistedMethod(method)) reasons.push(`the method ${method} is not GET, HEAD or POST`);
-  const names = unsafeRequestHeaderNames(headers)
-    .map((name) => (name === 'content-type' ? `content-type: ${getHeader(headers, name)}` : name));
-  if (names.length > 0) reasons.push(`a page may not send ${names.join(', ')} to another origin without asking`);
-  return reasons.length > 0 ? reasons.join(', and ') : undefined;
+  });
+  const tolerated = request?.tolerated;
+  return { ...verdict, ...(asks && { asks }), ...(tolerated && { tolerated }) };
 }
 
 // ---- The request ----
@@ -230,6 +200,7 @@ interface FetchRequest {
   readonly urls: URL[];
   /** Response tainting: `cors` from the first other origin on, for good. */
   tainting: 'basic' | 'cors';
+  tolerated?: Tolerated;
 }
 
 /** The `Request` constructor, and what `fetch` and `main fetch` check first. */
@@ -314,7 +285,7 @@ function toHttpRequest(request: FetchRequest): HttpRequest {
 
 /** Fetch Metadata: Sec-Fetch-* go only to https: and to this machine. */
 function isPotentiallyTrustworthy({ protocol, hostname }: URL): boolean {
-  return protocol === 'https:' || /^(?:(?:.+\.)?localhost|127\.[\d.]+|\[::1\])$/.test(hostname);
+  return protocol === 'https:' || isLoopbackName(hostname);
 }
 
 /** Fetch Metadata, "set Sec-Fetch-Site": the most foreign of all URLs on the way. */
@@ -384,7 +355,7 @@ async function corsPreflightFetch(request: FetchRequest, send: Send, cache: Pref
   const headerNames = allowList('Access-Control-Allow-Headers').map((name) => name.toLowerCase());
   const wildcard = request.credentials !== 'include';
   const instead = (list: string[]) =>
-    `only ${list.join(', ') || 'none'}${!wildcard && list.includes('*') ? ' (with cookies, * is no wildcard)' : ''}`;
+    `only ${list.join(', ') || 'none'}${!wildcard && list.includes('*') ? ' (with cookies, * is not a wildcard)' : ''}`;
 
   // Step 7.5.
   if (!methods.includes(method) && !isSafelistedMethod(method) && !(wildcard && methods.includes('*'))) {
@@ -393,9 +364,17 @@ async function corsPreflightFetch(request: FetchRequest, send: Send, cache: Pref
   }
   // Step 7.6. Browsers lag behind the standard here (whatwg/fetch#1919, still open).
   if (unsafeNames.includes('authorization') && !headerNames.includes('authorization')) {
-    const lenient = wildcard && headerNames.includes('*') ? ' by name (for now, most browsers make do with *)' : '';
-    block('header-not-allowed', `${step} 7.6`,
-      `${answer} does not allow the header authorization${lenient}, ${instead(headerNames)}.`, 'authorization');
+    if (!wildcard || !headerNames.includes('*')) {
+      block('header-not-allowed', `${step} 7.6`,
+        `${answer} does not allow the header authorization, ${instead(headerNames)}.`, 'authorization');
+    }
+    request.tolerated = {
+      section: `Fetch, ${step} 7.6`,
+      detail:
+        `${answer} allows the header authorization only by "Access-Control-Allow-Headers: *", which by the standard ` +
+        'does not cover it. Chrome and Firefox let it pass for now.',
+      name: 'authorization',
+    };
   }
   // Step 7.7.
   const refused = unsafeNames.find((name) => !headerNames.includes(name) && !(wildcard && headerNames.includes('*')));
@@ -405,8 +384,7 @@ async function corsPreflightFetch(request: FetchRequest, send: Send, cache: Pref
   }
 
   // Steps 7.8 to 7.14.
-  const value = getHeader(response.headers, 'Access-Control-Max-Age') ?? '';
-  const maxAge = /^\d+$/.test(value) ? Math.min(Number(value), MAXIMUM_AGE) : 5;
+  const maxAge = maxAgeOf(getHeader(response.headers, 'Access-Control-Max-Age'));
   cache.store(cacheKey(request), 'method', methods, maxAge);
   cache.store(cacheKey(request), 'header', headerNames, maxAge);
 }
@@ -439,14 +417,15 @@ function corsCheck(request: FetchRequest, { headers }: HttpResponse, answer: str
 
 /** HTTP-redirect fetch, up to its return to main fetch. False where the response is not to be followed. */
 function httpRedirectFetch(request: FetchRequest, { status, headers }: HttpResponse): boolean {
-  const locations = headers.filter(([name]) => name.toLowerCase() === 'location').map(([, value]) => value);
+  const values = headers.filter(([name]) => name.toLowerCase() === 'location').map(([, value]) => value);
+  const locations = [...new Set(values)];
   if (!REDIRECT_STATUSES.includes(status) || locations.length === 0) return false;
 
   const step = 'HTTP-redirect fetch, step';
   const url = currentUrl(request);
   const { method, origin, tainting } = request;
-  const location = (locations.length === 1 ? parseUrl(locations[0] as string, url) : undefined) ??
-    block('redirect-location', `${step} 5`, `The redirect leads to "${locations.join(', ')}", which is no URL.`);
+  const location = (locations.length === 1 ? parseUrl(asciiOnly(locations[0] as string), url) : undefined) ??
+    block('redirect-location', `${step} 5`, `The redirect leads to "${locations.join(', ')}", which is not a URL.`);
   if (!isHttp(location)) block('redirect-scheme', `${step} 6`, `The redirect leads to ${location}, not to http(s).`);
   if (request.urls.length > 20) block('redirect-limit', `${step} 7`, 'A browser follows no more than 20 redirects.');
   if (includesCredentials(location) && (location.origin !== origin || tainting === 'cors')) {
@@ -483,69 +462,9 @@ function readableHeaders(request: FetchRequest, response: HttpResponse): string[
     (all || exposed.includes(name) || SAFELISTED_RESPONSE_HEADERS.includes(name)));
 }
 
-// ---- The CORS-preflight cache ----
-
-/** The longest that a preflight is remembered, in seconds: the "imposed limit" of Chromium. Firefox has 86400. */
-const MAXIMUM_AGE = 7200;
-
-interface CacheKey {
-  readonly origin: string;
-  readonly url: string;
-  readonly credentials: boolean;
-}
-
-interface CacheEntry extends CacheKey {
-  readonly kind: 'method' | 'header';
-  readonly name: string;
-  expires: number;
-}
-
 function cacheKey(request: FetchRequest): CacheKey {
   const credentials = request.credentials === 'include';
   return { origin: serialiseOrigin(request), url: httpUrl(currentUrl(request)), credentials };
-}
-
-/** What a browser remembers of preflights that passed. Share one between calls of `fetchAsPage`. */
-export class PreflightCache {
-  readonly #now: () => number;
-  #entries: CacheEntry[] = [];
-
-  /** `now` is a clock in milliseconds. */
-  constructor(now: () => number = Date.now) {
-    this.#now = now;
-  }
-
-  /** "Method cache entry match" and "header-name cache entry match". */
-  has(key: CacheKey, kind: CacheEntry['kind'], name: string): boolean {
-    return this.#find(key, kind, name) !== undefined;
-  }
-
-  /** `maxAge` in seconds. */
-  store(key: CacheKey, kind: CacheEntry['kind'], names: readonly string[], maxAge: number): void {
-    const now = this.#now();
-    const expires = now + maxAge * 1000;
-    for (const name of names) {
-      const entry = this.#find(key, kind, name);
-      if (entry === undefined) this.#entries.push({ ...key, kind, name, expires });
-      else entry.expires = expires;
-    }
-    this.#entries = this.#entries.filter((entry) => entry.expires > now);
-  }
-
-  /** "Clear cache entries". */
-  clear({ origin, url }: CacheKey): void {
-    this.#entries = this.#entries.filter((entry) => entry.origin !== origin || entry.url !== url);
-  }
-
-  /** What was allowed with credentials holds without them, too, but there `*` is not a wildcard. */
-  #find(key: CacheKey, kind: CacheEntry['kind'], name: string): CacheEntry | undefined {
-    const now = this.#now();
-    return this.#entries.find((entry) =>
-      entry.expires > now && entry.origin === key.origin && entry.url === key.url &&
-      (entry.credentials || !key.credentials) && entry.kind === kind &&
-      (entry.name === name ||
-        (entry.name === '*' && !entry.credentials && (kind === 'method' || name !== 'authorization'))));
-  }
 }
 
 // ---- Small parts ----
@@ -560,29 +479,12 @@ class NetworkError extends Error {
   }
 }
 
+function refuse({ reason, section, detail }: Extract<Access, { kind: 'refused' }>, url: URL): never {
+  throw new NetworkError({ reason, section, detail, url: url.href });
+}
+
 function block(reason: BlockedReason, step: string, detail: string, name?: string): never {
   throw new NetworkError({ reason, section: `Fetch, ${step}`, detail, ...(name === undefined ? {} : { name }) });
-}
-
-/** "Get" from a header list: all values of a name, joined. */
-function getHeader(headers: readonly Header[], name: string): string | undefined {
-  const values = headers.filter((header) => header[0].toLowerCase() === name.toLowerCase()).map(([, value]) => value);
-  return values.length > 0 ? values.join(', ') : undefined;
-}
-
-/** "Extract header list values" for a list of tokens: empty without the header, undefined if it cannot be read. */
-function parseTokens(value = ''): string[] | undefined {
-  const tokens = value.split(',').map(trim).filter((token) => token !== '');
-  return tokens.every((token) => TOKEN.test(token)) ? tokens : undefined;
-}
-
-/** Without leading and trailing HTTP whitespace, which is less than what `String.prototype.trim` removes. */
-function trim(value: string): string {
-  return value.replace(/^[\t\n\r ]+|[\t\n\r ]+$/g, '');
-}
-
-function isGetOrHead(method: string): boolean {
-  return method === 'GET' || method === 'HEAD';
 }
 
 function isHttp({ protocol }: URL): boolean {
@@ -591,6 +493,11 @@ function isHttp({ protocol }: URL): boolean {
 
 function includesCredentials({ username, password }: URL): boolean {
   return username !== '' || password !== '';
+}
+
+/** What both browsers do to a Location: its bytes above 7F are percent-encoded before it is parsed. */
+function asciiOnly(value: string): string {
+  return value.replace(/[\x80-\xFF]/g, (byte) => `%${byte.charCodeAt(0).toString(16).toUpperCase()}`);
 }
 
 function parseUrl(url: string, base?: URL): URL | undefined {

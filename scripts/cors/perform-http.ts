@@ -1,4 +1,4 @@
-import http, { type IncomingMessage } from 'node:http';
+import http, { type Agent, type IncomingMessage } from 'node:http';
 import https from 'node:https';
 import type { HttpRequest, HttpResponse } from './browser-model.ts';
 
@@ -8,16 +8,34 @@ const PATIENCE = 10_000;
 /** How much of a body is kept, in characters. */
 const ENOUGH = 65_536;
 
+/** Why no answer came, and what to do about it. */
 const REASONS: Record<string, string> = {
-  ECONNREFUSED: 'nothing listens there',
-  ECONNRESET: 'the connection was cut',
-  ENOTFOUND: 'there is no host of this name',
-  EAI_AGAIN: 'the name of the host could not be looked up',
-  TimeoutError: `nothing came for ${PATIENCE / 1000} seconds`,
+  ECONNREFUSED: 'nothing listens there. Start the server, or write another address.',
+  ECONNRESET: 'the connection was cut. Look into the log of the server; if it speaks https:, write https:// instead.',
+  ENOTFOUND: 'there is no host of this name. Write another address.',
+  EAI_AGAIN: 'the name of the host could not be looked up. Write another address, or ask again later.',
+  TimeoutError: `nothing came for ${PATIENCE / 1000} seconds. Look into the log of the server.`,
+  EPROTO: 'it does not speak https: there. Write http:// instead, or let the server speak https:.',
+  CERT_HAS_EXPIRED: 'its certificate has expired. A browser shows a warning instead of the page: renew the certificate.',
+  ERR_TLS_CERT_ALTNAME_INVALID: 'its certificate is for another name. Write that name, or get one for this name.',
 };
 
-/** Sends one request with exactly these headers, and shows every header line of the answer as it came. */
-export async function performHttp({ method, url, headers, body }: HttpRequest): Promise<HttpResponse> {
+const UNKNOWN_AUTHORITY =
+  'its certificate is self-signed, or of an authority that is not known here. A browser refuses it without a word to ' +
+  'the page until the person has opened this address itself and accepted it. This command accepts it with ' +
+  'NODE_EXTRA_CA_CERTS=certificate.pem before it.';
+for (const code of [
+  'DEPTH_ZERO_SELF_SIGNED_CERT', 'SELF_SIGNED_CERT_IN_CHAIN', 'UNABLE_TO_VERIFY_LEAF_SIGNATURE',
+  'UNABLE_TO_GET_ISSUER_CERT_LOCALLY',
+]) REASONS[code] = UNKNOWN_AUTHORITY;
+
+/**
+ * Sends one request with exactly these headers, and shows every header line of the answer as it came.
+ *
+ * @param agent keeps connections for the requests that follow; left out: each request has one of its own
+ */
+export async function performHttp(request: HttpRequest, agent: Agent | false = false): Promise<HttpResponse> {
+  const { method, url, headers, body } = request;
   const { protocol, host } = new URL(url);
   const isBare = body === undefined && /^(?:GET|HEAD|OPTIONS)$/.test(method);
   const length = isBare ? [] : ['Content-Length', String(Buffer.byteLength(body ?? ''))];
@@ -25,20 +43,26 @@ export async function performHttp({ method, url, headers, body }: HttpRequest): 
   try {
     const response = await new Promise<IncomingMessage>((resolve, reject) => {
       (protocol === 'https:' ? https : http)
-        .request(url, { method, headers: ['Host', host, ...headers.flat(), ...length], agent: false, signal }, resolve)
+        .request(url, { method, headers: ['Host', host, ...headers.flat(), ...length], agent, signal }, resolve)
         .once('error', reject)
         .end(body);
     });
-    return { status: response.statusCode ?? 0, headers: pairs(response.rawHeaders), body: await textOf(response) };
+    const { remoteAddress } = response.socket;
+    return {
+      status: response.statusCode ?? 0,
+      headers: pairs(response.rawHeaders),
+      body: await textOf(response, agent !== false),
+      ...(remoteAddress !== undefined && { address: remoteAddress }),
+    };
   } catch (error) {
     const { name, code, message } = error as NodeJS.ErrnoException;
     const cause = signal.aborted ? 'TimeoutError' : (code ?? name);
-    throw new Error(REASONS[cause] ?? (message || cause), { cause: error });
+    throw new Error(REASONS[cause] ?? `${message || cause}.`, { cause: error });
   }
 }
 
 /** The body where it is JSON: that is all that anyone looks into, and other bodies may never end. */
-async function textOf(response: IncomingMessage): Promise<string> {
+async function textOf(response: IncomingMessage, isKept: boolean): Promise<string> {
   let text = '';
   if (/^application\/(?:[\w.+-]+\+)?json\b/i.test(response.headers['content-type'] ?? '')) {
     response.setEncoding('utf8');
@@ -48,7 +72,8 @@ async function textOf(response: IncomingMessage): Promise<string> {
       // Cut short: what came before is what there is.
     }
   }
-  response.destroy();
+  if (isKept) response.resume();
+  else response.destroy();
   return text;
 }
 

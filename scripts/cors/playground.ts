@@ -1,7 +1,9 @@
 /** `npm run cors:playground`: a page of another origin than the API, to send it requests from a real browser. */
 
+import { existsSync } from 'node:fs';
 import type { AddressInfo } from 'node:net';
 import { parseArgs } from 'node:util';
+import { isLoopbackName } from './network-access.ts';
 import { createPlayground } from './playground/server.ts';
 
 const HELP = `A page to try requests on, in a real browser, and to see why one is blocked.
@@ -9,27 +11,31 @@ const HELP = `A page to try requests on, in a real browser, and to see why one i
 npm run cors:playground -- [options]
 
   --target URL    the API that it calls (otherwise http://localhost:8000, which npm start serves)
+  --routes FILE   where the paths of the API stand, for the ready-made requests (otherwise src/routes.ts, if the
+                  target is on this machine)
   --port PORT     where the page is served (otherwise 8001; 0: any free port)
   --help          this text
 `;
 
-const { target, port } = readCommandLine();
-const server = createPlayground(target);
+const { target, routes, port } = readCommandLine();
+const server = createPlayground(target, routes === undefined ? {} : { routes });
 
 server.once('error', (error: NodeJS.ErrnoException) => {
   const isTaken = error.code === 'EADDRINUSE';
-  giveUp(`--port ${port}: ${isTaken ? 'it is taken: stop what listens there, or choose another --port' : error.message}`);
+  const advice = 'it is taken: stop what listens there, or choose another --port';
+  giveUp(`--port ${port}: ${isTaken ? advice : error.message}`);
 });
 server.listen(port, '127.0.0.1', () => {
   console.log(`Open http://127.0.0.1:${(server.address() as AddressInfo).port} in a browser: it calls ${target}`);
 });
 
-function readCommandLine(): { target: string; port: number } {
+function readCommandLine(): { target: string; routes: string | undefined; port: number } {
   let values;
   try {
     ({ values } = parseArgs({
       options: {
         target: { type: 'string', default: 'http://localhost:8000' },
+        routes: { type: 'string' },
         port: { type: 'string', default: '8001' },
         help: { type: 'boolean', default: false },
       },
@@ -47,7 +53,12 @@ function readCommandLine(): { target: string; port: number } {
   if (!/^\d{1,5}$/.test(values.port) || Number(values.port) > 65_535) {
     giveUp(`--port ${values.port}: write a number from 0 to 65535`);
   }
-  return { target: new URL(values.target).origin, port: Number(values.port) };
+  if (values.routes !== undefined && !existsSync(values.routes)) {
+    giveUp(`--routes ${values.routes}: is not there; write a file such as src/routes.ts`);
+  }
+  const { origin, hostname } = new URL(values.target);
+  const routes = values.routes ?? (isLoopbackName(hostname) ? 'src/routes.ts' : undefined);
+  return { target: origin, routes, port: Number(values.port) };
 }
 
 function giveUp(message: string): never {

@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
+import { Agent } from 'node:http';
 import { test } from 'node:test';
 import { type PageRequest, fetchAsPage } from '../../scripts/cors/browser-model.ts';
+import { performHttp } from '../../scripts/cors/perform-http.ts';
 import { type CorsOptions, RequestHandler } from '../../src/http/index.ts';
 import { listen } from '../listen.ts';
-import { performHttpFor } from './perform-http.ts';
 
 /**
  * A policy, and what it means, in words of its own: nothing here is worked out by the code under test. The model of
@@ -65,17 +66,23 @@ const headerSets: [name: string, value: string][][] = [
   [], [['Content-Type', 'application/json']], [['X-Token', '1']], [['Authorization', 'Bearer 1'], ['Accept', 'text/plain']], [['Content-Type', 'text/plain'], ['x-api-key', '1']],
 ];
 
-/** Each page, route, method and set of headers, the two credentials modes in turn: 13 * 3 * 7 * 5 requests. */
+interface Request {
+  path: (typeof routes)[number];
+  page: Omit<PageRequest, 'url'> & { method: string; headers: (typeof headerSets)[number] };
+}
+
+/** Each page, method and set of headers, the three routes and the two credentials modes in turn: 13 * 7 * 5 requests. */
 const requests = pages.flatMap((origin, page) =>
-  routes.flatMap((path, route) =>
-    methods.flatMap((method, index) =>
-      headerSets.map((headers, set): { path: (typeof routes)[number]; page: Omit<PageRequest, 'url'> & { method: string; headers: typeof headers } } => ({
-        path,
-        page: { origin, method, headers, credentials: (page + route + index + set) % 2 ? 'include' : 'omit' },
-      })),
-    ),
+  methods.flatMap((method, index) =>
+    headerSets.map((headers, set): Request => ({
+      path: routes[(page + index + set) % 3]!,
+      page: { origin, method, headers, credentials: (page + index * 3 + set) % 2 ? 'include' : 'omit' },
+    })),
   ),
 );
+
+/** Under the name of a public server: what browsers make of this machine is no matter of the policy. */
+const API = 'https://api.example.net';
 
 const implemented = ['GET', 'HEAD', 'POST', 'PUT', 'OPTIONS'];
 let runs = 0;
@@ -103,7 +110,7 @@ class Fails extends Things {
 }
 
 /** What the policy means for one request of a page: whether it may have the answer, and whether the method runs. */
-function meant({ cors, grants, headers = usual, methods: narrowed }: Meaning, { path, page }: (typeof requests)[number]) {
+function meant({ cors, grants, headers = usual, methods: narrowed }: Meaning, { path, page }: Request) {
   const unsafe = page.headers.filter(([name, value]) => name !== 'Accept' && value !== 'text/plain').map(([name]) => name.toLowerCase());
   const isSimple = ['GET', 'HEAD', 'POST'].includes(page.method);
   const hasCredentials = page.credentials === 'include';
@@ -123,11 +130,13 @@ function meant({ cors, grants, headers = usual, methods: narrowed }: Meaning, { 
 for (const [name, meaning] of Object.entries(meanings)) {
   test(`${name}: a browser lets each page do what the policy means, and nothing else`, async (t) => {
     const { url } = await listen(t, { '/things': Things, '/fails': Fails }, { cors: meaning.cors });
-    const performHttp = performHttpFor(t);
+    const agent = new Agent({ keepAlive: true });
+    t.after(() => agent.destroy());
     let allowed = 0;
     for (const request of requests) {
       runs = 0;
-      const verdict = await fetchAsPage({ ...request.page, url: url + request.path }, performHttp);
+      const verdict = await fetchAsPage({ ...request.page, url: API + request.path }, (sent) =>
+        performHttp({ ...sent, url: sent.url.replace(API, url) }, agent));
       const expected = meant(meaning, request);
       const what = JSON.stringify({ request, expected, verdict }, null, 1);
       assert.equal(verdict.allowed, expected.allowed, what);
@@ -138,7 +147,7 @@ for (const [name, meaning] of Object.entries(meanings)) {
       const readable = verdict.readableHeaders!.filter((header) => ['location', 'x-request-id'].includes(header));
       assert.deepEqual(readable, expected.status === 200 ? (meaning.exposes ?? []) : [], what);
     }
-    assert.equal(requests.length, 1365);
+    assert.equal(requests.length, 455);
     assert.equal(allowed > 0, meaning.grants.length > 0);
   });
 }

@@ -1,14 +1,14 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { createServer } from 'node:http';
+import { Agent, createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { json } from 'node:stream/consumers';
-import { type TestContext, test } from 'node:test';
+import { type TestContext, suite, test } from 'node:test';
 import { type PageRequest, fetchAsPage } from '../../scripts/cors/browser-model.ts';
+import { BROWSERS, launchBrowser, skipWithout } from '../../scripts/cors/launch-browser.ts';
+import { performHttp } from '../../scripts/cors/perform-http.ts';
 import { type CorsOptions, type Origin, RequestHandler } from '../../src/http/index.ts';
-import { BROWSERS, launchBrowser, skipWithout } from './browser.ts';
 import { listen } from '../listen.ts';
-import { performHttpFor } from './perform-http.ts';
 
 class Things extends RequestHandler {
   override doGet() {
@@ -88,26 +88,33 @@ async function servePage(t: TestContext): Promise<{ origin: Origin; hand: (cases
   return { origin: `http://localhost:${port}`, hand: (handed) => (cases = handed), seen };
 }
 
-for (const browser of BROWSERS) {
-  test(`${browser} lets a page do exactly what the model of the browser says`, { skip: skipWithout(browser) }, async (t) => {
-    const page = await servePage(t);
-    const cases: Case[] = [];
-    for (const [name, cors] of Object.entries(policies(page.origin))) {
-      const { port } = await listen(t, { '/things': Things, '/fails': Fails }, { cors });
-      cases.push(...casesFor(`http://localhost:${port}`, name));
-    }
-    const performHttp = performHttpFor(t);
-    const predicted: Seen[] = [];
-    for (const request of cases) {
-      const { allowed, response, readableHeaders } = await fetchAsPage({ ...request, origin: page.origin }, performHttp);
-      predicted.push(allowed ? { status: response!.status, headers: [...readableHeaders!] } : 'blocked');
-    }
+suite('in real browsers', { concurrency: true }, () => {
+  for (const browser of BROWSERS) {
+    const name = `${browser} lets a page do exactly what the model of the browser says`;
+    test(name, { skip: skipWithout(browser), timeout: 60_000 }, async (t) => {
+      const agent = new Agent({ keepAlive: true });
+      t.after(() => agent.destroy());
+      const page = await servePage(t);
+      const cases: Case[] = [];
+      for (const [name, cors] of Object.entries(policies(page.origin))) {
+        const { port } = await listen(t, { '/things': Things, '/fails': Fails }, { cors });
+        cases.push(...casesFor(`http://localhost:${port}`, name));
+      }
+      page.hand(cases);
+      const ended = launchBrowser(t, browser, page.origin);
 
-    page.hand(cases);
-    const seen = await Promise.race([page.seen, launchBrowser(t, browser, page.origin)]);
-    assert.equal(seen.length, cases.length);
-    for (const [index, request] of cases.entries()) assert.deepEqual(seen[index], predicted[index], JSON.stringify(request));
-    assert.ok(predicted.includes('blocked') && predicted.some((what) => what !== 'blocked'));
-    t.diagnostic(`${cases.length} requests of a page, ${predicted.filter((what) => what === 'blocked').length} of them blocked`);
-  });
-}
+      const predicted: Seen[] = [];
+      for (const request of cases) {
+        const verdict = await fetchAsPage({ ...request, origin: page.origin }, (sent) => performHttp(sent, agent));
+        const { allowed, response, readableHeaders } = verdict;
+        predicted.push(allowed ? { status: response!.status, headers: [...readableHeaders!] } : 'blocked');
+      }
+
+      const seen = await Promise.race([page.seen, ended]);
+      assert.equal(seen.length, cases.length);
+      for (const [index, request] of cases.entries()) assert.deepEqual(seen[index], predicted[index], JSON.stringify(request));
+      assert.ok(predicted.includes('blocked') && predicted.some((what) => what !== 'blocked'));
+      t.diagnostic(`${cases.length} requests of a page, ${predicted.filter((what) => what === 'blocked').length} of them blocked`);
+    });
+  }
+});

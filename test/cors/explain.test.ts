@@ -1,48 +1,18 @@
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { type RequestListener, createServer } from 'node:http';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
-import { type TestContext, test } from 'node:test';
-import { readConfig } from '../../src/config.ts';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { test } from 'node:test';
 import { HttpError, RequestHandler } from '../../src/http/index.ts';
-import { routes } from '../../src/routes.ts';
 import { listen } from '../listen.ts';
+import { routes } from './api.ts';
+import { app, explain, explained, listenForeign, npmRunExplain } from './explain-command.ts';
+import { selfSigned } from './self-signed.ts';
 
-const app = 'https://app.example.com';
-
-async function explain(...commandLine: string[]): Promise<{ code: number; output: string; errors: string }> {
-  const child = spawn(process.execPath, [...process.execArgv, 'scripts/cors/explain.ts', ...commandLine]);
-  let output = '';
-  let errors = '';
-  child.stdout.on('data', (chunk) => (output += chunk));
-  child.stderr.on('data', (chunk) => (errors += chunk));
-  const [code] = await once(child, 'close');
-  return { code, output, errors };
-}
-
-/** What is explained in running text, without the breaks of its lines. */
-async function explained(...commandLine: string[]): Promise<{ code: number; text: string }> {
-  const { code, output, errors } = await explain(...commandLine);
-  assert.equal(errors, '');
-  return { code, text: output.replace(/\s+/g, ' ') };
-}
-
-/** A server that is not made from this template. */
-async function listenForeign(t: TestContext, listener: RequestListener): Promise<string> {
-  const server = createServer(listener).listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  t.after(() => {
-    server.closeAllConnections();
-    server.close();
-  });
-  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-}
-
-/** What an explanation says to start the server with. */
-function environmentIn(output: string): Record<string, string> {
-  return Object.fromEntries([...output.matchAll(/^  ([A-Z_]+)=(.*)$/gm)].map(([, name, value]) => [name!, value!]));
-}
+const local = 'http://localhost:5173';
 
 /** A handler that counts how often its methods run. */
 function counter() {
@@ -59,120 +29,22 @@ function counter() {
 
 test('it shows what the browser sends and why, what comes back, the verdict and the step of the standard', async (t) => {
   const { url } = await listen(t, routes);
-  const { code, output, errors } = await explain(`${url}/notes/1`, '--origin', app, '--method', 'PUT', '--header', 'x-token', '--credentials');
+  const question = [`${url}/notes/1`, '--origin', local, '--method', 'PUT', '--header', 'x-token', '--credentials'];
+  const { code, output, errors } = await npmRunExplain(question);
   assert.equal(errors, '');
   assert.equal(code, 1);
   assert.match(output, /\(a "preflight"\), because the method PUT is not\n   GET, HEAD or POST, and a page may not send x-token to another origin/);
-  assert.match(output, /> OPTIONS http.*\/notes\/1\n   > Access-Control-Request-Method: PUT\n   > Access-Control-Request-Headers: x-token\n   > Origin: https:\/\/app.example.com\n/);
+  assert.match(output, /> OPTIONS http.*\/notes\/1\n   > Access-Control-Request-Method: PUT\n   > Access-Control-Request-Headers: x-token\n   > Origin: http:\/\/localhost:5173\n/);
   assert.match(output, /< 204 No Content\n   < Access-Control-Allow-Origin: \*\n/);
   assert.match(output, /^BLOCKED  .*any origin \(\*\)/ms);
   assert.match(output, /Fetch, CORS check, step 4/);
 });
 
-test('started with the variables that it names, the server lets the page in', async (t) => {
-  const question = ['--origin', app, '--method', 'PUT', '--header', 'x-token', '--header', 'x-other', '--credentials'];
-  const before = await explain(`${(await listen(t, routes)).url}/notes/1`, ...question);
-  assert.equal(before.code, 1);
-  const environment = environmentIn(before.output);
-  assert.deepEqual(environment, {
-    CORS_ORIGINS: app,
-    CORS_CREDENTIALS: 'true',
-    CORS_ALLOWED_HEADERS: 'authorization,content-type,x-api-key,x-other,x-token',
-  });
-  const after = await explain(`${(await listen(t, routes, readConfig(environment, false).server)).url}/notes/1`, ...question);
-  assert.equal(after.code, 0, after.output);
-});
-
-test('started with the variable that it names, the server lets the page read the headers that were hidden', async (t) => {
-  class Located extends RequestHandler {
-    override doGet() {
-      this.sendHeader('Location', '/1');
-      this.sendHeader('X-Total-Count', '1');
-    }
-  }
-  const before = await explain(`${(await listen(t, { '/': Located })).url}/`);
-  assert.equal(before.code, 0);
-  assert.match(before.output, /^It cannot read: [^.]*location[^.]*x-total-count/m);
-  const environment = environmentIn(before.output);
-  assert.deepEqual(environment, { CORS_EXPOSED_HEADERS: 'location,x-total-count' });
-  const after = await explain(`${(await listen(t, { '/': Located }, readConfig(environment, false).server)).url}/`);
-  assert.match(after.output, /^The page can read: [^.]*location[^.]*x-total-count/m);
-  assert.doesNotMatch(after.output, /CORS_/);
-});
-
-test('of a method that a path lacks, it names the method to add to its class', async (t) => {
-  const { url } = await listen(t, routes);
-  const { code, text } = await explained(`${url}/notes/1`, '--method', 'PATCH');
-  assert.equal(code, 1);
-  assert.match(text, /add doPatch to the class of \/notes\/1 in src\/routes\.ts/);
-});
-
-test('of a method in small letters, it says to write capitals', async (t) => {
-  const { url } = await listen(t, routes);
-  const { code, text } = await explained(`${url}/nowhere`, '--method', 'patch');
-  assert.equal(code, 1);
-  assert.match(text, /Write method: 'PATCH' in the page's fetch\(\)/);
-});
-
-test('of a page that is refused, it names CORS_ORIGINS, and guesses at nothing else', async (t) => {
-  const { url } = await listen(t, routes, { cors: { origins: ['https://other.example.com'] } });
-  const { code, output } = await explain(`${url}/notes/1`, '--origin', app, '--method', 'PUT', '--header', 'x-token', '--credentials');
-  assert.equal(code, 1);
-  assert.deepEqual(environmentIn(output), { CORS_ORIGINS: app });
-});
-
-test('of a Host that the server does not go by, it names ALLOWED_HOSTS', async (t) => {
-  const { url } = await listen(t, routes, { allowedHosts: ['api.example.com'] });
-  const { code, output } = await explain(`${url.replace('127.0.0.1', 'localhost')}/notes/1`, '--method', 'DELETE');
-  assert.equal(code, 1);
-  assert.deepEqual(environmentIn(output), { ALLOWED_HOSTS: 'localhost' });
-});
-
-test('of a page on a file, it says to serve it, as null can be let in by no list', async (t) => {
-  const { url } = await listen(t, routes, { cors: { origins: [app] } });
-  const { code, text } = await explained(url, '--origin', 'null');
-  assert.equal(code, 1);
-  assert.match(text, /Serve it from a web server/);
-  assert.doesNotMatch(text, /CORS_ORIGINS=/);
-});
-
-test('of a server that knows nothing of CORS, it says all that its answers lack, and names no variable of this template', async (t) => {
-  const url = await listenForeign(t, (_request, response) => response.writeHead(404).end());
-  const { code, text } = await explained(`${url}/things`, '--origin', app, '--method', 'PUT', '--header', 'x-token');
-  assert.equal(code, 1);
-  assert.match(text, /- Send "Access-Control-Allow-Origin: https:\/\/app.example.com" with every answer/);
-  assert.match(text, /- Answer the preflight, OPTIONS \/things, with status 204/);
-  assert.match(text, /- Allow PUT in the answer to the preflight: "Access-Control-Allow-Methods: PUT"/);
-  assert.match(text, /- Allow x-token in the answer to the preflight: "Access-Control-Allow-Headers: x-token"/);
-  assert.match(text, /Nothing in its answers shows that this server is made from this template/);
-  assert.doesNotMatch(text, /CORS_|routes\.ts/);
-});
-
-test('a server that is mended as it says, whatever it is made with, lets the page in', async (t) => {
-  const headers: Record<string, string> = {};
-  const url = await listenForeign(t, (request, response) => response.writeHead(request.method === 'OPTIONS' && headers['Access-Control-Allow-Origin'] ? 204 : 200, headers).end());
-  const question = [`${url}/`, '--method', 'DELETE', '--header', 'authorization', '--credentials', '--send'];
-  const { code, text } = await explained(...question);
-  assert.equal(code, 1);
-  for (const [, name, value] of text.matchAll(/"(Access-Control-[\w-]+): ([^"]+)"/g)) headers[name!] = value!;
-  const after = await explained(...question);
-  assert.equal(after.code, 0, after.text);
-});
-
-test('it sees a header that comes twice, and says that two places add it', async (t) => {
-  const url = await listenForeign(t, (_request, response) => response.writeHead(200, ['Access-Control-Allow-Origin', app, 'Access-Control-Allow-Origin', app]).end());
-  const { code, text } = await explained(url, '--origin', app);
-  assert.equal(code, 1);
-  assert.match(text, /If the header is there twice, the application and a proxy before it both add it/);
-});
-
-test('after a redirect to another site, it says to call the final address, and not to let null in', async (t) => {
-  const final = await listenForeign(t, (_request, response) => response.writeHead(200, { 'Access-Control-Allow-Origin': app }).end());
-  const url = await listenForeign(t, (_request, response) => response.writeHead(302, { 'Access-Control-Allow-Origin': '*', Location: `${final}/there` }).end());
-  const { code, text } = await explained(url, '--origin', app);
-  assert.equal(code, 1);
-  assert.match(text, new RegExp(`- Call ${final}/there at once`));
-  assert.doesNotMatch(text, /Send "/);
+test('of an answer that the page gets, it says what of it the page can read', async (t) => {
+  const url = await listenForeign(t, (_request, response) => response.writeHead(200, { 'Access-Control-Allow-Origin': '*', 'X-A': '1' }).end());
+  const { code, text } = await explained(url);
+  assert.equal(code, 0);
+  assert.match(text, /ALLOWED The page gets the answer \(status 200\)\. The page can read the status, the body, and these headers: none\. It cannot read these headers: .*x-a/);
 });
 
 test('a request that could change something is sent only with --send', async (t) => {
@@ -209,7 +81,8 @@ test('the request goes out as the page would send it', async (t) => {
     }
   }
   const { url } = await listen(t, { '/': Echo }, { cors: { origins: '*', allowedHeaders: '*' } });
-  const { output } = await explain(url, '--origin', app, '--method', 'post', '--header', 'x-token: a:b', '--header', 'content-type', '--body', '{"ü":1}', '--send');
+  const headers = ['--header', 'x-token: a:b', '--header', 'content-type'];
+  const { output } = await explained(url, '--origin', app, '--method', 'post', ...headers, '--body', '{"ü":1}', '--send');
   assert.match(output, /< "\["https:\/\/app.example.com","a:b",\{"ü":1\}\]"\n/);
 });
 
@@ -220,18 +93,17 @@ test('what a server says cannot steer the terminal', async (t) => {
     }
   }
   const { url } = await listen(t, { '/': Coloured });
-  const { output } = await explain(url);
+  const { output } = await explained(url);
   assert.match(output, /"\\x1b\[31mred\\x9b"/);
   assert.doesNotMatch(output, /[\x1b\u009b]/);
 });
 
 test('--json gives programs the question, the dialogue, the verdict and the changes', async (t) => {
   const { url } = await listen(t, routes);
-  const { code, output, errors } = await explain(`${url}/`, '--origin', app, '--method', 'DELETE', '--json');
-  assert.equal(errors, '');
+  const { code, output } = await explained(`${url}/`, '--origin', local, '--method', 'DELETE', '--json');
   assert.equal(code, 1);
   const { page, allowed, sent, verdict, changes, isTemplate } = JSON.parse(output);
-  assert.deepEqual(page, { url: `${url}/`, origin: app, method: 'DELETE', headers: [] });
+  assert.deepEqual(page, { url: `${url}/`, origin: local, method: 'DELETE', headers: [] });
   assert.equal(allowed, false);
   assert.equal(sent, false);
   assert.equal(verdict.exchanges[0].response.status, 204);
@@ -240,15 +112,79 @@ test('--json gives programs the question, the dialogue, the verdict and the chan
   assert.equal(isTemplate, true);
 });
 
+test('of many redirects it shows the first and the last', async (t) => {
+  const url = await listenForeign(t, ({ url = '/' }, response) => {
+    const next = Number(url.slice(1)) + 1;
+    response.writeHead(302, { 'Access-Control-Allow-Origin': '*', Location: `/${next}` }).end();
+  });
+  const { code, text, output } = await explained(`${url}/1`);
+  assert.equal(code, 1);
+  assert.deepEqual([...output.matchAll(/^   > GET .*\/(\d+)$/gm)].map(([, path]) => path), ['1', '2', '3', '21']);
+  assert.match(text, /… 17 more like these … 21\. The browser sends/);
+  assert.match(text, /BLOCKED A browser follows no more than 20 redirects\..*go in a circle/);
+});
+
+// ---- No answer ----
+
 test('a server that cannot be reached is named in one line, and the exit code is 2', async (t) => {
   const { url, server } = await listen(t, routes);
   server.close();
   await once(server, 'close');
-  const { code, output, errors } = await explain(url);
+  const { code, output, errors } = await npmRunExplain([url]);
   assert.equal(code, 2);
   assert.equal(output, '');
-  assert.match(errors, new RegExp(`^No answer came from ${url}/: nothing listens there\\. Start the server.*\n$`));
+  assert.match(errors, new RegExp(`^No answer came to GET ${url}/: nothing listens there\\. Start the server.*\n$`));
 });
+
+test('where an answer stays out later, the dialogue so far is kept, and the request is named that had none', async (t) => {
+  const { url: nowhere, server } = await listen(t, routes);
+  server.close();
+  await once(server, 'close');
+  const url = await listenForeign(t, (_request, response) =>
+    response.writeHead(302, { 'Access-Control-Allow-Origin': '*', Location: `${nowhere}/there` }).end());
+  const { code, text } = await explained(`${url}/here`);
+  assert.equal(code, 2);
+  assert.match(text, /1\. The browser sends the GET request.*\/here .*< 302 Found.*2\. The browser sends the GET request/);
+  assert.match(text, new RegExp(`NO ANSWER No answer came to GET ${nowhere}/there: nothing listens there\\.`));
+  const cut = await listenForeign(t, (request, response) => {
+    if (request.method !== 'OPTIONS') return request.socket.destroy();
+    response.writeHead(204, { 'Access-Control-Allow-Origin': '*', 'Access-Control-Allow-Methods': 'PUT' }).end();
+    return undefined;
+  });
+  const sent = await explained(cut, '--method', 'PUT', '--send');
+  assert.equal(sent.code, 2);
+  assert.match(sent.text, /< 204 No Content.*NO ANSWER No answer came to PUT .*: the connection was cut\./);
+  const asked = await explain([await listenForeign(t, (request) => request.socket.destroy()), '--method', 'PUT']);
+  assert.match(asked.errors, /^No answer came to the preflight, OPTIONS .*: the connection was cut\./);
+});
+
+test('https: to a port that speaks http: is told from a server that does not answer', async (t) => {
+  const { url } = await listen(t, routes);
+  const { code, errors } = await explain([url.replace('http:', 'https:')]);
+  assert.equal(code, 2);
+  assert.match(errors, /: it does not speak https: there\. Write http:\/\/ instead/);
+});
+
+test('a certificate that no authority signed is named, and with the variable that it names the server is asked', async (t) => {
+  const folder = await mkdtemp(join(tmpdir(), 'cors-explain-'));
+  t.after(() => rm(folder, { recursive: true }));
+  const server = createServer(selfSigned, (_request, response) => response.setHeader('Access-Control-Allow-Origin', '*').end());
+  await once(server.listen(0, '127.0.0.1'), 'listening');
+  t.after(() => {
+    server.closeAllConnections();
+    server.close();
+  });
+  const url = `https://localhost:${(server.address() as AddressInfo).port}`;
+  const { code, errors } = await npmRunExplain([url]);
+  assert.equal(code, 2);
+  assert.match(errors, /: its certificate is self-signed, .* NODE_EXTRA_CA_CERTS=certificate\.pem/);
+  const certificate = join(folder, 'certificate.pem');
+  await writeFile(certificate, selfSigned.cert);
+  const accepted = await npmRunExplain([url], { NODE_EXTRA_CA_CERTS: certificate });
+  assert.equal(accepted.code, 0, accepted.errors);
+});
+
+// ---- Usage ----
 
 test('bad usage is answered in one line that says what to write, and the exit code is 2', async () => {
   const slips: [commandLine: string[], advice: RegExp][] = [
@@ -262,19 +198,17 @@ test('bad usage is answered in one line that says what to write, and the exit co
     [['http://localhost:8000', '--method'], /--help shows the options/],
     [['http://localhost:8000', '--header', 'cookie: a=1'], /cookie: no page can set it.*Leave it out/],
   ];
-  await Promise.all(
-    slips.map(async ([commandLine, advice]) => {
-      const { code, output, errors } = await explain(...commandLine);
-      assert.equal(code, 2);
-      assert.equal(output, '');
-      assert.match(errors, /^[^\n]+\n$/);
-      assert.match(errors.trimEnd(), advice);
-    }),
-  );
+  for (const [commandLine, advice] of slips) {
+    const { code, output, errors } = await explain(commandLine);
+    assert.equal(code, 2);
+    assert.equal(output, '');
+    assert.match(errors, /^[^\n]+\n$/);
+    assert.match(errors.trimEnd(), advice);
+  }
 });
 
 test('--help shows the options, and the exit code is 0', async () => {
-  const { code, output } = await explain('--help');
+  const { code, output } = await npmRunExplain(['--help']);
   assert.equal(code, 0);
   for (const option of ['origin', 'method', 'header', 'body', 'credentials', 'send', 'json']) assert.match(output, new RegExp(`^  --${option} `, 'm'));
 });

@@ -1,15 +1,18 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
-import { EventEmitter, once } from 'node:events';
+import { once } from 'node:events';
 import { type IncomingMessage, type Server, createServer, request } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { json } from 'node:stream/consumers';
-import { type TestContext, test } from 'node:test';
+import { type TestContext, suite, test } from 'node:test';
+import { BROWSERS, type Browser, launchBrowser, skipWithout } from '../../scripts/cors/launch-browser.ts';
 import { createPlayground } from '../../scripts/cors/playground/server.ts';
 import type { CorsOptions } from '../../src/http/index.ts';
-import { routes } from '../../src/routes.ts';
-import { BROWSERS, type Browser, launchBrowser, skipWithout } from './browser.ts';
 import { listen } from '../listen.ts';
+import { routes } from './api.ts';
+import { openInChromium } from './chromium-page.ts';
+
+const routesFile = 'test/cors/api.ts';
 
 interface Outcome {
   allowed: boolean;
@@ -17,6 +20,8 @@ interface Outcome {
 }
 interface Report {
   results?: { name: string; prediction: Outcome; reality: Outcome; agree: boolean }[];
+  held?: string[];
+  refused?: string;
   error?: string;
 }
 
@@ -33,10 +38,10 @@ async function start(t: TestContext, server: Server): Promise<string> {
 /** What the page says when it is opened as `/?report` in a real browser, for an API with this policy. */
 async function reportOf(t: TestContext, browser: Browser, cors: CorsOptions): Promise<Report> {
   const { url: target } = await listen(t, routes, { cors });
-  const reports = new EventEmitter();
-  const page = await start(t, createPlayground(target, (report) => reports.emit('report', report)));
-  const [report] = await Promise.race([once(reports, 'report'), launchBrowser(t, browser, `${page}/?report`)]);
-  return report;
+  let tell!: (report: Report) => void;
+  const report = new Promise<Report>((resolve) => (tell = resolve));
+  const page = await start(t, createPlayground(target, { routes: routesFile, onReport: (reported) => tell(reported as Report) }));
+  return Promise.race([report, launchBrowser(t, browser, `${page}/?report`)]);
 }
 
 /** As its own page asks it, unless `headers` say otherwise. */
@@ -48,30 +53,90 @@ async function perform(page: string, wanted: object, headers: Record<string, str
 }
 
 const policies: [name: string, cors: CorsOptions, outcomes: string][] = [
-  ['any page', { origins: '*' }, '200 200 415 400 404 blocked 200 blocked blocked 404'],
-  ['this page, with cookies', { origins: ['http://127.0.0.1:*'], credentials: true }, '200 200 415 400 404 blocked 200 blocked 200 404'],
-  ['another page', { origins: ['https://app.example.com'] }, Array(10).fill('blocked').join(' ')],
+  ['any page', { origins: '*' }, '200 200 200 200 blocked blocked blocked 404'],
+  ['this page, with cookies', { origins: ['http://127.0.0.1:*'], credentials: true }, '200 200 200 200 blocked 200 blocked 404'],
+  ['another page', { origins: ['https://app.example.com'] }, Array(8).fill('blocked').join(' ')],
 ];
 const inWords = ({ allowed, status }: Outcome) => (allowed ? String(status) : 'blocked');
 
-for (const browser of BROWSERS) {
-  for (const [name, cors, outcomes] of policies) {
-    test(`in ${browser}, prediction and reality of every ready-made request agree, where the policy is: ${name}`, { skip: skipWithout(browser), timeout: 60_000 }, async (t) => {
-      const { results = [], error } = await reportOf(t, browser, cors);
-      assert.equal(error, undefined);
-      assert.deepEqual(results.filter(({ agree }) => !agree), []);
-      assert.equal(results.map(({ reality }) => inWords(reality)).join(' '), outcomes);
-      assert.equal(results.map(({ prediction }) => inWords(prediction)).join(' '), outcomes);
-    });
+suite('in real browsers', { concurrency: 2 }, () => {
+  for (const [policy, cors, outcomes] of policies) {
+    for (const browser of BROWSERS) {
+      const name = `in ${browser}, prediction and reality of every ready-made request agree, where the policy is: ${policy}`;
+      test(name, { skip: skipWithout(browser), timeout: 60_000 }, async (t) => {
+        const { results = [], error, held, refused } = await reportOf(t, browser, cors);
+        assert.equal(error, undefined);
+        assert.deepEqual(results.filter(({ agree }) => !agree), []);
+        assert.equal(results.map(({ reality }) => inWords(reality)).join(' '), outcomes);
+        assert.equal(results.map(({ prediction }) => inWords(prediction)).join(' '), outcomes);
+        assert.deepEqual(held, ['POST /', 'PUT /notes/1', 'DELETE /notes/1']);
+        if (!outcomes.includes('200')) assert.match(refused!, /is of (http:\S+), which the API does not let in: .*CORS_ORIGINS=\1$/);
+        else assert.equal(refused, '');
+      });
+    }
   }
-}
+});
 
-test('the page gets the very model and advice that the command has, as JavaScript', async (t) => {
+test('what is pressed is filled in, sent, and shown right below on a narrow screen', { skip: skipWithout('chromium'), timeout: 60_000 }, async (t) => {
+  const { url: target } = await listen(t, routes);
+  const address = await start(t, createPlayground(target, { routes: routesFile }));
+  const page = await openInChromium(t, address, 390, 800);
+  await page.until(`document.querySelector('#summary')?.textContent.includes('agree')`);
+  await page.until(`document.querySelector('#details .outcome')`);
+  assert.match(String(await page.run(`return document.querySelector('thead').innerText`)), /Prediction\s*by the standard/);
+  const isOnScreen = `const { top, left, right } = document.querySelector('#result').getBoundingClientRect();
+    return top >= 0 && top < 200 && left >= 0 && right <= 390`;
+  const isBelow = (id: string) => page.until(`document.querySelector('#result').previousElementSibling.id === '${id}'`);
+  const press = (name: string) => page.run(`[...document.querySelectorAll('.choice')].find((one) => one.textContent === '${name}').click()`);
+
+  await press('With cookies');
+  await page.until(`document.querySelector('#announcement').textContent.endsWith('with cookies: blocked, as predicted')`);
+  await isBelow('ready-made');
+  assert.equal(await page.run(isOnScreen), true);
+
+  await press('Send JSON');
+  await page.until(`document.querySelector('#announcement').textContent.includes('when you press Send')`);
+  assert.equal(await page.run(`return document.querySelector('#body').value`), '{}');
+  await page.run(`document.querySelector('#own [type=submit]').click()`);
+  await page.until(`document.querySelector('#announcement').textContent.endsWith(': allowed, as predicted')`);
+  await isBelow('own-request');
+  assert.equal(await page.run(isOnScreen), true);
+  assert.match(String(await page.run(`return document.querySelector('tr.chosen').innerText`)), /allowed\s*✓ allowed/);
+
+  await page.run(`const { method } = document.querySelector('#own').elements;
+    method.value = 'GET';
+    method.dispatchEvent(new Event('change'))`);
+  assert.equal(await page.run(`return document.querySelector('#body').value`), '');
+
+  await page.run(`document.querySelector('#url').value = 'localhost:8000/notes';
+    document.querySelector('#own [type=submit]').click()`);
+  assert.equal(await page.run(`return document.querySelector('#url-error').textContent`), 'Write the whole address, such as http://localhost:8000/notes');
+  assert.equal(await page.run(`return document.activeElement.id`), 'url');
+  assert.equal(await page.run(`return document.documentElement.scrollWidth <= innerWidth`), true);
+});
+
+test('without a file of routes, the ready-made requests are of the root', async (t) => {
   const page = await start(t, createPlayground('http://localhost:8000'));
-  const response = await fetch(`${page}/browser-model.ts`);
-  assert.equal(response.headers.get('content-type'), 'text/javascript; charset=utf-8');
-  const served = await import(`data:text/javascript,${encodeURIComponent(await response.text())}`);
-  assert.deepEqual(Object.keys(served), Object.keys(await import('../../scripts/cors/browser-model.ts')));
+  assert.deepEqual(await (await fetch(`${page}/target`)).json(), { target: 'http://localhost:8000', paths: [] });
+  const other = await start(t, createPlayground('http://localhost:8000', { routes: routesFile }));
+  assert.deepEqual(await (await fetch(`${other}/target`)).json(), { target: 'http://localhost:8000', paths: ['/', '/notes', '/notes/:id'] });
+});
+
+test('the page gets the very model and advice that the command has, as JavaScript, and all that they import', async (t) => {
+  const page = await start(t, createPlayground('http://localhost:8000'));
+  const paths = ['/playground.js'];
+  for (const path of paths) {
+    const response = await fetch(page + path);
+    assert.equal(response.status, 200, path);
+    assert.equal(response.headers.get('content-type'), 'text/javascript; charset=utf-8', path);
+    const source = await response.text();
+    assert.doesNotMatch(source, /^(?:export )?(?:type|interface) /m, path);
+    for (const [, from] of source.matchAll(/^(?:import|\} from)\b[^;]*?["']([^"']+)["'];$/gm)) {
+      const imported = new URL(from!, page + path).pathname;
+      if (!paths.includes(imported)) paths.push(imported);
+    }
+  }
+  for (const path of ['/browser-model.ts', '/advice.ts']) assert.ok(paths.includes(path), path);
 });
 
 test('the page is made of nothing but its own files', async (t) => {
@@ -123,13 +188,13 @@ test('it is no proxy to other machines than this one and the target', async (t) 
 });
 
 test('npm run cors:playground says where the page is, and warns of nothing', async (t) => {
-  const child = spawn(process.execPath, [...process.execArgv, 'scripts/cors/playground.ts', '--port', '0', '--target', 'http://localhost:8123/']);
+  const child = spawn(process.execPath, [...process.execArgv, 'scripts/cors/playground.ts', '--port', '0', '--target', 'http://localhost:8123/', '--routes', routesFile]);
   t.after(() => child.kill('SIGKILL'));
   let errors = '';
   child.stderr.on('data', (chunk) => (errors += chunk));
   const [line] = await once(child.stdout, 'data');
   const [, page] = /^Open (http:\/\/127\.0\.0\.1:\d+) in a browser: it calls http:\/\/localhost:8123\n$/.exec(String(line))!;
-  assert.deepEqual(await (await fetch(`${page}/target`)).json(), { target: 'http://localhost:8123' });
+  assert.deepEqual(await (await fetch(`${page}/target`)).json(), { target: 'http://localhost:8123', paths: ['/', '/notes', '/notes/:id'] });
   assert.equal((await fetch(`${page}/advice.ts`)).status, 200);
   child.kill();
   await once(child, 'close');
@@ -141,6 +206,7 @@ test('what it cannot start with is named in one line, and the exit code is 2', a
   for (const [option, value, advice] of [
     ['--port', taken, /is taken: .*choose another --port$/],
     ['--port', 'eighty', /write a number from 0 to 65535$/],
+    ['--routes', 'nowhere.ts', /is not there; write a file such as src\/routes\.ts$/],
     ['--target', 'localhost:8000', /such as http:\/\/localhost:8000$/],
     ['--prot', '8001', /--help shows the options/],
   ] as const) {

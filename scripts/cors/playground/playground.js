@@ -1,10 +1,9 @@
 /** The playground's page: sends requests from the real browser, and shows the model's prediction beside each. */
 
-import {
-  HOW_TO_SET, changesFor, exposure, hiddenHeaders, isTelling, isTemplate, outcomeOf, problemDetail, sentenceOf,
-  templateLines,
-} from '../advice.ts';
+import { changesFor, exposure, hiddenHeaders, remarksOn } from '../advice.ts';
 import { fetchAsPage } from '../browser-model.ts';
+import { isTelling, outcomeOf, problemDetail, sentenceOf, stepsOf } from '../sentences.ts';
+import { HOW_TO_SET, isTemplate, templateLines } from '../template.ts';
 
 const PATIENCE = 10_000;
 const JSON_TYPE = [['content-type', 'application/json']];
@@ -12,24 +11,17 @@ const JSON_TYPE = [['content-type', 'application/json']];
 /** Of these, the connection decides, not CORS. */
 const OF_THE_CONNECTION = ['connection', 'keep-alive', 'transfer-encoding'];
 
-const READY_MADE = [
-  { name: 'Read', method: 'GET', path: '/' },
-  { name: 'Send JSON', method: 'POST', path: '/', headers: JSON_TYPE, body: '{"hello": "world"}' },
-  { name: 'Send plain text', method: 'POST', path: '/', body: 'hello' },
-  { name: 'Send broken JSON', method: 'POST', path: '/', headers: JSON_TYPE, body: '{"hello": ' },
-  { name: 'Change a missing note', method: 'PUT', path: '/notes/1', headers: JSON_TYPE, body: '{"title": "Milk"}' },
-  { name: 'A missing method', method: 'DELETE', path: '/' },
-  { name: 'An allowed header', method: 'GET', path: '/', headers: [['x-api-key', '1']] },
-  { name: 'Another header', method: 'GET', path: '/', headers: [['x-token', '1']] },
-  { name: 'With cookies', method: 'GET', path: '/', credentials: 'include' },
-  { name: 'An unknown path', method: 'GET', path: '/nowhere' },
-];
+/** How many of the server's own paths, and of the requests that would change something, get a line. */
+const ENOUGH = 5;
 
 const byId = (id) => document.getElementById(id);
 const form = byId('own');
 
 /** How many results have been shown: of two that are on their way, the later one stays. */
 let shown = 0;
+
+/** What the form held when it was last filled in from the table. */
+let filledIn = '';
 
 const isReporting = new URLSearchParams(location.search).has('report');
 if (isReporting) {
@@ -38,24 +30,75 @@ if (isReporting) {
   addEventListener('securitypolicyviolation', ({ violatedDirective }) => report({ error: violatedDirective }));
 }
 
-const { target } = await (await fetch('/target')).json();
+const { target, paths } = await (await fetch('/target')).json();
 byId('origin').textContent = location.origin;
 byId('target').textContent = target;
 
-const readyMade = READY_MADE.map(({ name, path, ...request }) => {
-  const one = { name, page: { url: target + path, ...request }, row: addRow(name, request.method, path) };
-  one.row.button.addEventListener('click', () => choose(one).then(scrollToResult));
+const readyMade = (await requestsFor(await resources())).map(({ name, path, isHeld = false, ...request }) => {
+  const one = { name, isHeld, page: { url: target + path, ...request }, row: addRow(name, request.method, path) };
+  one.row.button.addEventListener('click', () => choose(one).then(() => (
+    one.result ? bringResultTo('ready-made') : byId('own-request').scrollIntoView({ block: 'nearest' }))));
   return one;
 });
 byId('again').addEventListener('click', sendAll);
 form.addEventListener('submit', sendOwn);
+form.elements.method.addEventListener('change', clearBody);
+form.elements.url.addEventListener('input', () => showAddressError(''));
 
 await sendAll();
-await choose(readyMade.find(({ result }) => !result.verdict.allowed) ?? readyMade[0]);
+const sent = readyMade.filter(({ isHeld }) => !isHeld);
+await choose(sent.find(({ result }) => !result.verdict.allowed) ?? sent[0]);
 if (isReporting) {
   await report({
-    results: readyMade.map(({ name, result: { prediction, reality, agree } }) => ({ name, prediction, reality, agree })),
+    results: sent.map(({ name, result: { prediction, reality, agree } }) => ({ name, prediction, reality, agree })),
+    held: readyMade.filter(({ isHeld }) => isHeld).map(({ page }) => `${page.method} ${page.url.slice(target.length)}`),
+    refused: byId('refused').textContent,
   });
+}
+
+// ---- What is ready-made ----
+
+/** The server's own paths, as far as it knows them, each with the methods that it says it answers. */
+async function resources() {
+  const known = [];
+  for (const path of paths.length > 0 ? paths : ['/']) {
+    const filledIn = path.replace(/\/:[^/]+/g, '/1');
+    try {
+      const url = target + filledIn;
+      const { status, headers } = await performHttp({ method: 'OPTIONS', url, headers: [], credentials: false });
+      const allow = headers.filter(([name]) => /^allow$/i.test(name)).map(([, value]) => value).join();
+      const methods = allow.split(',').map((method) => method.trim()).filter(Boolean);
+      if (status !== 404) known.push({ path: filledIn, methods });
+    } catch {
+      // That nothing answers shows when the requests are sent.
+    }
+  }
+  return known.length > 0 ? known : [{ path: '/', methods: [] }];
+}
+
+/** What only reads is sent at once; what could change something, only by the person. */
+function requestsFor(known) {
+  const isReadable = ({ methods }) => methods.length === 0 || methods.includes('GET');
+  const { path, methods } = known.find(isReadable) ?? known[0];
+  const missing = ['DELETE', 'PATCH', 'PUT'].find((method) => methods.length > 0 && !methods.includes(method));
+  const writing = known.flatMap((resource) => ['POST', 'PUT', 'PATCH', 'DELETE']
+    .filter((method) => resource.methods.includes(method))
+    .map((method) => ({ method, path: resource.path })));
+  return [
+    ...known.filter(isReadable).slice(0, ENOUGH).map((resource) => ({ name: 'Read', method: 'GET', path: resource.path })),
+    { name: 'With an API key', method: 'GET', path, headers: [['x-api-key', '1']] },
+    { name: 'With another header', method: 'GET', path, headers: [['x-token', '1']] },
+    { name: 'With cookies', method: 'GET', path, credentials: 'include' },
+    ...(missing ? [{ name: 'A missing method', method: missing, path }] : []),
+    { name: 'An unknown path', method: 'GET', path: '/nowhere' },
+    ...writing.slice(0, ENOUGH).map(({ method, path }) => ({
+      name: method === 'DELETE' ? 'Delete' : 'Send JSON',
+      method,
+      path,
+      isHeld: true,
+      ...(method !== 'DELETE' && { headers: JSON_TYPE, body: '{}' }),
+    })),
+  ];
 }
 
 // ---- Sending ----
@@ -63,36 +106,73 @@ if (isReporting) {
 async function sendAll() {
   byId('again').disabled = true;
   for (const one of readyMade) {
+    if (one.isHeld) continue;
     one.result = await tryOut(one.page);
     showInRow(one.row, one.result);
   }
   byId('again').disabled = false;
-  const unreachable = readyMade.every(({ result }) => result.verdict.blocked?.reason === 'network-error');
-  const agreeing = readyMade.filter(({ result }) => result.agree).length;
+  const results = readyMade.filter(({ isHeld }) => !isHeld).map(({ result }) => result);
+  await showRefusal(results);
+  const unreachable = results.every(({ verdict }) => verdict.blocked?.reason === 'network-error');
+  const agreeing = results.filter(({ agree }) => agree).length;
   byId('summary').textContent = unreachable
     ? `No answer comes from ${target}. Start the API with npm start, then send them again.`
-    : agreeing === readyMade.length
+    : agreeing === results.length
       ? `Prediction and browser agree in all ${agreeing}.`
-      : `Prediction and browser agree in ${agreeing} of ${readyMade.length}.`;
+      : `Prediction and browser agree in ${agreeing} of ${results.length}.`;
+}
+
+/** Where this page is let in nowhere, that is the first thing to know. */
+async function showRefusal(results) {
+  const isRefused = ({ verdict: { blocked } }) => /^origin-(?:missing|mismatch)$/.test(blocked?.reason ?? '');
+  if (!results.every(isRefused)) {
+    byId('refused').replaceChildren();
+    return;
+  }
+  const [{ page, verdict }] = results;
+  const [change] = await changesFor(page, verdict, performHttp);
+  const isForTemplate = await isTemplate(verdict, performHttp);
+  byId('refused').replaceChildren(
+    element('p', {}, `This page is of ${location.origin}, which the API does not let in: everything is blocked.`),
+    ...(isForTemplate
+      ? [element('p', {}, 'Start it with this, then send all again:'), preformatted([change.variable ?? change.text])]
+      : [element('p', {}, change.text)]),
+  );
 }
 
 async function sendOwn(event) {
   event.preventDefault();
+  const page = readForm();
+  const error = addressError(page.url);
+  showAddressError(error);
+  if (error) {
+    form.elements.url.focus();
+    return;
+  }
+  const one = readyMade.find(({ row }) => row.row.classList.contains('chosen'));
   const button = event.submitter ?? form.querySelector('[type=submit]');
   button.disabled = true;
   byId('announcement').textContent = 'It is being sent…';
-  mark(undefined);
-  const result = await tryOut(readForm());
+  const result = await tryOut(page);
   button.disabled = false;
   if (document.activeElement === document.body) button.focus(); // Disabling takes the focus away.
+  if (one && filledIn === JSON.stringify(page)) showInRow(one.row, (one.result = result));
+  else mark(undefined);
   await show(result);
-  scrollToResult();
+  bringResultTo('own-request');
 }
 
-async function choose({ page, row, result }) {
-  fillIn(page);
-  mark(row);
-  if (result) await show(result);
+async function choose(one) {
+  fillIn(one.page);
+  mark(one.row);
+  if (one.result) {
+    await show(one.result);
+  } else {
+    shown++;
+    byId('announcement').textContent =
+      `${one.page.method} ${one.page.url} could change something: it is sent when you press Send.`;
+    byId('details').replaceChildren();
+  }
 }
 
 /** Sends a request both ways. */
@@ -142,6 +222,23 @@ function post(path, value) {
 
 // ---- The form ----
 
+/** Beside the field; empty where there is nothing to say. */
+function addressError(url) {
+  if (/^https?:\/\/[^/]/i.test(url) && URL.canParse(url)) return '';
+  const isBare = !url.includes('://') && url !== '' && URL.canParse(`http://${url}`);
+  return `Write the whole address, such as ${isBare ? `http://${url}` : `${target}/`}`;
+}
+
+function showAddressError(message) {
+  byId('url-error').textContent = message;
+  form.elements.url.setAttribute('aria-invalid', String(message !== ''));
+}
+
+/** GET and HEAD have none. */
+function clearBody() {
+  if (/^(?:GET|HEAD)$/.test(form.elements.method.value)) form.elements.body.value = '';
+}
+
 function fillIn({ url, method, headers = [], body = '', credentials }) {
   const { elements } = form;
   elements.method.value = method;
@@ -149,6 +246,8 @@ function fillIn({ url, method, headers = [], body = '', credentials }) {
   elements.headers.value = headers.map((header) => header.join(': ')).join('\n');
   elements.body.value = body;
   elements.credentials.checked = credentials === 'include';
+  showAddressError('');
+  filledIn = JSON.stringify(readForm());
 }
 
 function readForm() {
@@ -171,8 +270,7 @@ function readHeader(line) {
 
 function addRow(name, method, path) {
   const button = element('button', { type: 'button', className: 'choice' }, name);
-  const prediction = element('td', {}, '…');
-  const reality = element('td', {}, '…');
+  const [prediction, reality] = [1, 2].map(() => element('td', {}, element('span', { className: 'unsent' }, 'not sent')));
   const heading = element('th', { scope: 'row' }, button, element('code', {}, `${method} ${path}`));
   const row = element('tr', {}, heading, prediction, reality);
   byId('ready').append(row);
@@ -201,8 +299,12 @@ function badge({ allowed, status }) {
 async function show(result) {
   const turn = ++shown;
   const { page, verdict, reality, agree } = result;
-  const exposed = exposure(verdict);
-  const changes = [...(await changesFor(page, verdict)), ...(exposed ? [exposed] : [])];
+  const exposed = exposure(page, verdict);
+  const changes = [
+    ...(await changesFor(page, verdict, performHttp)),
+    ...remarksOn(page, verdict),
+    ...(exposed ? [exposed] : []),
+  ];
   const isForTemplate = templateLines(changes) !== undefined && (await isTemplate(verdict, performHttp));
   if (turn !== shown) return;
 
@@ -230,7 +332,7 @@ function hints({ verdict, reality, agree }) {
     ...(verdict.blocked ? [`The standard: ${verdict.blocked.section}.`] : []),
     ...(reality.message ? [`All that the page is told: ${reality.message}.`] : []),
     ...(agree ? [] : [
-      'Your browser may remember what the server allowed before: Access-Control-Max-Age says for how many seconds.',
+      'Your browser may remember what the server allowed before, for as many seconds as Access-Control-Max-Age says.',
     ]),
   ];
 }
@@ -251,13 +353,14 @@ function advice(title, changes, isForTemplate) {
 
 function dialogue({ exchanges }) {
   if (exchanges.length === 0) return [];
-  return [element('h3', {}, 'What was said'), element('ol', {}, ...exchanges.map(step))];
+  return [element('h3', {}, 'What was said'), element('ol', {}, ...stepsOf(exchanges).map(step))];
 }
 
-function step(exchange) {
+function step({ exchange, number, leftOut }) {
   const { request, response } = exchange;
   const detail = problemDetail(response);
-  return element('li', {}, sentenceOf(exchange), preformatted([
+  const sentence = `${leftOut > 0 ? `(After ${leftOut} more like these.) ` : ''}${sentenceOf(exchange)}`;
+  return element('li', { value: number }, sentence, preformatted([
     `> ${request.method} ${request.url}`,
     ...request.headers.filter(isTelling).map((header) => `> ${header.join(': ')}`),
     ...(request.credentials ? ['> (and the cookies that the browser has for this address)'] : []),
@@ -278,9 +381,11 @@ function answer(verdict, { headers, body }) {
   ];
 }
 
-/** On a narrow screen it stands below what was pressed. */
-function scrollToResult() {
-  if (matchMedia('(max-width: 60rem)').matches) byId('result').scrollIntoView();
+/** On a narrow screen it stands right below what was pressed. */
+function bringResultTo(id) {
+  if (!matchMedia('(max-width: 60rem)').matches) return;
+  byId(id).after(byId('result'));
+  byId('result').scrollIntoView();
 }
 
 function preformatted(lines) {

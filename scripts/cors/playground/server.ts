@@ -2,15 +2,20 @@ import { readFile } from 'node:fs/promises';
 import { type IncomingMessage, type Server, type ServerResponse, createServer } from 'node:http';
 import * as nodeModule from 'node:module';
 import type { HttpRequest } from '../browser-model.ts';
+import { isLoopbackName } from '../network-access.ts';
 import { performHttp } from '../perform-http.ts';
 
 const FILES: Record<string, string> = {
   '/': 'index.html',
   '/style.css': 'style.css',
   '/playground.js': 'playground.js',
-  '/advice.ts': '../advice.ts',
-  '/browser-model.ts': '../browser-model.ts',
 };
+
+/** What the page has in common with the command. */
+for (const name of [
+  'advice', 'browser-model', 'change', 'header-list', 'network-access', 'preflight-cache', 'repairs', 'safelists',
+  'sentences', 'template',
+]) FILES[`/${name}.ts`] = `../${name}.ts`;
 
 const TYPES: Record<string, string> = {
   html: 'text/html; charset=utf-8',
@@ -31,8 +36,6 @@ const HEADERS = {
 /** In characters. */
 const MAXIMUM_BODY = 1_048_576;
 
-const LOOPBACK = /^(?:(?:[a-z0-9-]+\.)*localhost|127(?:\.\d+){3}|\[::1\])$/;
-
 type OnReport = (report: unknown) => void;
 
 interface Answer {
@@ -50,15 +53,21 @@ class Refusal extends Error {
   }
 }
 
+export interface PlaygroundOptions {
+  /** A file in which the paths of the API stand as keys, such as src/routes.ts; it is read, not run. */
+  routes?: string;
+  /** Is given the results of the ready-made requests when the page is opened as `/?report`. */
+  onReport?: OnReport;
+}
+
 /**
  * The playground's page, and for its prediction the plain HTTP that a page cannot see.
  *
  * @param target the origin of the API
- * @param onReport is given the results of the ready-made requests when the page is opened as `/?report`
  */
-export function createPlayground(target: string, onReport?: OnReport): Server {
+export function createPlayground(target: string, options: PlaygroundOptions = {}): Server {
   return createServer((request, response) => {
-    answer(request, target, onReport).then(
+    answer(request, target, options).then(
       ({ type, body }) => send(response, 200, type, body),
       (error: Error) => {
         const status = error instanceof Refusal ? error.status : 500;
@@ -73,16 +82,17 @@ function send(response: ServerResponse, status: number, type: string, body: stri
   response.writeHead(status, { ...HEADERS, 'Content-Type': type }).end(body);
 }
 
-async function answer(request: IncomingMessage, target: string, onReport: OnReport | undefined): Promise<Answer> {
+async function answer(request: IncomingMessage, target: string, options: PlaygroundOptions): Promise<Answer> {
+  const { routes, onReport } = options;
   // Against DNS rebinding: another site's name that leads here is not this page.
   const { host = '', origin } = request.headers;
-  if (!LOOPBACK.test(host.replace(/:\d+$/, '').toLowerCase())) throw new Refusal(421, 'This page is for this machine only');
+  if (!isLoopbackName(host.replace(/:\d+$/, '').toLowerCase())) throw new Refusal(421, 'This page is for this machine only');
   const path = request.url?.split('?', 1)[0] ?? '';
 
   if (request.method === 'GET') {
     const file = FILES[path];
     if (file) return { type: TYPES[file.split('.').at(-1) ?? ''] ?? '', body: await load(file) };
-    if (path === '/target') return json({ target });
+    if (path === '/target') return json({ target, paths: routes === undefined ? [] : await pathsIn(routes) });
   } else if (request.method === 'POST') {
     if (origin !== `http://${host}`) throw new Refusal(403, 'Only the playground\'s own page may ask for this');
     if (path === '/perform') return json(await perform((await readJson(request)) as HttpRequest, target));
@@ -94,11 +104,11 @@ async function answer(request: IncomingMessage, target: string, onReport: OnRepo
   throw new Refusal(404, 'There is nothing here');
 }
 
-/** Sends a request for the page, but only to this machine and to the target: this is no open proxy. */
+/** Sends a request for the page, but only to this machine and to the target: this is not an open proxy. */
 async function perform(request: HttpRequest, target: string): Promise<unknown> {
   const { protocol, hostname, host, href } = URL.canParse(request.url) ? new URL(request.url) : new URL('about:blank');
   if (!/^https?:$/.test(protocol)) throw new Refusal(400, 'only http:// and https:// can be asked');
-  if (!LOOPBACK.test(hostname) && host !== new URL(target).host) {
+  if (!isLoopbackName(hostname) && host !== new URL(target).host) {
     throw new Refusal(403, `the playground asks this machine only: to ask another, start it with --target ${protocol}//${host}`);
   }
   try {
@@ -115,8 +125,14 @@ async function readJson(request: IncomingMessage): Promise<unknown> {
   try {
     return JSON.parse(text);
   } catch {
-    throw new Refusal(400, 'This is no JSON');
+    throw new Refusal(400, 'This is not JSON');
   }
+}
+
+/** The paths that stand as keys in a file, as far as it is there. */
+async function pathsIn(file: string): Promise<string[]> {
+  const source = await readFile(file, 'utf8').catch(() => '');
+  return [...source.matchAll(/^\s*(['"])(\/[^'"\s]*)\1\s*:/gm)].map(([, , path]) => path ?? '');
 }
 
 async function load(file: string): Promise<string> {

@@ -1,10 +1,11 @@
+/** Real browsers, to hold the model against: found where they are installed, started without a window, and closed. */
+
 import { type ChildProcess, spawn } from 'node:child_process';
 import { accessSync, constants, mkdtempSync, writeFileSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { once } from 'node:events';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
-import type { TestContext } from 'node:test';
 
 export const BROWSERS = ['chromium', 'firefox'] as const;
 export type Browser = (typeof BROWSERS)[number];
@@ -57,46 +58,63 @@ export function browserPath(name: Browser): string | undefined {
   });
 }
 
-/** The option `skip` of a test in this browser: without it, says what to install. With CI=true nothing is skipped. */
+/** The option `skip` of a test in this browser: without it, it says what to install. With CI=true nothing is skipped. */
 export function skipWithout(name: Browser): string | false {
   return browserPath(name) || process.env['CI'] === 'true' ? false : howToInstall(name);
 }
 
+/** What is over at some time, such as a test, and then closes what was opened for it. */
+export interface Lifetime {
+  after(close: () => Promise<void>): void;
+}
+
+export interface LaunchOptions {
+  /** Command-line arguments of Chromium, beside the usual ones. */
+  chromium?: readonly string[];
+  /** Preferences of Firefox, beside the usual ones. */
+  firefox?: Readonly<Record<string, string | number | boolean>>;
+}
+
 /**
- * Opens a page in a headless browser with a fresh profile, until the test is over. The page reports back over HTTP.
+ * Opens a page in a headless browser with a fresh profile. The page reports back over HTTP.
  *
- * @returns a promise that rejects if the browser ends before the test does: race it with what the page reports
+ * @returns a promise that rejects if the browser ends before `lifetime` does: race it with what the page reports
  */
-export function launchBrowser(t: Pick<TestContext, 'after'>, name: Browser, url: string): Promise<never> {
+export function launchBrowser(
+  lifetime: Lifetime, name: Browser, url: string, options: LaunchOptions = {},
+): Promise<never> {
   const path = browserPath(name);
   if (!path) throw new Error(howToInstall(name));
   const profile = mkdtempSync(join(tmpdir(), `${name}-`));
-  const browser = spawn(path, name === 'chromium' ? chromiumArguments(profile, url) : firefoxArguments(profile, url), {
+  const commandLine = name === 'chromium'
+    ? [...chromiumArguments(profile), ...(options.chromium ?? [])]
+    : firefoxArguments(profile, { ...FIREFOX_PREFERENCES, ...options.firefox });
+  const browser = spawn(path, [...commandLine, url], {
     stdio: 'ignore',
     env: { ...process.env, MOZ_CRASHREPORTER_DISABLE: '1' },
   });
-  t.after(() => close(browser, profile));
+  lifetime.after(() => close(browser, profile));
 
   const ended = new Promise<never>((_resolve, reject) => {
     browser.once('error', reject);
-    browser.once('exit', (code, signal) => reject(new Error(`${name} ended before the test did (${signal ?? code})`)));
+    browser.once('exit', (code, signal) => reject(new Error(`${name} ended too early (${signal ?? code})`)));
   });
-  ended.catch(() => {}); // The end after the test is no fault.
+  ended.catch(() => {}); // The end that was wanted is not a fault.
   return ended;
 }
 
-function chromiumArguments(profile: string, url: string): string[] {
+function chromiumArguments(profile: string): string[] {
   return [
     '--headless', '--no-sandbox', '--disable-gpu', '--disable-dev-shm-usage', '--disable-quic', '--no-first-run',
     '--no-default-browser-check', '--no-proxy-server', '--disable-background-networking', '--disable-component-update',
-    '--disable-sync', '--disable-breakpad', `--user-data-dir=${profile}`, url,
+    '--disable-sync', '--disable-breakpad', `--user-data-dir=${profile}`,
   ];
 }
 
-function firefoxArguments(profile: string, url: string): string[] {
-  const lines = Object.entries(FIREFOX_PREFERENCES).map((preference) => `user_pref(${JSON.stringify(preference).slice(1, -1)});\n`);
+function firefoxArguments(profile: string, preferences: object): string[] {
+  const lines = Object.entries(preferences).map((line) => `user_pref(${JSON.stringify(line).slice(1, -1)});\n`);
   writeFileSync(join(profile, 'user.js'), lines.join(''));
-  return ['--headless', '--no-remote', '--profile', profile, url];
+  return ['--headless', '--no-remote', '--profile', profile];
 }
 
 async function close(browser: ChildProcess, profile: string): Promise<void> {

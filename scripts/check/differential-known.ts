@@ -1,0 +1,92 @@
+/** What a run of one case showed, and where a browser is known to differ from the model. */
+
+import type { Browser } from '../cors/launch-browser.ts';
+import type { Case } from './differential-cases.ts';
+
+/** What the page sees of one fetch. */
+export type Seen = 'blocked' | { status: number; headers: string[] };
+
+export interface Run {
+  seen: Seen[];
+  /** What the server was asked: a preflight is `OPTIONS 0 from http://localhost:1 for PUT with x-a`. */
+  asked: string[];
+}
+
+/** A way in which a browser differs, and the model is meant to stay with the standard. */
+export interface Known {
+  browser: Browser;
+  why: string;
+  isMeant(model: Run, browser: Run, one: Case): boolean;
+}
+
+export const KNOWN: readonly Known[] = [
+  {
+    browser: 'chromium',
+    why: 'it remembers a preflight even where the request after it failed',
+    isMeant: (model, browser) =>
+      isSame({ ...model, asked: requests(model) }, { ...browser, asked: requests(browser) }) &&
+      preflights(browser).length < preflights(model).length && model.seen.includes('blocked'),
+  },
+  {
+    browser: 'chromium',
+    why: 'it follows no redirect to an address with a password, not even within the origin of the page',
+    isMeant: (_model, browser, { stops }) =>
+      browser.seen.includes('blocked') && /:\/\/me:pw@/.test(JSON.stringify(stops)),
+  },
+  {
+    browser: 'firefox',
+    why: 'after a redirect between two other origins, its preflight still names the page, and not null',
+    isMeant: (model, browser) =>
+      preflights(model).some((line) => {
+        const [asked, others] = line.split(' from null for ');
+        return others !== undefined && browser.asked.some((real) =>
+          real.startsWith(`${asked} from http`) && real.endsWith(` for ${others}`));
+      }),
+  },
+  {
+    browser: 'firefox',
+    why: 'it asks once more where * was remembered, or a redirect took away what had to be asked for',
+    isMeant: (model, browser) => {
+      const [modelled, real] = [requests(model), requests(browser)];
+      const isStopped = browser.seen.includes('blocked') || isSame({ ...model, asked: [] }, { ...browser, asked: [] });
+      return isStopped && preflights(browser).some((line) => isMore(line, browser, model)) &&
+        real.every((line) => modelled.includes(line));
+    },
+  },
+  {
+    browser: 'firefox',
+    why: 'it sends the Content-Type of a POST again, one redirect after the one that made a GET of it',
+    isMeant: (model, browser) => isSame(withoutType(model), withoutType(browser)),
+  },
+];
+
+/** Headers of the connection: a page sees some of them, and the model all. */
+const OF_THE_CONNECTION = /^(?:connection|date|keep-alive|transfer-encoding|content-length)$/;
+
+export function isSame(one: Run, other: Run): boolean {
+  const comparable = ({ seen, asked }: Run) => JSON.stringify([
+    seen.map((each) => {
+      return each === 'blocked' ? each : [each.status, each.headers.filter((name) => !OF_THE_CONNECTION.test(name))];
+    }),
+    asked,
+  ]);
+  return comparable(one) === comparable(other);
+}
+
+function preflights({ asked }: Run): string[] {
+  return asked.filter((line) => / for /.test(line));
+}
+
+function requests({ asked }: Run): string[] {
+  return asked.filter((line) => !/ for /.test(line));
+}
+
+function withoutType(run: Run): Run {
+  return { ...run, asked: run.asked.map((line) => line.replace(/^(GET .*?) (?:text|application)\/.*/, '$1')) };
+}
+
+/** Whether one run asked this more often than another. */
+function isMore(line: string, one: Run, other: Run): boolean {
+  const times = ({ asked }: Run) => asked.filter((each) => each === line).length;
+  return times(one) > times(other);
+}

@@ -1,0 +1,246 @@
+/** For each way in which a browser stops: what to change, and how the dialogue would look with that. */
+
+import type { Blocked, BlockedReason, Exchange, HttpRequest, HttpResponse, PageRequest } from './browser-model.ts';
+import type { Repair } from './change.ts';
+import { TOKEN, getHeader } from './header-list.ts';
+import { spaceOf } from './network-access.ts';
+import { isTemplateAnswer, templateOrigin } from './template.ts';
+
+export const ORIGIN = 'Access-Control-Allow-Origin';
+export const CREDENTIALS = 'Access-Control-Allow-Credentials';
+export const METHODS = 'Access-Control-Allow-Methods';
+export const HEADERS = 'Access-Control-Allow-Headers';
+export const EXPOSED = 'Access-Control-Expose-Headers';
+
+const NO_COOKIES = "If the page needs no cookies here, leave credentials: 'include' out of its fetch() instead.";
+const EVERY_ANSWER = 'with every answer, errors and the answer to the preflight included';
+const LOCAL_PAGE = 'open the page on http://localhost, such as http://localhost:5173';
+const ASK_AGAIN = 'let that origin in, and ask again for it';
+
+/** `exchange` is the last one; without it, the page's call failed before anything was sent. */
+export function repair(blocked: Blocked, page: PageRequest, exchange: Exchange | undefined): Repair {
+  const { reason, name = '' } = blocked;
+  const { request, response } = exchange ?? {};
+  switch (reason) {
+    case 'origin-missing':
+    case 'origin-multiple':
+    case 'origin-mismatch':
+    case 'wildcard-with-credentials':
+      return repairOrigin(reason, page, request, response);
+    case 'credentials-not-allowed':
+      return {
+        text: `Send "${CREDENTIALS}: true" ${EVERY_ANSWER}; "true" in lower case. ${NO_COOKIES}`,
+        variable: 'CORS_CREDENTIALS=true',
+        ...repaired(response, CREDENTIALS, 'true'),
+      };
+    case 'preflight-status':
+      return { ...repairStatus(request, response), ...(response && { response: { ...response, status: 204 } }) };
+    case 'malformed-allow-list':
+      return repairList(name, response);
+    case 'method-not-allowed':
+      return repairMethod(name, page, request, response);
+    case 'header-not-allowed':
+      return repairHeader(name, page, request, response);
+    case 'preflight-redirect':
+      return {
+        text:
+          `Call ${target(request, response) ?? 'the address in Location'} at once, where the server redirects to. ` +
+          'Often only https:// or a slash at the end is missing. A browser never follows the redirect of a preflight.',
+      };
+    case 'redirect-location':
+    case 'redirect-scheme':
+      return { text: 'Call the final address at once, or mend the Location that the server sends.' };
+    case 'redirect-limit':
+      return { text: 'Mend the Location that the server sends: so many redirects most often go in a circle.' };
+    case 'redirect-credentials':
+      return {
+        text:
+          'Take the user name and the password out of the Location that the server sends. A page cannot call such an ' +
+          'address itself either: where they are needed, it sends them in an Authorization header.',
+      };
+    case 'url-credentials':
+      return { text: 'Leave the name and the password out of the address, and send them in an Authorization header.' };
+    case 'invalid-url':
+    case 'url-scheme':
+      return { text: 'Write the whole address, such as http://localhost:8000/notes.' };
+    case 'invalid-method':
+    case 'forbidden-method':
+      return { text: 'Use another method, such as GET or POST.' };
+    case 'invalid-header':
+      return { text: 'Mend the header: a name such as x-token, a value on one line, and no letters beyond Latin-1.' };
+    case 'body-not-allowed':
+      return { text: 'Send the body with POST or PUT, or put what it says into the query of the address.' };
+    case 'network-error':
+      return { text: 'See to it that the server answers, then ask again.' };
+    case 'bad-port':
+      return { text: 'Let the server listen on another port, such as 8000, and call it there.' };
+    case 'unusable-address':
+      return { text: `Call ${(blocked.url ?? '').replace('//0.0.0.0', '//localhost')} instead.` };
+    case 'mixed-content':
+    case 'local-network':
+      return { text: repairAddress(reason, blocked.url ?? page.url) };
+  }
+}
+
+/** What makes a browser stop asking the person, or stop refusing the address. */
+export function repairAddress(reason: 'mixed-content' | 'local-network' | 'asks', address: string): string {
+  const url = new URL(address);
+  const isLocal = spaceOf(url.hostname) !== 'public';
+  switch (reason) {
+    case 'mixed-content':
+      if (isLocal) return `Serve ${url.host} over https:, or ${LOCAL_PAGE}; ${ASK_AGAIN}.`;
+      url.hostname = 'localhost';
+      return (
+        `Serve ${new URL(address).host} over https:, and call it there. If it is this computer, call ${url.href} ` +
+        'instead: that address, an https: page may call.'
+      );
+    case 'local-network':
+      return `Serve the page over https:, and Chrome asks the person, too. Or ${LOCAL_PAGE}; ${ASK_AGAIN}.`;
+    case 'asks':
+      return (
+        'Allow it when the browser asks; if it was refused before, reset it in the settings of the site (beside the ' +
+        `address of the page). Or ${LOCAL_PAGE}, where nobody is asked; ${ASK_AGAIN}.`
+      );
+  }
+}
+
+function repairOrigin(
+  reason: BlockedReason, page: PageRequest, request: HttpRequest | undefined, response: HttpResponse | undefined,
+): Repair {
+  const origin = getHeader(request?.headers ?? [], 'Origin') ?? page.origin;
+  if (origin === 'null' && page.origin !== 'null') {
+    return {
+      text:
+        `Call ${request?.url} at once, and ask again for that address. ` +
+        'After a redirect from one site to another, a browser no longer says which page asks (Origin: null).',
+      isAlone: true,
+    };
+  }
+  const current = headerOf(response, ORIGIN);
+  const isWithCookies = page.credentials === 'include';
+  const instead = current === undefined ? '' : ` instead of "${current}"`;
+  const anyPage = isWithCookies ? '' : ' (or "*", if any page may read it)';
+  const sentences = [
+    `Send "${ORIGIN}: ${origin}"${instead} ${EVERY_ANSWER},`,
+    `and "Vary: Origin" with it${anyPage}.`,
+  ];
+  if (reason === 'origin-multiple') {
+    sentences.push(
+      "Only one origin counts: look for the request's Origin in the list of those that may call, and send back that one.",
+      'If the header is there twice, the application and a proxy before it both add it: leave it to one of them.',
+    );
+  }
+  // Where the other header is missing as well, its own text says this.
+  if (reason === 'wildcard-with-credentials' && headerOf(response, CREDENTIALS) === 'true') sentences.push(NO_COOKIES);
+  const final = target(request, response);
+  if (final) sentences.push(`Or call ${final} at once: this answer only redirects there, and needs the header, too.`);
+  const change = { text: sentences.join(' '), ...templateOrigin(origin, isWithCookies) };
+  // Whom this template refuses, it tells nothing more: to go on would be to guess.
+  if (response?.status === 403 && isTemplateAnswer(response)) {
+    return { ...change, text: `${change.text} Then ask again: a page that is refused is not told what else it lacks.` };
+  }
+  return { ...change, ...repaired(response, ORIGIN, origin) };
+}
+
+function repairStatus(request: HttpRequest | undefined, response: HttpResponse | undefined): Repair {
+  const { host = '', pathname = '' } = request ? new URL(request.url) : {};
+  const status = response?.status ?? 0;
+  const text = `Answer the preflight, OPTIONS ${pathname}, with status 204.`;
+  if (status === 421) {
+    const name = host.replace(/:\d+$/, '');
+    return { text: `${text} It is refused because of its Host, ${host}.`, variable: `ALLOWED_HOSTS=${name}` };
+  }
+  if (status === 401 || status === 403) {
+    return { text: `${text} Do not ask for a login: a preflight carries no cookies and no Authorization header.` };
+  }
+  if (status === 404 || status === 405 || status === 501) {
+    return { text: `${text} The server does not know OPTIONS here: the CORS setting of your framework adds it.` };
+  }
+  return { text: status >= 500 ? `${text} The server failed: its log should say why.` : text };
+}
+
+function repairList(name: string, response: HttpResponse | undefined): Repair {
+  const names = listOf(response, name).filter((item) => TOKEN.test(item)).join(', ');
+  return {
+    text: names === ''
+      ? `Leave ${name} out of the answer to the preflight: "${headerOf(response, name)}" names nothing that counts.`
+      : `Write ${name} as names with commas between them, and nothing else: "${name}: ${names}".`,
+    list: name,
+    ...repaired(response, name, names),
+  };
+}
+
+function repairMethod(
+  method: string, page: PageRequest, request: HttpRequest | undefined, response: HttpResponse | undefined,
+): Repair {
+  const capitals = method.toUpperCase();
+  if (method !== capitals) {
+    return {
+      text:
+        `Write method: '${capitals}' in the page's fetch(). Upper and lower case count, ` +
+        'and fetch() turns only get, head, post, put, delete and options into capitals.',
+      page: { ...page, method: capitals },
+    };
+  }
+  const allowed = named(page, listOf(response, METHODS)).filter((item) => item.toUpperCase() !== method);
+  const list = [...allowed, method].join(', ');
+  const name = `do${method.toLowerCase().replace(/(?:^|-)./g, (letter) => letter.slice(-1).toUpperCase())}`;
+  return {
+    text: `Allow ${method} in the answer to the preflight: "${METHODS}: ${list}".`,
+    code: `add ${name} to the class of ${request ? new URL(request.url).pathname : 'this path'} in src/routes.ts`,
+    list: METHODS,
+    ...repaired(response, METHODS, list),
+  };
+}
+
+function repairHeader(
+  name: string, page: PageRequest, request: HttpRequest | undefined, response: HttpResponse | undefined,
+): Repair {
+  const asked = listOf(request, 'Access-Control-Request-Headers');
+  const allowed = named(page, listOf(response, HEADERS).map((item) => item.toLowerCase()));
+  const missing = asked.filter((item) => item === name || !(allowed.includes(item) || allowed.includes('*')));
+  const list = [...allowed, ...missing];
+  return {
+    text: `Allow ${missing.join(' and ')} in the answer to the preflight: "${HEADERS}: ${list.join(', ')}".`,
+    variable: `CORS_ALLOWED_HEADERS=${list.join(',')}`,
+    list: HEADERS,
+    ...repaired(response, HEADERS, list.join(',')),
+  };
+}
+
+// ---- Small parts ----
+
+type Message = Pick<HttpRequest | HttpResponse, 'headers'>;
+
+export function headerOf(message: Message | undefined, name: string): string | undefined {
+  return getHeader(message?.headers ?? [], name);
+}
+
+export function listOf(message: Message | undefined, name: string): string[] {
+  return (headerOf(message, name) ?? '').split(',').map((item) => item.trim()).filter(Boolean);
+}
+
+/** A list in which `*` would be a mere name with cookies. */
+function named(page: PageRequest, list: string[]): string[] {
+  return page.credentials === 'include' ? list.filter((item) => item !== '*') : list;
+}
+
+function repaired(response: HttpResponse | undefined, name: string, value: string): Pick<Repair, 'response'> {
+  if (!response) return {};
+  const others = response.headers.filter((header) => header[0].toLowerCase() !== name.toLowerCase());
+  return { response: { ...response, headers: value === '' ? others : [...others, [name, value]] } };
+}
+
+/** Where an answer redirects to, without the user name and password that no page may call. */
+function target(request: HttpRequest | undefined, response: HttpResponse | undefined): string | undefined {
+  const location = headerOf(response, 'Location');
+  if (location === undefined || ![301, 302, 303, 307, 308].includes(response?.status ?? 0)) return undefined;
+  try {
+    const url = new URL(location, request?.url);
+    url.username = '';
+    url.password = '';
+    return url.href;
+  } catch {
+    return undefined;
+  }
+}
