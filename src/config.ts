@@ -100,12 +100,14 @@ export function readConfig(environment: NodeJS.ProcessEnv, isTerminal: boolean) 
 
   /** A setting that nobody reads would silently be the default. */
   function refuseMisspelt(): void {
+    const settings = [...known];
     for (const name of Object.keys(environment)) {
       if (known.has(name)) continue;
-      const meant = [...known].find((candidate) => isSlipOf(candidate, name));
+      const meant = settings.find((setting) => isSlipOf(setting, name));
       if (meant) faults.push(`${name}: is not a setting: write ${meant}`);
       else if (name.startsWith('CORS_') && !OF_A_SERVICE.test(name)) {
-        faults.push(`${name}: is not a setting: choose one of ${[...known].filter((other) => other.startsWith('CORS_')).join(', ')}`);
+        const choices = settings.filter((setting) => setting.startsWith('CORS_')).join(', ');
+        faults.push(`${name}: is not a setting: choose one of ${choices}`);
       }
     }
   }

@@ -18,9 +18,12 @@ const server = create();
 server.keepAliveTimeout = config.keepAliveTimeout * 1000;
 
 server.once('error', (error: NodeJS.ErrnoException) => {
-  if (error.code === 'EADDRINUSE') giveUp(`PORT=${config.port}: is already in use on ${config.host}: stop what listens there, or choose another PORT`);
-  if (error.code === 'EACCES') giveUp(`PORT=${config.port}: needs privileges: choose 1024 or above`);
-  giveUp(`HOST=${config.host}: cannot be listened on (${error.code ?? error.message}): write an address of this machine`);
+  const { host, port } = config;
+  if (error.code === 'EADDRINUSE') {
+    giveUp(`PORT=${port}: is already in use on ${host}: stop what listens there, or choose another PORT`);
+  }
+  if (error.code === 'EACCES') giveUp(`PORT=${port}: needs privileges: choose 1024 or above`);
+  giveUp(`HOST=${host}: cannot be listened on (${error.code ?? error.message}): write an address of this machine`);
 });
 
 // See sd_listen_fds(3). Whoever started this process holds the socket too, so that a restart never closes it.

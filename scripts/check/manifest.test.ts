@@ -102,7 +102,8 @@ test('the server accepts the environment of the manifest, and stops before Kuber
   const { containers, terminationGracePeriodSeconds = 30 } = readManifest().Deployment.spec.template.spec;
   const environment = Object.fromEntries(containers[0]!.env.map(({ name, value }) => [name, value]));
   const { readConfig } = await import('../../src/config.ts');
-  const { shutdown } = readConfig({ HOST: '0.0.0.0', ...environment }, false);
+  const { faults, shutdown } = readConfig({ HOST: '0.0.0.0', ...environment }, false);
+  assert.deepEqual(faults, []);
   assert.ok(shutdown.delay > 0);
   assert.ok(shutdown.delay + shutdown.timeout < terminationGracePeriodSeconds);
 });

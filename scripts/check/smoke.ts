@@ -1,60 +1,107 @@
 /**
- * Checks every promise of the README: what stands behind `$` in its console blocks is run by a shell, as a person
- * would, and the lines under it must come back, in their order; `…` stands for anything.
+ * Checks every promise of the README. What stands behind `$` in its console blocks is run by a shell, as a person
+ * would, and the lines under it must come back, in their order; `…` stands for anything. The endpoint that it adds,
+ * and the test of it, are added to a copy and run.
  */
 import assert from 'node:assert/strict';
-import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { readFileSync } from 'node:fs';
+import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Command } from './process.ts';
 
-let server: ChildProcess | undefined;
+const readme = readFileSync('README.md', 'utf8');
+let server: Command | undefined;
 let port = 8000;
 let checked = 0;
 
-const readme = readFileSync('README.md', 'utf8');
 for (const [, block] of readme.matchAll(/^```console\n([^]*?)^```$/gm)) {
   for (const promise of block!.split(/^\$ /m).slice(1)) {
     const [command, ...lines] = promise.replaceAll('\\\n', '').trim().split('\n');
-    if (command!.endsWith('npm start')) compare(command!, lines, await start(command!));
-    else if (command!.includes('curl')) compare(command!, lines, run(command!));
+    if (command!.endsWith('npm start')) compare(command!, lines, await start('npm start'));
+    else if (command!.includes('curl')) compare(command!, lines, await run(command!));
     else continue;
-    checked++;
-    console.log(`ok: ${command}`);
+    ok(command!);
   }
 }
 await stop();
 assert.ok(checked >= 4, 'The README promises less than it did');
+await checkHealth();
+await checkExample();
 console.log(`${checked} passed, 0 failed`);
 
-function run(command: string): string {
-  return execFileSync('sh', ['-c', command.replaceAll(':8000', `:${port}`)], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] });
+function ok(what: string): void {
+  checked++;
+  console.log(`ok: ${what}`);
 }
 
-/** Starts the server on a free port, in a process group of its own, so that npm and node stop together. */
-async function start(command: string): Promise<string> {
+async function run(command: string): Promise<string> {
+  const asked = new Command(`${command.replaceAll(':8000', `:${port}`)} --max-time 20 2>/dev/null`);
+  await asked.ended();
+  return asked.output;
+}
+
+/** Starts the server on a free port, and resolves with what it prints. */
+async function start(command: string, environment: NodeJS.ProcessEnv = {}): Promise<string> {
   await stop();
-  const started = spawn('sh', ['-c', command.replace('npm install && ', '')], {
-    env: { ...process.env, PORT: '0', LOG: 'text' },
-    stdio: ['ignore', 'pipe', 'inherit'],
-    detached: true,
-  });
-  server = started;
-  let output = '';
-  started.stdout.on('data', (chunk) => (output += chunk));
-  const address = /http:\/\/127\.0\.0\.1:(\d+)/;
-  while (!address.test(output)) {
-    assert.equal(started.exitCode, null, `${command} ended early: ${output}`);
-    await Promise.race([once(started.stdout, 'data'), once(started, 'exit')]);
-  }
-  port = Number(address.exec(output)![1]);
-  return output;
+  server = new Command(command, { PORT: '0', LOG: 'text', ...environment });
+  port = Number((await server.printed(/http:\/\/127\.0\.0\.1:(\d+)/))[1]);
+  await server.printed(/^CORS: .*\n/m);
+  return server.output;
 }
 
 async function stop(): Promise<void> {
-  if (!server) return;
-  process.kill(-server.pid!, 'SIGTERM');
-  await once(server, 'exit');
+  server?.kill('SIGTERM');
+  await server?.ended();
   server = undefined;
+}
+
+/** SHUTDOWN_DELAY: serving on, with /health at 503. */
+async function checkHealth(): Promise<void> {
+  // Not through npm, which would pass the signal on a second time.
+  await start('exec node --import tsx src/main.ts', { SHUTDOWN_DELAY: '3600' });
+  const health = () => fetch(`http://127.0.0.1:${port}/health`, { signal: AbortSignal.timeout(20_000) });
+  assert.equal((await health()).status, 200);
+  server!.kill('SIGTERM');
+  const deadline = Date.now() + 20_000;
+  while ((await health()).status !== 503) assert.ok(Date.now() < deadline, 'Waited 20 seconds for /health to answer 503');
+  assert.equal((await fetch(`http://127.0.0.1:${port}/`)).status, 200);
+  server!.kill('SIGTERM');
+  await server!.ended();
+  server = undefined;
+  ok('/health answers 503 during SHUTDOWN_DELAY, and all else as usual');
+}
+
+/** The blocks of TypeScript that begin with the name of a file are that file; the others are lines of it. */
+async function checkExample(): Promise<void> {
+  const folder = mkdtempSync(join(tmpdir(), 'readme-'));
+  try {
+    for (const name of ['src', 'test/listen.ts', 'test/run.ts', 'package.json', 'tsconfig.json']) {
+      cpSync(name, join(folder, name), { recursive: true });
+    }
+    symlinkSync(join(process.cwd(), 'node_modules'), join(folder, 'node_modules'));
+    const blocks = new Map<string, string>();
+    for (const [, file, code] of readme.matchAll(/^```ts\n\/\/ (\S+)\n([^]*?)^```$/gm)) blocks.set(file!, code!);
+    assert.deepEqual([...blocks.keys()], ['src/handlers/hello.ts', 'src/routes.ts', 'test/hello.test.ts']);
+    for (const [file, code] of blocks) {
+      const [imports, routes] = code.split('…\n');
+      const whole = routes === undefined ? code : withLines(readFileSync(file, 'utf8'), imports!, routes);
+      writeFileSync(join(folder, file), whole);
+    }
+    for (const command of ['npx tsc', 'node --import tsx test/run.ts test/hello.test.ts']) {
+      const step = new Command(command, {}, folder);
+      assert.equal(await step.ended(), 0, step.output);
+    }
+    ok('the endpoint that the README adds compiles, and its test passes');
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+}
+
+/** The routes with lines of the README added, as it says: an import, and a route among the others. */
+function withLines(source: string, imports: string, routes: string): string {
+  const start = 'routes: Routes = {\n';
+  assert.ok(source.includes(start), 'src/routes.ts has no place for the route of the README');
+  return imports + source.replace(start, () => start + routes);
 }
 
 function compare(command: string, lines: string[], output: string): void {

@@ -1,15 +1,14 @@
 import assert from 'node:assert/strict';
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
+import { Agent, type IncomingMessage, type OutgoingHttpHeaders, request as httpRequest } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { text } from 'node:stream/consumers';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { createServer } from '../../src/http/index.ts';
-import { routes } from '../../src/routes.ts';
-import { assertSound, wholeAnswer } from '../../test/http/answers.ts';
-import { Connection, requestBytes } from '../../test/http/connection.ts';
+import { RequestHandler, createServer } from '../../src/http/index.ts';
 
-// node --import tsx scripts/soak.ts: does the memory of a server grow with the requests that it has answered?
+// npm run soak: does the memory of a server grow with the requests that it has answered?
 
 const REQUESTS = 200_000;
 const WARM_UP = 20_000;
@@ -21,21 +20,31 @@ const DEADLINE = 5 * 60_000;
 
 const ORIGIN = 'https://app.example.com';
 
-interface Load {
-  readonly bytes: string;
-  /** Undefined: the client leaves in the middle of its upload. */
-  readonly status?: number;
-  readonly grant?: string;
+class Echo extends RequestHandler {
+  override doGet() {
+    return 'got';
+  }
+  override doPost() {
+    return this.readJson();
+  }
 }
 
-const JSON_TYPE = 'Content-Type: application/json';
+interface Load {
+  readonly method: string;
+  readonly headers: OutgoingHttpHeaders;
+  readonly body?: string;
+  /** Undefined: the client leaves in the middle of its upload. */
+  readonly status?: number;
+}
+
+const json = { 'Content-Type': 'application/json' };
 const LOADS: readonly Load[] = [
-  { bytes: requestBytes('GET /', [`Origin: ${ORIGIN}`]), status: 200, grant: ORIGIN },
-  { bytes: requestBytes('POST /', [JSON_TYPE, 'Content-Length: 1002'], `"${'a'.repeat(1_000)}"`), status: 200 },
-  { bytes: requestBytes('OPTIONS /', [`Origin: ${ORIGIN}`, 'Access-Control-Request-Method: POST']), status: 204, grant: ORIGIN },
-  { bytes: requestBytes('GET /', ['Origin: https://evil.example']), status: 403 },
-  { bytes: requestBytes('POST /', [JSON_TYPE, 'Content-Length: 8'], '{"a":1]]'), status: 400 },
-  { bytes: requestBytes('POST /', [JSON_TYPE, 'Content-Length: 100000'], 'a'.repeat(20_000)) },
+  { method: 'GET', headers: { Origin: ORIGIN }, status: 200 },
+  { method: 'POST', headers: json, body: `"${'a'.repeat(1_000)}"`, status: 200 },
+  { method: 'OPTIONS', headers: { Origin: ORIGIN, 'Access-Control-Request-Method': 'POST' }, status: 204 },
+  { method: 'GET', headers: { Origin: 'https://evil.example' }, status: 403 },
+  { method: 'POST', headers: json, body: '{"a":1]]', status: 400 },
+  { method: 'POST', headers: { ...json, 'Content-Length': 100_000 }, body: 'a'.repeat(20_000) },
 ];
 
 if (process.argv[2] === 'server') {
@@ -47,7 +56,7 @@ if (process.argv[2] === 'server') {
 
 /** In a process of its own, so that the clients' memory is not the server's. */
 async function serve(): Promise<void> {
-  const server = createServer(routes, { cors: { origins: [ORIGIN] } });
+  const server = createServer({ '/': Echo }, { cors: { origins: [ORIGIN] } });
   await once(server.listen(0, '127.0.0.1'), 'listening');
   process.on('disconnect', () => process.exit());
   process.on('message', async () => {
@@ -90,28 +99,31 @@ async function heapOf(child: ChildProcess): Promise<number> {
   return heap;
 }
 
-/** Sends so many requests, a fair share of each kind, from clients that keep their connection for as long as they can. */
+/** Sends so many requests, a fair share of each kind, from clients that keep their connections. */
 async function load(port: number, count: number): Promise<void> {
+  const agent = new Agent({ keepAlive: true, maxSockets: CLIENTS });
   let next = 0;
   const client = async () => {
-    let connection: Connection | undefined;
-    for (let number = next++; number < count; number = next++) {
-      const { bytes, status, grant = null } = LOADS[number % LOADS.length]!;
-      if (!connection || connection.socket.destroyed) connection = await Connection.open({ after() {} }, port);
-      connection.received = '';
-      connection.send(bytes);
-      if (status === undefined) {
-        connection.socket.destroySoon();
-        await connection.closed;
-        continue;
-      }
-      const answer = await wholeAnswer(connection);
-      assert.equal(answer?.status, status, connection.received);
-      assertSound(answer!, grant);
-    }
-    connection?.socket.destroy();
+    for (let number = next++; number < count; number = next++) await ask(agent, port, LOADS[number % LOADS.length]!);
   };
   await Promise.all(Array.from({ length: CLIENTS }, client));
+  agent.destroy();
+}
+
+async function ask(agent: Agent, port: number, { method, headers, body, status }: Load): Promise<void> {
+  const request = httpRequest({ agent, port, host: '127.0.0.1', method, headers });
+  if (status === undefined) {
+    const closed = new Promise<void>((resolve) => request.on('error', () => {}).once('close', resolve));
+    await new Promise((sent) => request.write(body, sent));
+    request.destroy();
+    await closed;
+    return;
+  }
+  const [answer] = (await once(request.end(body), 'response')) as [IncomingMessage];
+  await text(answer);
+  assert.equal(answer.statusCode, status);
+  const isGranted = status < 400 && 'Origin' in headers;
+  assert.equal(answer.headers['access-control-allow-origin'], isGranted ? ORIGIN : undefined);
 }
 
 function percent(share: number): string {

@@ -8,7 +8,7 @@ import { within } from './waiting.ts';
 const STOPS = 10;
 const CLIENTS = 24;
 /** How often each client has been answered before the stop begins. */
-const WARM = 20;
+const WARM = 10;
 
 const JSON_TYPE = 'Content-Type: application/json';
 

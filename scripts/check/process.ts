@@ -1,0 +1,71 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+
+/** How long a check waits for anything, in milliseconds, where no other limit is given. */
+const LIMIT = 60_000;
+
+const running = new Set<ChildProcess>();
+
+// However a check ends, it leaves nothing behind: each process leads a group, in which npm and node stop together.
+process.on('exit', () => {
+  for (const child of running) kill(child, 'SIGKILL');
+});
+for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => process.exit(1));
+
+/** Waits, but not for ever; `what` says in the error what did not happen. */
+export async function within<Value>(what: string, promise: Promise<Value>, limit = LIMIT): Promise<Value> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_resolve, reject) => {
+    timer = setTimeout(() => reject(new Error(`Waited ${limit / 1000} seconds in vain until ${what}`)), limit);
+  });
+  return Promise.race([promise, late]).finally(() => clearTimeout(timer));
+}
+
+/** A shell command that runs, and what it has printed so far, errors included. */
+export class Command {
+  output = '';
+  readonly #line: string;
+  readonly #child: ChildProcess;
+  readonly #ended: Promise<unknown>;
+
+  constructor(line: string, environment: NodeJS.ProcessEnv = {}, cwd = process.cwd()) {
+    this.#line = line;
+    this.#child = spawn('sh', ['-c', line], { env: { ...process.env, ...environment }, cwd, detached: true });
+    running.add(this.#child);
+    this.#ended = once(this.#child, 'close').then(() => running.delete(this.#child));
+    for (const stream of [this.#child.stdout!, this.#child.stderr!]) {
+      stream.setEncoding('utf8').on('data', (chunk: string) => (this.output += chunk));
+    }
+  }
+
+  /** Resolves once `pattern` is in the output. */
+  async printed(pattern: RegExp): Promise<RegExpExecArray> {
+    for (;;) {
+      const found = pattern.exec(this.output);
+      if (found) return found;
+      const hasEnded = !running.has(this.#child);
+      if (hasEnded) throw new Error(`${this.#line} ended before it printed ${pattern}:\n${this.output}`);
+      const more = Promise.race([once(this.#child.stdout!, 'data'), once(this.#child.stderr!, 'data'), this.#ended]);
+      await within(`${this.#line} printed ${pattern}`, more);
+    }
+  }
+
+  /** Resolves with the exit code. */
+  async ended(limit?: number): Promise<number | null> {
+    await within(`${this.#line} ended`, this.#ended, limit);
+    return this.#child.exitCode;
+  }
+
+  /** Sends a signal to the command and to all that it has started. */
+  kill(signal: NodeJS.Signals): void {
+    kill(this.#child, signal);
+  }
+}
+
+function kill(child: ChildProcess, signal: NodeJS.Signals): void {
+  try {
+    process.kill(-child.pid!, signal);
+  } catch {
+    // It has ended by itself.
+  }
+}
