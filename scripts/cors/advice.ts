@@ -57,7 +57,7 @@ async function narrowedMethod(change: Repair, method: string, url: string, perfo
 export function remarksOn(page: PageRequest, verdict: Verdict): Change[] {
   const { asks, tolerated, exchanges, allowed, response } = verdict;
   const remarks: Change[] = [];
-  if (asks) remarks.push({ text: repairAddress('asks', asks.url) });
+  if (asks) remarks.push({ text: `${allowed ? '' : `${asks.detail} `}${repairAddress('asks', asks.url)}` });
   if (tolerated) {
     const preflight = exchanges.findLast(({ kind }) => kind === 'preflight')?.response;
     const list = [...listOf(preflight, HEADERS), tolerated.name];

@@ -14,10 +14,10 @@ export function sentenceOf({ kind, why, request }: Exchange): string {
 export function outcomeOf(page: PageRequest, verdict: Verdict): string {
   const { allowed, asks, tolerated } = verdict;
   const outcome = serverOutcome(page, verdict);
+  if (!allowed) return outcome;
   return [
-    ...(asks ? [asks.detail] : []),
-    ...(tolerated && allowed ? [tolerated.detail] : []),
-    asks && allowed ? `If the person allows it, ${outcome.charAt(0).toLowerCase()}${outcome.slice(1)}` : outcome,
+    ...(tolerated ? [tolerated.detail] : []),
+    ...(asks ? [asks.detail, `If the person allows it, ${outcome.charAt(0).toLowerCase()}${outcome.slice(1)}`] : [outcome]),
   ].join(' ');
 }
 

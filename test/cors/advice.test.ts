@@ -251,6 +251,8 @@ test('of a page of the internet that calls this computer, it says that the brows
   assert.match(text, /Permission was denied for this request to access the `loopback` address space/);
   assert.match(text, /open the page on http:\/\/localhost/);
   assert.match((await explained(url, '--origin', 'http://localhost:5173')).text, /ALLOWED The page gets/);
+  const refused = await explained(url, '--origin', app, '--credentials');
+  assert.match(refused.text, /BLOCKED The answer .*Worth knowing - Chrome and Firefox first ask the person/);
 });
 
 test('of an http: page of the internet that calls this computer, it quotes Chrome, and offers https: or a local page', async (t) => {

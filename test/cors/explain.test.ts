@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -38,6 +38,14 @@ test('it shows what the browser sends and why, what comes back, the verdict and 
   assert.match(output, /< 204 No Content\n   < Access-Control-Allow-Origin: \*\n/);
   assert.match(output, /^BLOCKED  .*any origin \(\*\)/ms);
   assert.match(output, /Fetch, CORS check, step 4/);
+});
+
+test('what the README shows is what it prints', async (t) => {
+  const readme = await readFile('scripts/cors/README.md', 'utf8');
+  const [, commandLine, shown] = /^\$ npm run cors:explain -- (.*)\n\n([^]*?)\n```$/m.exec(readme)!;
+  const { port } = await listen(t, routes);
+  const { output } = await explain(commandLine!.replace(':8000', `:${port}`).split(' '));
+  assert.equal(output.replaceAll(`:${port}`, ':8000').trimEnd(), shown);
 });
 
 test('of an answer that the page gets, it says what of it the page can read', async (t) => {
