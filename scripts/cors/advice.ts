@@ -53,7 +53,7 @@ async function narrowedMethod(change: Repair, method: string, url: string, perfo
   };
 }
 
-/** What the page gets, with something to know about it: what helps where the browser asks, and what may fail one day. */
+/** What is worth knowing beside the verdict: what helps where the browser asks, and what may fail one day. */
 export function remarksOn(page: PageRequest, verdict: Verdict): Change[] {
   const { asks, tolerated, exchanges, allowed, response } = verdict;
   const remarks: Change[] = [];
@@ -62,7 +62,9 @@ export function remarksOn(page: PageRequest, verdict: Verdict): Change[] {
     const preflight = exchanges.findLast(({ kind }) => kind === 'preflight')?.response;
     const list = [...listOf(preflight, HEADERS), tolerated.name];
     remarks.push({
-      text: `List ${tolerated.name} by name, before browsers do as the standard says: "${HEADERS}: ${list.join(', ')}".`,
+      text:
+        `List ${tolerated.name} by name, before browsers do as the standard says: ` +
+        `"${HEADERS}: ${list.join(', ')}".`,
     });
   }
   const { method = 'GET' } = page;
@@ -73,8 +75,8 @@ export function remarksOn(page: PageRequest, verdict: Verdict): Change[] {
   ) {
     remarks.push({
       text:
-        `Send "Vary: Origin" with every answer, unless it names ${page.origin} whichever page asks. Without it, a cache ` +
-        'may give this answer to a page of another origin, where the browser then blocks it.',
+        `Send "Vary: Origin" with every answer, unless it names ${page.origin} whichever page asks. Without it, ` +
+        'a cache may give this answer to a page of another origin, where the browser then blocks it.',
     });
   }
   return remarks;
@@ -93,7 +95,8 @@ export function exposure(page: PageRequest, verdict: Verdict): Change | undefine
   if (names.length === 0) return undefined;
   const exposed = listOf(verdict.response, EXPOSED);
   const all = [...exposed.filter((name) => name !== '*'), ...names];
-  const why = exposed.includes('*') && page.credentials === 'include' ? ' With cookies, "*" there exposes nothing.' : '';
+  const isVain = exposed.includes('*') && page.credentials === 'include';
+  const why = isVain ? ' With cookies, "*" there exposes nothing.' : '';
   return {
     text: `To let the page read ${names.join(', ')}, send "${EXPOSED}: ${all.join(', ')}".${why}`,
     variable: `CORS_EXPOSED_HEADERS=${all.join(',')}`,

@@ -42,9 +42,9 @@ test('it shows what the browser sends and why, what comes back, the verdict and 
 
 test('what the README shows is what it prints', async (t) => {
   const readme = await readFile('scripts/cors/README.md', 'utf8');
-  const [, commandLine, shown] = /^\$ npm run cors:explain -- (.*)\n\n([^]*?)\n```$/m.exec(readme)!;
+  const [, commandLine, shown] = /^\$ npm run cors:explain -- ([^]*?)\n\n([^]*?)\n```$/m.exec(readme)!;
   const { port } = await listen(t, routes);
-  const { output } = await explain(commandLine!.replace(':8000', `:${port}`).split(' '));
+  const { output } = await explain(commandLine!.replace(':8000', `:${port}`).split(/[\s\\]+/));
   assert.equal(output.replaceAll(`:${port}`, ':8000').trimEnd(), shown);
 });
 
