@@ -8,6 +8,9 @@ import type { Change, Repair } from './change.ts';
 import { EXPOSED, HEADERS, METHODS, ORIGIN, headerOf, listOf, repair, repairAddress } from './repairs.ts';
 import { HOUSEKEEPING } from './sentences.ts';
 
+/** More than any answer lacks: a repair that mends nothing must not be tried for ever. */
+const MOST_REPAIRS = 50;
+
 /**
  * All that stands in the way. A browser names the first fault only; here it is repaired on paper, and the same answers
  * are judged again, until the page would get what it asked for or the answers say no more.
@@ -19,7 +22,8 @@ export async function changesFor(page: PageRequest, verdict: Verdict, performHtt
   let repairs: Repair[] = [];
   let asked = page;
   let { blocked, exchanges } = verdict;
-  while (blocked && blocked.reason !== 'network-error' && exchanges.length <= answers.length) {
+  for (let round = 0; round < MOST_REPAIRS; round++) {
+    if (!blocked || blocked.reason === 'network-error' || exchanges.length > answers.length) break;
     const exchange = exchanges.at(-1);
     let next = repair(blocked, asked, exchange);
     if (blocked.reason === 'method-not-allowed' && exchange) {
