@@ -10,6 +10,8 @@ import type { Exchange, ServerState } from './exchange.ts';
  */
 const GRACE = 400;
 const POLL = 25;
+/** How long new connections are let in before the listener closes, in milliseconds. */
+const QUEUE = 1_000;
 /** How long a person waits without being told for what, in milliseconds. */
 const PATIENCE = 1_000;
 
@@ -34,8 +36,7 @@ export async function shutdown(server: Server, { delay = 0, timeout = 10 } = {})
   state.draining = true;
   if (delay > 0) await sleep(delay * 1000);
 
-  // Clients whose connections the kernel holds already are let in: it would reset them.
-  await afterPolling();
+  await letQueueIn(server);
   // In one tick: between the two, a client could be told to close and have nowhere to connect to, or the reverse.
   // http.Server's own close() would drop idle connections too, and stop the timer behind the timeouts.
   state.closing = true;
@@ -58,6 +59,21 @@ export async function shutdown(server: Server, { delay = 0, timeout = 10 } = {})
   for (const exchange of inHand(state)) abandon(exchange, 'The server has stopped');
   for (const socket of state.connections.keys()) socket.destroy();
   return isClean;
+}
+
+/** The kernel holds connections that were not let in yet, and would reset them with the listener. */
+async function letQueueIn(server: Server): Promise<void> {
+  let hasArrived = true;
+  const note = () => (hasArrived = true);
+  const deadline = Date.now() + QUEUE;
+  server.on('connection', note);
+  // Node lets in one at a turn, and the turn of the signal is half over.
+  await afterPolling();
+  while (hasArrived && Date.now() < deadline) {
+    hasArrived = false;
+    await afterPolling();
+  }
+  server.off('connection', note);
 }
 
 function inHand(state: ServerState): Exchange[] {
