@@ -37,7 +37,9 @@ const REQUEST_HEADERS: readonly [name: string, value: string][] = [
 ];
 const STATUSES = [200, 200, 200, 200, 201, 204, 400, 403, 404, 500, 503];
 const REDIRECTS = [301, 302, 303, 307, 308];
-const METHOD_LISTS = ['*', 'PUT', 'put', 'GET, PUT, DELETE, PATCH, QUERY, OPTIONS', 'patch', 'PUT DELETE', ',PUT,,', ''];
+const METHOD_LISTS = [
+  '*', 'PUT', 'put', 'GET, PUT, DELETE, PATCH, QUERY, OPTIONS', 'patch', 'PUT DELETE', ',PUT,,', '',
+];
 const HEADER_LISTS = [
   '*', 'x-a', 'X-A, X-B, Authorization, Content-Type, Accept, Accept-Language, Range, Cache-Control',
   'x-a,x-b,content-type', 'authorization', '*, authorization', 'x-a x-b', ',', '"x-a"',
@@ -60,8 +62,9 @@ export function caseOf(seed: number, number: number, origins: Origins): Case {
 
   const grant = (): [string, string][] => {
     const lines: [string, string][] = [];
-    const origin = chance(0.7) ? (credentials === 'include' ? origins.page : among([origins.page, '*']))
-      : among([undefined, '*', 'null', `${origins.page}/`, origins.page.toUpperCase(), origins.apis[0], ` ${origins.page} `]);
+    const { page, apis } = origins;
+    const origin = chance(0.7) ? (credentials === 'include' ? page : among([page, '*']))
+      : among([undefined, '*', 'null', `${page}/`, page.toUpperCase(), apis[0], ` ${page} `]);
     if (origin !== undefined) lines.push(['Access-Control-Allow-Origin', origin]);
     if (origin !== undefined && chance(0.03)) lines.push(['Access-Control-Allow-Origin', origin]);
     const flag = chance(0.8) ? 'true' : among([undefined, 'TRUE', 'false', 'true, true']);

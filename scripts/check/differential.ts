@@ -144,7 +144,8 @@ function nextCases(browser: Browser, from: number): unknown[] {
 async function runBrowser(browser: Browser): Promise<void> {
   seenBy.set(browser, new Map());
   const ended = new Promise<void>((resolve) => ends.set(browser, resolve));
-  const launched = launchBrowser({ after: (close) => closing.push(close) }, browser, `${origins.page}/?browser=${browser}`);
+  const check = { after: (close: () => Promise<void>) => void closing.push(close) };
+  const launched = launchBrowser(check, browser, `${origins.page}/?browser=${browser}`);
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<never>((_resolve, reject) => {
     const message = `${browser} did not come to an end ${PATIENCE / 1000} seconds after its time was up`;

@@ -8,6 +8,9 @@ import type { Change, Repair } from './change.ts';
 import { EXPOSED, HEADERS, METHODS, ORIGIN, headerOf, listOf, repair, repairAddress } from './repairs.ts';
 import { HOUSEKEEPING } from './sentences.ts';
 
+/** More than any answer lacks: a repair that mends nothing must not be tried for ever. */
+const MOST_REPAIRS = 50;
+
 /**
  * All that stands in the way. A browser names the first fault only; here it is repaired on paper, and the same answers
  * are judged again, until the page would get what it asked for or the answers say no more.
@@ -19,7 +22,8 @@ export async function changesFor(page: PageRequest, verdict: Verdict, performHtt
   let repairs: Repair[] = [];
   let asked = page;
   let { blocked, exchanges } = verdict;
-  while (blocked && blocked.reason !== 'network-error' && exchanges.length <= answers.length) {
+  for (let round = 0; round < MOST_REPAIRS; round++) {
+    if (!blocked || blocked.reason === 'network-error' || exchanges.length > answers.length) break;
     const exchange = exchanges.at(-1);
     let next = repair(blocked, asked, exchange);
     if (blocked.reason === 'method-not-allowed' && exchange) {
@@ -53,16 +57,18 @@ async function narrowedMethod(change: Repair, method: string, url: string, perfo
   };
 }
 
-/** What the page gets, with something to know about it: what helps where the browser asks, and what may fail one day. */
+/** What is worth knowing beside the verdict: what helps where the browser asks, and what may fail one day. */
 export function remarksOn(page: PageRequest, verdict: Verdict): Change[] {
   const { asks, tolerated, exchanges, allowed, response } = verdict;
   const remarks: Change[] = [];
-  if (asks) remarks.push({ text: repairAddress('asks', asks.url) });
+  if (asks) remarks.push({ text: `${allowed ? '' : `${asks.detail} `}${repairAddress('asks', asks.url)}` });
   if (tolerated) {
     const preflight = exchanges.findLast(({ kind }) => kind === 'preflight')?.response;
     const list = [...listOf(preflight, HEADERS), tolerated.name];
     remarks.push({
-      text: `List ${tolerated.name} by name, before browsers do as the standard says: "${HEADERS}: ${list.join(', ')}".`,
+      text:
+        `List ${tolerated.name} by name, before browsers do as the standard says: ` +
+        `"${HEADERS}: ${list.join(', ')}".`,
     });
   }
   const { method = 'GET' } = page;
@@ -73,8 +79,8 @@ export function remarksOn(page: PageRequest, verdict: Verdict): Change[] {
   ) {
     remarks.push({
       text:
-        `Send "Vary: Origin" with every answer, unless it names ${page.origin} whichever page asks. Without it, a cache ` +
-        'may give this answer to a page of another origin, where the browser then blocks it.',
+        `Send "Vary: Origin" with every answer, unless it names ${page.origin} whichever page asks. Without it, ` +
+        'a cache may give this answer to a page of another origin, where the browser then blocks it.',
     });
   }
   return remarks;
@@ -93,7 +99,8 @@ export function exposure(page: PageRequest, verdict: Verdict): Change | undefine
   if (names.length === 0) return undefined;
   const exposed = listOf(verdict.response, EXPOSED);
   const all = [...exposed.filter((name) => name !== '*'), ...names];
-  const why = exposed.includes('*') && page.credentials === 'include' ? ' With cookies, "*" there exposes nothing.' : '';
+  const isVain = exposed.includes('*') && page.credentials === 'include';
+  const why = isVain ? ' With cookies, "*" there exposes nothing.' : '';
   return {
     text: `To let the page read ${names.join(', ')}, send "${EXPOSED}: ${all.join(', ')}".${why}`,
     variable: `CORS_EXPOSED_HEADERS=${all.join(',')}`,

@@ -131,7 +131,8 @@ export async function fetchAsPage(
   const enter = async (url: URL, address?: string): Promise<void> => {
     if (url.origin === page.origin) return;
     let access = accessTo(url, page.origin, { target: address });
-    if (access.kind !== 'open' && lookUpPage) {
+    const isAboutThePage = access.kind === 'asks' || (access.kind === 'refused' && access.reason === 'local-network');
+    if (isAboutThePage && lookUpPage) {
       access = accessTo(url, page.origin, { target: address, page: await lookUpPage() });
     }
     if (access.kind === 'asks') asks ??= { permission: access.permission, url: url.href, detail: access.detail };

@@ -158,7 +158,8 @@ function readHeader(text: string): [name: string, value: string] {
 // ---- The answer ----
 
 async function ask({ page, send }: Question): Promise<Answer> {
-  const verdict = await fetchAsPage(page, performHttp, { preflightOnly: !send, lookUpPage: () => addressOf(page.origin) });
+  const lookUpPage = () => addressOf(page.origin);
+  const verdict = await fetchAsPage(page, performHttp, { preflightOnly: !send, lookUpPage });
   const sent = verdict.exchanges.some(({ kind }) => kind === 'request');
   const changes = await changesFor(page, verdict, performHttp);
   const exposed = exposure(page, verdict);
@@ -177,6 +178,7 @@ async function ask({ page, send }: Question): Promise<Answer> {
 /** Of the host that a page comes from, as far as its name can be looked up soon. */
 async function addressOf(origin: string): Promise<string | undefined> {
   const impatience = setTimeout(PATIENCE, undefined, { ref: false });
-  const found = lookup(new URL(origin).hostname.replace(/^\[|\]$/g, '')).then(({ address }) => address, () => undefined);
+  const hostname = new URL(origin).hostname.replace(/^\[|\]$/g, '');
+  const found = lookup(hostname).then(({ address }) => address, () => undefined);
   return Promise.race([found, impatience]);
 }

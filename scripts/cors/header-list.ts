@@ -1,4 +1,4 @@
-/** How the Fetch standard reads headers: shared by the parts of the browser model, and as free of imports as they are. */
+/** How the Fetch standard reads headers: what the parts of the browser model share. */
 
 export type Header = readonly [name: string, value: string];
 

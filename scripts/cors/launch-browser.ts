@@ -58,7 +58,7 @@ export function browserPath(name: Browser): string | undefined {
   });
 }
 
-/** The option `skip` of a test in this browser: without it, it says what to install. With CI=true nothing is skipped. */
+/** The option `skip` of a test in this browser: if it is missing, says what to install. With CI=true, false. */
 export function skipWithout(name: Browser): string | false {
   return browserPath(name) || process.env['CI'] === 'true' ? false : howToInstall(name);
 }

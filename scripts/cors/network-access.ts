@@ -75,11 +75,12 @@ function spaceOfAddress(address: string): AddressSpace {
   return /^(?:f[cd]|fe[89ab])[\da-f]*:/.test(plain) ? 'local' : 'public';
 }
 
-/** Only an https: page is protected; this computer is as good as https:, and Chrome asks about the rest of the network. */
+/** Only an https: page is protected; this computer is as good as https:, and Chrome lets pass the local network. */
 function mixedContent(url: URL, page: URL): Access | undefined {
   if (page.protocol !== 'https:' || url.protocol !== 'http:' || isLoopbackName(url.hostname)) return undefined;
   const isEvenInChrome = spaceOf(url.hostname) === 'public';
-  const subject = `the page at '${page.origin}' was loaded over HTTPS, but requested an insecure resource '${url.href}'`;
+  const subject =
+    `The page at '${page.origin}' was loaded over HTTPS, but requested an insecure resource '${url.href}'`;
   return refused('mixed-content', 'Mixed Content, should fetching request be blocked as mixed content',
     isEvenInChrome
       ? 'A page that came over https: may not call an http: address, which anybody on the way could change. Chrome ' +
@@ -96,8 +97,8 @@ function localNetwork(url: URL, page: URL, addresses: Addresses): Access | undef
   const section = 'Local Network Access, local network access check';
   if (page.protocol === 'http:' && !isLoopbackName(page.hostname)) {
     return refused('local-network', section,
-      `Chrome lets no http: page of the internet call ${where}, and does not ask. It says "blocked by CORS policy: The ` +
-      `request client is not a secure context and the resource is in more-private address space \`${space}\`." ` +
+      `Chrome lets no http: page of the internet call ${where}, and does not ask. It says "blocked by CORS policy: ` +
+      `The request client is not a secure context and the resource is in more-private address space \`${space}\`." ` +
       'Firefox asks the person first. No header of the server changes that.');
   }
   return {

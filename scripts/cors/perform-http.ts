@@ -16,7 +16,7 @@ const REASONS: Record<string, string> = {
   EAI_AGAIN: 'the name of the host could not be looked up. Write another address, or ask again later.',
   TimeoutError: `nothing came for ${PATIENCE / 1000} seconds. Look into the log of the server.`,
   EPROTO: 'it does not speak https: there. Write http:// instead, or let the server speak https:.',
-  CERT_HAS_EXPIRED: 'its certificate has expired. A browser shows a warning instead of the page: renew the certificate.',
+  CERT_HAS_EXPIRED: 'its certificate has expired, and browsers accept no such certificate. Renew it.',
   ERR_TLS_CERT_ALTNAME_INVALID: 'its certificate is for another name. Write that name, or get one for this name.',
 };
 

@@ -126,7 +126,7 @@ function repairOrigin(
   ];
   if (reason === 'origin-multiple') {
     sentences.push(
-      "Only one origin counts: look for the request's Origin in the list of those that may call, and send back that one.",
+      "Only one origin counts: look for the request's Origin in the list of those that may call, and send that one.",
       'If the header is there twice, the application and a proxy before it both add it: leave it to one of them.',
     );
   }

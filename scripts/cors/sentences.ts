@@ -14,10 +14,11 @@ export function sentenceOf({ kind, why, request }: Exchange): string {
 export function outcomeOf(page: PageRequest, verdict: Verdict): string {
   const { allowed, asks, tolerated } = verdict;
   const outcome = serverOutcome(page, verdict);
+  if (!allowed) return outcome;
+  const ifAllowed = `If the person allows it, ${outcome.charAt(0).toLowerCase()}${outcome.slice(1)}`;
   return [
-    ...(asks ? [asks.detail] : []),
-    ...(tolerated && allowed ? [tolerated.detail] : []),
-    asks && allowed ? `If the person allows it, ${outcome.charAt(0).toLowerCase()}${outcome.slice(1)}` : outcome,
+    ...(tolerated ? [tolerated.detail] : []),
+    ...(asks ? [asks.detail, ifAllowed] : [outcome]),
   ].join(' ');
 }
 
@@ -56,7 +57,8 @@ const ARRIVED = ' The request did reach the server, which may have acted on it; 
 
 /** What a server says of an error in `detail` (RFC 9457). */
 export function problemDetail(response: HttpResponse | undefined): string | undefined {
-  if (!/^application\/problem\+json\b/i.test(getHeader(response?.headers ?? [], 'Content-Type') ?? '')) return undefined;
+  const type = getHeader(response?.headers ?? [], 'Content-Type') ?? '';
+  if (!/^application\/problem\+json\b/i.test(type)) return undefined;
   try {
     const { detail } = JSON.parse(response?.body ?? '') as { detail?: unknown };
     return typeof detail === 'string' ? detail : undefined;

@@ -14,41 +14,43 @@ const FIRST_ROOM = 16 * 1024;
 export function readBody<Parsed>(
   request: IncomingMessage, bodyLimit: number, parse: (bytes: Buffer) => Parsed,
 ): Promise<Parsed> {
-  let body: Buffer | undefined;
-  let length = 0;
-
+  if (Number(request.headers['content-length'] ?? 0) > bodyLimit) return refused(tooLarge(bodyLimit));
+  if (request.readableDidRead || request.destroyed) {
+    return refused(new Error('The body has been read already: it can be read once a request'));
+  }
+  // Handled only where it is refused: for each good body a promise more would cost 2 %.
   const promise = new Promise<Parsed>((resolve, reject) => {
-    const refuse = (error: unknown) => {
-      request.removeListener('data', gather);
-      body = undefined;
-      // Only here: for a body that is good, a promise more would cost its request 2 %.
-      queueMicrotask(() => handled(promise));
-      reject(error as Error);
-    };
-    const gather = (chunk: Buffer) => {
+    let body: Buffer | undefined;
+    let length = 0;
+    request.on('data', (chunk: Buffer) => {
       const start = length;
       length += chunk.length;
-      if (length > bodyLimit) return refuse(tooLarge(bodyLimit));
-      // Most bodies are one chunk. Kept apart, a million chunks of one byte would take a hundred times their length.
-      if (!body) return void (body = chunk);
-      if (length > body.length) body = grown(body, start, Math.max(FIRST_ROOM, 2 * length));
-      chunk.copy(body, start);
-    };
-    if (Number(request.headers['content-length'] ?? 0) > bodyLimit) return refuse(tooLarge(bodyLimit));
-    if (request.readableDidRead || request.destroyed) {
-      return refuse(new Error('The body has been read already: it can be read once a request'));
-    }
-    request.on('data', gather);
+      if (length > bodyLimit) {
+        body = undefined;
+        request.removeAllListeners('data');
+        reject(tooLarge(bodyLimit));
+        handled(promise);
+      } else if (!body) {
+        // Most bodies are one chunk.
+        body = chunk;
+      } else {
+        // Kept apart, a million chunks of one byte would take a hundred times their length.
+        if (length > body.length) body = grown(body, start, Math.max(FIRST_ROOM, 2 * length));
+        chunk.copy(body, start);
+      }
+    });
     request.on('end', () => {
-      if (length > bodyLimit) return;
       try {
-        resolve(parse(body?.subarray(0, length) ?? Buffer.alloc(0)));
+        resolve(parse(!body ? Buffer.alloc(0) : body.length === length ? body : body.subarray(0, length)));
       } catch (error) {
-        refuse(error);
+        reject(error as Error);
+        handled(promise);
       }
     });
     request.on('close', () => {
-      if (!request.readableEnded) refuse(new Error('The client left before the end of the body'));
+      if (request.readableEnded) return;
+      reject(new Error('The client left before the end of the body'));
+      handled(promise);
     });
   });
   return promise;
@@ -58,6 +60,10 @@ export function readBody<Parsed>(
 export function handled<Value>(promise: Promise<Value>): Promise<Value> {
   promise.catch(() => {});
   return promise;
+}
+
+export function refused(error: Error): Promise<never> {
+  return handled(Promise.reject(error));
 }
 
 function grown(bytes: Buffer, length: number, size: number): Buffer {

@@ -2,7 +2,7 @@ import type { Server } from 'node:http';
 import type { Socket } from 'node:net';
 import { AnswerHead } from './answer-head.ts';
 import type { CorsPolicy } from './cors/policy.ts';
-import { abandon, fail } from './dispatch.ts';
+import { abandon, fail } from './ending.ts';
 import { type Connection, MAXIMUM_IN_HAND, type ServerState } from './exchange.ts';
 import { HttpError } from './http-error.ts';
 import { http } from './node-http.ts';
@@ -76,19 +76,22 @@ export function watchConnections(server: Server, state: ServerState, policy: Cor
   });
 
   if (handlerTimeout === 0) return;
-  // One timer looks at all: a timer for each request would cost more than all other checks together. An answer is given
-  // up on at most a quarter of the time too late, or a second where that is less; never too early.
-  const interval = Math.min(1, handlerTimeout / 4) * 1000;
+  const interval = Math.min(1, handlerTimeout / 4);
+  const allowed = Math.ceil(handlerTimeout / interval);
   let timer: NodeJS.Timeout | undefined;
-  server.on('listening', () => (timer = setInterval(() => giveUp(state, handlerTimeout * 1000), interval).unref()));
+  server.on('listening', () => (timer = setInterval(() => giveUp(state, allowed), interval * 1000).unref()));
   server.on('close', () => clearInterval(timer));
 }
 
-function giveUp(state: ServerState, milliseconds: number): void {
-  const latest = performance.now() - milliseconds;
+/**
+ * Gives up on answers that have not begun in time: never too early, and at most two sweeps too late. One timer looks at
+ * all of them: a timer for each request would cost more than all other checks together.
+ */
+function giveUp(state: ServerState, allowed: number): void {
+  state.sweeps++;
   for (const { inHand } of state.connections.values()) {
     for (const exchange of [...inHand]) {
-      const isLate = exchange.startedAt <= latest && !exchange.stream;
+      const isLate = state.sweeps - exchange.sweep > allowed && !exchange.stream;
       if (isLate) fail(exchange, exchange.request.complete ? TOO_SLOW : BODY_TOO_SLOW);
     }
   }

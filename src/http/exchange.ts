@@ -12,12 +12,16 @@ import type { Resource } from './resource.ts';
 export interface ServerState {
   readonly log: Log;
   readonly connections: Map<Socket, Connection>;
+  /** Somebody is told how long an answer took: two looks at a clock cost a request 2 %. */
+  readonly isTimed: boolean;
   /** How long a client may not read what waits for it, in milliseconds. */
   readonly readTimeout: number;
   /** The server is about to stop: /health says so, everything else goes on as usual. */
   draining: boolean;
   /** The listener is closed: every answer from now on says `Connection: close`. */
   closing: boolean;
+  /** How often the deadlines have been looked at: a clock that costs nothing to read. */
+  sweeps: number;
 }
 
 /** What one connection has in hand. */
@@ -53,8 +57,10 @@ export class Exchange {
   readonly parameters: ReadonlyMap<string, string>;
   /** Path and query (RFC 9112, section 3.2.1, origin-form). */
   readonly target: string;
-  /** Of performance.now(). */
-  readonly startedAt = performance.now();
+  /** Of performance.now(); 0 where nobody asks. */
+  readonly startedAt: number;
+  /** What `state.sweeps` was when it began. */
+  readonly sweep: number;
   handler: Hooks | undefined;
   head = new AnswerHead();
   /** Undefined where the origin is refused. */
@@ -79,6 +85,8 @@ export class Exchange {
     this.resource = resource;
     this.parameters = parameters;
     this.target = target;
+    this.startedAt = state.isTimed ? performance.now() : 0;
+    this.sweep = state.sweeps;
     if (connection) takeInHand(this, connection);
   }
 

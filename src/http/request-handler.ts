@@ -1,14 +1,14 @@
 import type { IncomingMessage } from 'node:http';
 import type { Writable } from 'node:stream';
-import { handled, readBody } from './body.ts';
+import { handled, readBody, refused } from './body.ts';
 import { corsHints } from './cors/hints.ts';
 import type { CorsOptions } from './cors/options.ts';
 import type { Exchange } from './exchange.ts';
-import { HttpError } from './http-error.ts';
 import { toJson } from './json-answer.ts';
 import { jsonHeadFault, parseJson } from './json-body.ts';
 import type { RequestLine } from './log.ts';
 import { type StandardSchema, validate } from './standard-schema.ts';
+import { decodeRest, decodeSegment, pathOf, queryOf } from './target.ts';
 
 /** A class that answers one path; one instance is made for each request. */
 export interface HandlerClass {
@@ -63,31 +63,25 @@ export class RequestHandler {
 
   /** The path as it was sent, without the query: nothing is decoded. */
   get path(): string {
-    return this.#exchange.target.split('?', 1)[0]!;
+    return pathOf(this.#exchange.target);
   }
 
   /** The query, made anew each time it is asked for. */
   get query(): URLSearchParams {
-    const { target } = this.#exchange;
-    const mark = target.indexOf('?');
-    return new URLSearchParams(mark < 0 ? '' : target.slice(mark + 1));
+    return new URLSearchParams(queryOf(this.#exchange.target));
   }
 
   /**
-   * The part of the path that the route calls `:name` or `*name`, percent-decoded.
+   * The part of the path that the route calls `:name`, or all the rest that it calls `*name`, percent-decoded. A rest
+   * cannot climb: a part of it that is empty, `.` or `..`, or holds `/`, `\` or NUL once it is decoded, is refused.
    *
-   * @throws HttpError 400 where it cannot be decoded, or where `*name` could climb out of a folder: a segment that is
-   *   empty, `.` or `..`, or that holds `/`, `\\` or NUL once it is decoded; Error where the route has no such name
+   * @throws HttpError 400 where it cannot be decoded or is refused; Error where the route has no such name
    */
   param(name: string): string {
     const { parameters, resource: { pattern } } = this.#exchange;
     const value = parameters.get(name);
     if (value === undefined) throw new Error(`The route ${pattern} has no :${name}`);
-    if (!pattern.endsWith(`*${name}`)) return decode(value);
-    const segments = value.split('/').map(decode);
-    const isUnsafe = segments.some((segment) => /^\.{0,2}$|[/\\\0]/.test(segment));
-    if (isUnsafe) throw new HttpError(400, `The path has a segment that is not a name: ${value}`);
-    return segments.join('/');
+    return pattern.endsWith(`*${name}`) ? decodeRest(value) : decodeSegment(value);
   }
 
   /**
@@ -101,7 +95,7 @@ export class RequestHandler {
   readJson(schema?: StandardSchema): Promise<unknown> {
     const { request, resource } = this.#exchange;
     const fault = jsonHeadFault(request);
-    if (fault) return handled(Promise.reject(fault));
+    if (fault) return refused(fault);
     const value = readBody(request, resource.bodyLimit, parseJson);
     return schema ? handled(value.then((body) => validate(schema, body))) : value;
   }
@@ -212,13 +206,5 @@ export class RequestHandler {
   /** Called for what a method threw and no HttpError explains to the client; writes it to the log, whole. */
   logError(error: unknown): void {
     this.#exchange.state.log.error(error, `${this.constructor.name} ${this.request.method} ${this.path}`);
-  }
-}
-
-function decode(text: string): string {
-  try {
-    return decodeURIComponent(text);
-  } catch {
-    throw new HttpError(400, `The path is not percent-encoded UTF-8: ${text}`);
   }
 }

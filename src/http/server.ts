@@ -11,6 +11,7 @@ import { http } from './node-http.ts';
 import { type HandlerClass, RequestHandler } from './request-handler.ts';
 import { type Resource, resourceOf, unknownResource } from './resource.ts';
 import { Router } from './router.ts';
+import { runIn } from './run-in.ts';
 import { registerForShutdown } from './shutdown.ts';
 import { hostNameFault, strictness } from './strictness.ts';
 
@@ -53,9 +54,11 @@ export function createServer(routes: Routes, options: ServerOptions = {}): Serve
   const state: ServerState = {
     log: new Log(log),
     connections: new Map(),
+    isTimed: log !== 'off' || Object.values(routes).some(isToldOfRequests),
     readTimeout: Math.ceil((requestTimeout + handlerTimeout) * 1000),
     draining: false,
     closing: false,
+    sweeps: 0,
   };
   const policy = makePolicy('cors', cors, state.log, faults);
   const router = new Router<Resource<HandlerClass>>();
@@ -73,6 +76,7 @@ export function createServer(routes: Routes, options: ServerOptions = {}): Serve
   }
   // What is wrong with a class is said once, however many routes it has.
   if (faults.length) throw new Error(`The server cannot start:\n${[...new Set(faults)].join('\n')}`);
+  runIn(() => createServer({}, { handlerTimeout: 0 }));
 
   const server = http.createServer(nodeOptions(requestTimeout));
   const unknown = { found: unknownResource(RequestHandler, policy, bodyLimit), parameters: new Map<string, string>() };
@@ -87,6 +91,10 @@ export function createServer(routes: Routes, options: ServerOptions = {}): Serve
   watchConnections(server, state, policy, handlerTimeout);
   registerForShutdown(server, state);
   return server;
+}
+
+function isToldOfRequests(HandlerClass: HandlerClass): boolean {
+  return HandlerClass?.prototype?.logRequest !== RequestHandler.prototype.logRequest;
 }
 
 function makePolicy(name: string, options: CorsOptions, log: Log, faults: string[]): CorsPolicy {

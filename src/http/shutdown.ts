@@ -1,7 +1,7 @@
 import type { Server } from 'node:http';
 import net from 'node:net';
 import { setImmediate as afterPolling, setTimeout as sleep } from 'node:timers/promises';
-import { abandon } from './dispatch.ts';
+import { abandon } from './ending.ts';
 import type { Exchange, ServerState } from './exchange.ts';
 
 /**

@@ -1,6 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import { isIP } from 'node:net';
 import { HttpError } from './http-error.ts';
+import { ABSOLUTE_FORM } from './target.ts';
 
 /** Each of these faults leaves doubt about where the message ends or for whom it is. */
 const CLOSE = { Connection: 'close' };
@@ -17,7 +18,6 @@ const TARGET = new HttpError(400, 'The request target is not a path', CLOSE);
 
 const MAXIMUM_HEADER_LINES = 100;
 const HOST = /^([a-z0-9._-]+|\[[0-9a-f:.]+\])(?::\d{0,5})?$/i;
-const ABSOLUTE_FORM = /^https?:\/\/([^/?#]+)(.*)$/i;
 /** RFC 9110, section 10.1.1: a list, whose members may be empty. */
 const CONTINUE = /^[\s,]*(?:100-continue[\s,]*)*$/i;
 
@@ -77,11 +77,4 @@ export function strictness(
     const authority = ABSOLUTE_FORM.exec(url)?.[1];
     return authority ? nameFault(authority) : TARGET;
   };
-}
-
-/** Path and query of a request target that has no fault. */
-export function originForm(url: string): string {
-  if (url[0] === '/' || url === '*') return url;
-  const rest = ABSOLUTE_FORM.exec(url)?.[2] ?? '';
-  return rest.startsWith('/') ? rest : `/${rest}`;
 }

@@ -120,7 +120,7 @@ test('of a server that knows nothing of CORS, it says all that its answers lack,
   const url = await listenForeign(t, (_request, response) => response.writeHead(404).end());
   const { code, text } = await explained(`${url}/things`, '--origin', app, '--method', 'PUT', '--header', 'x-token');
   assert.equal(code, 1);
-  assert.match(text, /- Send "Access-Control-Allow-Origin: https:\/\/app.example.com" with every answer/);
+  assert.match(text, /- Send "Access-Control-Allow-Origin: https:\/\/203\.0\.113\.7" with every answer/);
   assert.match(text, /- Answer the preflight, OPTIONS \/things, with status 204/);
   assert.match(text, /- Allow PUT in the answer to the preflight: "Access-Control-Allow-Methods: PUT"/);
   assert.match(text, /- Allow x-token in the answer to the preflight: "Access-Control-Allow-Headers: x-token"/);
@@ -251,11 +251,13 @@ test('of a page of the internet that calls this computer, it says that the brows
   assert.match(text, /Permission was denied for this request to access the `loopback` address space/);
   assert.match(text, /open the page on http:\/\/localhost/);
   assert.match((await explained(url, '--origin', 'http://localhost:5173')).text, /ALLOWED The page gets/);
+  const refused = await explained(url, '--origin', app, '--credentials');
+  assert.match(refused.text, /BLOCKED The answer .*Worth knowing - Chrome and Firefox first ask the person/);
 });
 
 test('of an http: page of the internet that calls this computer, it quotes Chrome, and offers https: or a local page', async (t) => {
   const url = (await mendable(t, { 'Access-Control-Allow-Origin': '*' })).url;
-  const { code, text } = await explained(url, '--origin', 'http://app.example.com');
+  const { code, text } = await explained(url, '--origin', app.replace('https:', 'http:'));
   assert.equal(code, 1);
   assert.match(text, /BLOCKED .*The request client is not a secure context and the resource is in more-private address space `loopback`/);
   assert.match(text, /- Serve the page over https:, and Chrome asks the person/);

@@ -6,7 +6,8 @@ import type { AddressInfo } from 'node:net';
 import type { TestContext } from 'node:test';
 import { type Explanation, explain as run } from '../../scripts/cors/explain-command.ts';
 
-export const app = 'https://app.example.com';
+/** A page of the internet, by its address: a name would have to be looked up. */
+export const app = 'https://203.0.113.7';
 
 /** What the command prints for this question, on a terminal of the usual width. */
 export function explain(commandLine: readonly string[]): Promise<Explanation> {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -38,6 +38,14 @@ test('it shows what the browser sends and why, what comes back, the verdict and 
   assert.match(output, /< 204 No Content\n   < Access-Control-Allow-Origin: \*\n/);
   assert.match(output, /^BLOCKED  .*any origin \(\*\)/ms);
   assert.match(output, /Fetch, CORS check, step 4/);
+});
+
+test('what the README shows is what it prints', async (t) => {
+  const readme = await readFile('scripts/cors/README.md', 'utf8');
+  const [, commandLine, shown] = /^\$ npm run cors:explain -- ([^]*?)\n\n([^]*?)\n```$/m.exec(readme)!;
+  const { port } = await listen(t, routes);
+  const { output } = await explain(commandLine!.replace(':8000', `:${port}`).split(/[\s\\]+/));
+  assert.equal(output.replaceAll(`:${port}`, ':8000').trimEnd(), shown);
 });
 
 test('of an answer that the page gets, it says what of it the page can read', async (t) => {
@@ -83,7 +91,7 @@ test('the request goes out as the page would send it', async (t) => {
   const { url } = await listen(t, { '/': Echo }, { cors: { origins: '*', allowedHeaders: '*' } });
   const headers = ['--header', 'x-token: a:b', '--header', 'content-type'];
   const { output } = await explained(url, '--origin', app, '--method', 'post', ...headers, '--body', '{"ü":1}', '--send');
-  assert.match(output, /< "\["https:\/\/app.example.com","a:b",\{"ü":1\}\]"\n/);
+  assert.match(output, /< "\["https:\/\/203\.0\.113\.7","a:b",\{"ü":1\}\]"\n/);
 });
 
 test('what a server says cannot steer the terminal', async (t) => {

@@ -85,7 +85,7 @@ function requestsFor(known) {
     .filter((method) => resource.methods.includes(method))
     .map((method) => ({ method, path: resource.path })));
   return [
-    ...known.filter(isReadable).slice(0, ENOUGH).map((resource) => ({ name: 'Read', method: 'GET', path: resource.path })),
+    ...known.filter(isReadable).slice(0, ENOUGH).map(({ path }) => ({ name: 'Read', method: 'GET', path })),
     { name: 'With an API key', method: 'GET', path, headers: [['x-api-key', '1']] },
     { name: 'With another header', method: 'GET', path, headers: [['x-token', '1']] },
     { name: 'With cookies', method: 'GET', path, credentials: 'include' },
@@ -177,14 +177,15 @@ async function choose(one) {
 
 /** Sends a request both ways. */
 async function tryOut(page) {
-  const verdict = await fetchAsPage({ origin: location.origin, ...page }, performHttp);
+  const asked = { origin: location.origin, ...page };
+  const verdict = await fetchAsPage(asked, performHttp);
   const reality = await fetchForReal(page);
   const prediction = {
     allowed: verdict.allowed,
     status: verdict.response?.status,
     readable: verdict.readableHeaders?.filter((name) => !OF_THE_CONNECTION.includes(name)),
   };
-  return { page: { origin: location.origin, ...page }, verdict, prediction, reality, agree: agree(prediction, reality) };
+  return { page: asked, verdict, prediction, reality, agree: agree(prediction, reality) };
 }
 
 /** A second DELETE of the same thing is answered differently; only like answers have like headers. */
@@ -270,7 +271,8 @@ function readHeader(line) {
 
 function addRow(name, method, path) {
   const button = element('button', { type: 'button', className: 'choice' }, name);
-  const [prediction, reality] = [1, 2].map(() => element('td', {}, element('span', { className: 'unsent' }, 'not sent')));
+  const cell = () => element('td', {}, element('span', { className: 'unsent' }, 'not sent'));
+  const [prediction, reality] = [cell(), cell()];
   const heading = element('th', { scope: 'row' }, button, element('code', {}, `${method} ${path}`));
   const row = element('tr', {}, heading, prediction, reality);
   byId('ready').append(row);

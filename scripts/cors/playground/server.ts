@@ -86,7 +86,9 @@ async function answer(request: IncomingMessage, target: string, options: Playgro
   const { routes, onReport } = options;
   // Against DNS rebinding: another site's name that leads here is not this page.
   const { host = '', origin } = request.headers;
-  if (!isLoopbackName(host.replace(/:\d+$/, '').toLowerCase())) throw new Refusal(421, 'This page is for this machine only');
+  if (!isLoopbackName(host.replace(/:\d+$/, '').toLowerCase())) {
+    throw new Refusal(421, 'This page is for this machine only');
+  }
   const path = request.url?.split('?', 1)[0] ?? '';
 
   if (request.method === 'GET') {
@@ -109,7 +111,8 @@ async function perform(request: HttpRequest, target: string): Promise<unknown> {
   const { protocol, hostname, host, href } = URL.canParse(request.url) ? new URL(request.url) : new URL('about:blank');
   if (!/^https?:$/.test(protocol)) throw new Refusal(400, 'only http:// and https:// can be asked');
   if (!isLoopbackName(hostname) && host !== new URL(target).host) {
-    throw new Refusal(403, `the playground asks this machine only: to ask another, start it with --target ${protocol}//${host}`);
+    const advice = `to ask another, start it with --target ${protocol}//${host}`;
+    throw new Refusal(403, `the playground asks this machine only: ${advice}`);
   }
   try {
     return await performHttp({ ...request, url: href });
@@ -121,7 +124,9 @@ async function perform(request: HttpRequest, target: string): Promise<unknown> {
 async function readJson(request: IncomingMessage): Promise<unknown> {
   let text = '';
   request.setEncoding('utf8');
-  for await (const chunk of request) if ((text += chunk).length > MAXIMUM_BODY) throw new Refusal(413, 'This is too long');
+  for await (const chunk of request) {
+    if ((text += chunk).length > MAXIMUM_BODY) throw new Refusal(413, 'This is too long');
+  }
   try {
     return JSON.parse(text);
   } catch {

@@ -73,14 +73,20 @@ export class CorsPolicy {
   }
 
   #ask(predicate: OriginPredicate, origin: string, request: IncomingMessage): ReturnType<CorsPolicy['grant']> {
-    const decide = (granted: boolean) => (granted === true ? this.#grantTo(origin) : undefined);
-    const refuse = (error: unknown) => void this.#log.error(error, `${this.name}.origins`);
     try {
       const granted = predicate(origin, request);
-      return granted instanceof Promise ? granted.then(decide).catch(refuse) : decide(granted);
+      if (!(granted instanceof Promise)) return granted === true ? this.#grantTo(origin) : undefined;
+      return granted.then(
+        (settled) => (settled === true ? this.#grantTo(origin) : undefined),
+        (error: unknown) => this.#refuse(error),
+      );
     } catch (error) {
-      return void refuse(error);
+      return this.#refuse(error);
     }
+  }
+
+  #refuse(error: unknown): undefined {
+    this.#log.error(error, `${this.name}.origins`);
   }
 }
 
