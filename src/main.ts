@@ -1,4 +1,3 @@
-import { existsSync } from 'node:fs';
 import module from 'node:module';
 import type { AddressInfo } from 'node:net';
 import type { CorsOptions } from './http/index.ts';
@@ -6,7 +5,13 @@ import type { CorsOptions } from './http/index.ts';
 // Node 22.8 and newer then keep what they compiled, in the folder for temporary files, and the next start takes three
 // quarters of the time and of the memory. Static imports would all be compiled before this line runs.
 (module as { enableCompileCache?: () => void }).enableCompileCache?.();
-if (existsSync('.env')) process.loadEnvFile();
+try {
+  process.loadEnvFile();
+} catch (error) {
+  // There is none, or node's permission model, under which a deployment may run, hides it.
+  const { code = '' } = error as NodeJS.ErrnoException;
+  if (code !== 'ENOENT' && code !== 'ERR_ACCESS_DENIED') throw error;
+}
 
 const { config } = await import('./config.ts');
 if (config.faults.length > 0) giveUp(config.faults.join('\n'));
