@@ -42,7 +42,7 @@ server.listen(isHandedOver ? { fd: 3 } : { port: config.port, host: config.host 
 
 // Under `npm run dev`, node waits for the end of the old process before it starts the new one.
 const isWatched = process.env['WATCH_REPORT_DEPENDENCIES'] !== undefined;
-stopOnSignals(server, isWatched ? { timeout: 0.5 } : config.shutdown);
+stopOnSignals(server, isWatched ? { timeout: 0.2 } : config.shutdown);
 
 function create() {
   try {

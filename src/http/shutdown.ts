@@ -56,9 +56,13 @@ export async function shutdown(server: Server, { delay = 0, timeout = 10 } = {})
     if (waitedFor.length > 0) state.log.say(`Stopping: waiting for ${waitedFor.join(', ')}; Ctrl-C again to cut`);
   }
   const isClean = state.connections.size === 0;
+  cut(state);
+  return isClean;
+}
+
+function cut(state: ServerState): void {
   for (const exchange of inHand(state)) abandon(exchange, 'The server has stopped');
   for (const socket of state.connections.keys()) socket.destroy();
-  return isClean;
 }
 
 /** The kernel holds connections that were not let in yet, and would reset them with the listener. */
@@ -96,7 +100,7 @@ function closeIdle(state: ServerState): void {
  * @param timeout of `shutdown`, in seconds
  */
 export function stopOnSignals(server: Server, { delay = 0, timeout = 10 } = {}): void {
-  const { log } = stateOf(server);
+  const state = stateOf(server);
   let isStopping = false;
   const stop = async (exitCode: number, wait: number) => {
     isStopping = true;
@@ -105,12 +109,13 @@ export function stopOnSignals(server: Server, { delay = 0, timeout = 10 } = {}):
   };
   for (const signal of ['SIGTERM', 'SIGINT']) {
     process.on(signal, () => {
-      if (isStopping) process.exit(1);
-      void stop(0, delay);
+      if (!isStopping) return void stop(0, delay);
+      cut(state);
+      process.exit(1);
     });
   }
   process.on('uncaughtException', (error, origin) => {
-    log.error(error, origin);
+    state.log.error(error, origin);
     if (!isStopping) void stop(1, 0);
   });
   // Where nobody reads them any more, or the disk is full, a write fails: no reason to stop.
