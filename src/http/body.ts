@@ -14,6 +14,8 @@ const FIRST_ROOM = 16 * 1024;
 export function readBody<Parsed>(
   request: IncomingMessage, bodyLimit: number, parse: (bytes: Buffer) => Parsed,
 ): Promise<Parsed> {
+  // Node 24 sets up no stream for it.
+  if (!hasBody(request)) return Promise.resolve(parse(Buffer.alloc(0)));
   if (Number(request.headers['content-length'] ?? 0) > bodyLimit) return refused(tooLarge(bodyLimit));
   if (request.readableDidRead || request.destroyed) {
     return refused(new Error('The body has been read already: it can be read once a request'));
@@ -41,7 +43,7 @@ export function readBody<Parsed>(
     });
     request.on('end', () => {
       try {
-        resolve(parse(!body ? Buffer.alloc(0) : body.length === length ? body : body.subarray(0, length)));
+        resolve(parse(!body ? Buffer.alloc(0) : body.length > length ? body.subarray(0, length) : body));
       } catch (error) {
         reject(error as Error);
         handled(promise);

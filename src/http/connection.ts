@@ -61,9 +61,10 @@ export function watchConnections(server: Server, state: ServerState, policy: Cor
 
     const problem = UNREADABLE.get(error.code ?? '') ?? NOT_HTTP;
     const newest = connection.inHand.at(-1);
+    const unfinished = newest && !newest.request.complete ? newest.request : connection.unfinished;
+    if (newest && unfinished === newest.request && !newest.isOver) fail(newest, problem);
     // One request, one answer: what is wrong with the rest of a request that was answered is not said.
-    if (newest && !newest.request.complete && !newest.isOver) fail(newest, problem);
-    else if (newest?.request.complete === false || connection.unfinished?.complete === false) endSocket(socket);
+    else if (unfinished?.complete === false) afterAnswers(connection, () => endSocket(socket));
     else if (!connection.closing) refuse(state, policy, socket, problem);
   });
 
@@ -97,18 +98,21 @@ function giveUp(state: ServerState, allowed: number): void {
   }
 }
 
+function afterAnswers({ inHand }: Connection, act: () => void): void {
+  const newest = inHand.at(-1);
+  if (newest) newest.response.once('close', act);
+  else act();
+}
+
 /** Answers where there is no request to answer, once the answers before it have left. */
 function refuse(state: ServerState, policy: CorsPolicy, socket: Socket, problem: HttpError): void {
   const connection = state.connections.get(socket)!;
-  const newest = connection.inHand.at(-1);
   connection.closing = true;
-  const answer = () => {
+  afterAnswers(connection, () => {
     if (!socket.writable) return;
     endSocket(socket, bytesOf(problem, policy));
     state.log.noRequest(problem.status, problem.message, connection.address);
-  };
-  if (newest) newest.response.once('close', answer);
-  else answer();
+  });
 }
 
 /** An answer as node would have written it. */

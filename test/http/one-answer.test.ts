@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
+import { EventEmitter, once } from 'node:events';
 import { test } from 'node:test';
 import { HttpError, RequestHandler } from '../../src/http/index.ts';
 import { parseAnswers, soundAnswers } from './answers.ts';
@@ -227,4 +227,19 @@ test('an HttpError after a whole answer is no second one', LIMIT, async (t) => {
   const received = await sendRaw(t, port, requestBytes('GET /') + requestBytes('GET /next', ['Connection: close']));
   const [first] = soundAnswers(received, [200, 200]);
   assert.equal(first!.body, '"whole"');
+});
+
+test('an answer that waits its turn is not lost where the body behind it breaks after its own answer', LIMIT, async (t) => {
+  class Late extends RequestHandler {
+    override async doGet() {
+      await once(broken, 'broken');
+      return 'late';
+    }
+  }
+  const broken = new EventEmitter();
+  const { port, server } = await listen(t, { '/late': Late, '/': Unread });
+  server.on('clientError', () => broken.emit('broken'));
+  const post = requestBytes('POST /', ['Transfer-Encoding: chunked'], '1\r\na\r\nnot a chunk');
+  const received = await soon('the end', sendRaw(t, port, requestBytes('GET /late') + post));
+  soundAnswers(received, [200, 200]);
 });
