@@ -40,7 +40,9 @@ server.listen(isHandedOver ? { fd: 3 } : { port: config.port, host: config.host 
   if (config.log === 'text') console.log(overview().join('\n'));
 });
 
-stopOnSignals(server, config.shutdown);
+// Under `npm run dev`, node waits for the end of the old process before it starts the new one.
+const isWatched = process.env['WATCH_REPORT_DEPENDENCIES'] !== undefined;
+stopOnSignals(server, isWatched ? { timeout: 0.2 } : config.shutdown);
 
 function create() {
   try {

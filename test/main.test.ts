@@ -71,6 +71,15 @@ describe('a process that starts', { concurrency: true }, () => {
     }
   });
 
+  test('makes way at once under npm run dev, whatever the settings say of stopping', async (t) => {
+    const watched = { WATCH_REPORT_DEPENDENCIES: '1', SHUTDOWN_DELAY: '3600', SHUTDOWN_TIMEOUT: '3600', LOG: 'off' };
+    const server = start(t, watched);
+    await once(server.stdout, 'data');
+    const exited = once(server, 'exit');
+    server.kill('SIGTERM');
+    assert.deepEqual(await exited, [0, null]);
+  });
+
   test('names a port in use in one line, and exits with 1', async (t) => {
     const other = createServer().listen(0, '127.0.0.1');
     await once(other, 'listening');

@@ -10,6 +10,8 @@ import type { Exchange, ServerState } from './exchange.ts';
  */
 const GRACE = 400;
 const POLL = 25;
+/** How long new connections are let in before the listener closes, in milliseconds. */
+const QUEUE = 1_000;
 /** How long a person waits without being told for what, in milliseconds. */
 const PATIENCE = 1_000;
 
@@ -34,8 +36,7 @@ export async function shutdown(server: Server, { delay = 0, timeout = 10 } = {})
   state.draining = true;
   if (delay > 0) await sleep(delay * 1000);
 
-  // Clients whose connections the kernel holds already are let in: it would reset them.
-  await afterPolling();
+  await letQueueIn(server);
   // In one tick: between the two, a client could be told to close and have nowhere to connect to, or the reverse.
   // http.Server's own close() would drop idle connections too, and stop the timer behind the timeouts.
   state.closing = true;
@@ -55,9 +56,28 @@ export async function shutdown(server: Server, { delay = 0, timeout = 10 } = {})
     if (waitedFor.length > 0) state.log.say(`Stopping: waiting for ${waitedFor.join(', ')}; Ctrl-C again to cut`);
   }
   const isClean = state.connections.size === 0;
+  cut(state);
+  return isClean;
+}
+
+function cut(state: ServerState): void {
   for (const exchange of inHand(state)) abandon(exchange, 'The server has stopped');
   for (const socket of state.connections.keys()) socket.destroy();
-  return isClean;
+}
+
+/** The kernel holds connections that were not let in yet, and would reset them with the listener. */
+async function letQueueIn(server: Server): Promise<void> {
+  let hasArrived = true;
+  const note = () => (hasArrived = true);
+  const deadline = Date.now() + QUEUE;
+  server.on('connection', note);
+  // Node lets in one at a turn, and the turn of the signal is half over.
+  await afterPolling();
+  while (hasArrived && Date.now() < deadline) {
+    hasArrived = false;
+    await afterPolling();
+  }
+  server.off('connection', note);
 }
 
 function inHand(state: ServerState): Exchange[] {
@@ -80,7 +100,7 @@ function closeIdle(state: ServerState): void {
  * @param timeout of `shutdown`, in seconds
  */
 export function stopOnSignals(server: Server, { delay = 0, timeout = 10 } = {}): void {
-  const { log } = stateOf(server);
+  const state = stateOf(server);
   let isStopping = false;
   const stop = async (exitCode: number, wait: number) => {
     isStopping = true;
@@ -89,12 +109,13 @@ export function stopOnSignals(server: Server, { delay = 0, timeout = 10 } = {}):
   };
   for (const signal of ['SIGTERM', 'SIGINT']) {
     process.on(signal, () => {
-      if (isStopping) process.exit(1);
-      void stop(0, delay);
+      if (!isStopping) return void stop(0, delay);
+      cut(state);
+      process.exit(1);
     });
   }
   process.on('uncaughtException', (error, origin) => {
-    log.error(error, origin);
+    state.log.error(error, origin);
     if (!isStopping) void stop(1, 0);
   });
   // Where nobody reads them any more, or the disk is full, a write fails: no reason to stop.

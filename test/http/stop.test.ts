@@ -111,14 +111,6 @@ class Status extends RequestHandler {
   }
 }
 
-class Late extends RequestHandler {
-  override async doGet() {
-    while (!this.draining) await new Promise(setImmediate);
-    await new Promise(setImmediate);
-    return 'late';
-  }
-}
-
 class Large extends RequestHandler {
   override doGet() {
     return 'x'.repeat(10_000_000);
@@ -143,9 +135,9 @@ test('every answer after the listener has closed says Connection: close, errors 
     await connection.until('"OK"');
     connection.received = '';
   }
-  // Sent before the server begins to stop, read afterwards.
-  connections.forEach((connection, index) => connection.send(bytes[index]![0]));
   const isClean = shutdown(server);
+  await eventually('the listener was closed', () => !server.listening);
+  connections.forEach((connection, index) => connection.send(bytes[index]![0]));
   for (const [index, connection] of connections.entries()) {
     const [answer] = soundAnswers(await connection.untilClosed(), [bytes[index]![1]]);
     assert.equal(answer!.headers.get('connection'), 'close');
@@ -167,6 +159,12 @@ test('a connection that is idle when the stop begins serves one more request, wh
 });
 
 test('pipelined requests that wait for their answers when the stop begins all get them, and the last says Connection: close', async (t) => {
+  class Late extends RequestHandler {
+    override async doGet() {
+      await eventually('the listener was closed', () => !server.listening);
+      return 'late';
+    }
+  }
   const { port, server } = await listen(t, { '/': Late });
   const connection = await Connection.open(t, port);
   connection.send(requestBytes('GET /').repeat(3));
