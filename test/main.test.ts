@@ -37,7 +37,8 @@ async function firstLines(t: TestContext, environment: Record<string, string>): 
 /** Resolves with what a server that cannot start says on standard error, a line each. */
 async function faults(...how: Parameters<typeof start>): Promise<string[]> {
   const server = start(...how);
-  const [output, errors, [exitCode]] = await Promise.all([text(server.stdout), text(server.stderr), once(server, 'exit')]);
+  const exit = once(server, 'exit');
+  const [output, errors, [exitCode]] = await Promise.all([text(server.stdout), text(server.stderr), exit]);
   assert.equal(output, '');
   assert.equal(exitCode, 1);
   return errors.trimEnd().split('\n');
