@@ -12,7 +12,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Servers, listeningSocket } from './nginx-servers.ts';
+import { Servers, listeningSocket } from './shared-socket.ts';
 
 const CLIENTS = 16;
 const RESTARTS = 3;

@@ -16,7 +16,8 @@ const noteSchema: StandardSchema<Note> = {
     validate(value) {
       const { title, text = '' } = (value ?? {}) as Partial<Record<keyof Note, unknown>>;
       const issues = [];
-      if (typeof title !== 'string' || title.trim() === '') issues.push({ message: 'Give the note a title', path: ['title'] });
+      const hasTitle = typeof title === 'string' && title.trim() !== '';
+      if (!hasTitle) issues.push({ message: 'Give the note a title', path: ['title'] });
       if (typeof text !== 'string') issues.push({ message: 'Write the text as a string', path: ['text'] });
       return issues.length ? { issues } : { value: { title, text } as Note };
     },
@@ -30,7 +31,7 @@ export class NotesHandler extends RequestHandler {
 
   override async doPost() {
     const note = await this.readJson(noteSchema);
-    if (notes.size >= config.notesLimit) throw new HttpError(409, 'There is no room for another note: delete one first');
+    if (notes.size >= config.notesLimit) throw new HttpError(409, 'There is no room for another note');
     const id = crypto.randomUUID();
     notes.set(id, note);
     this.sendResponse(201);

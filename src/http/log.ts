@@ -78,12 +78,11 @@ export class Log {
   }
 }
 
-/** What util.inspect says, which an object of one's own may make throw. */
 function show(error: unknown): string {
-  if (!(error instanceof Error)) return `${shown(error)} was thrown`;
-  return shown(error);
+  return error instanceof Error ? shown(error) : `${shown(error)} was thrown`;
 }
 
+/** A text as it is, and anything else as util.inspect has it, which an object of one's own may make throw. */
 function shown(value: unknown): string {
   try {
     return typeof value === 'string' ? value : inspect(value);
@@ -99,8 +98,8 @@ function describe(error: unknown, depth = 0): object {
   if (!(error instanceof Error) || depth === MAXIMUM_CAUSES) return { error: show(error) };
   const { cause, code, errors } = error as Error & { code?: unknown; errors?: unknown };
   return {
-    error: error.stack ?? String(error),
-    code: typeof code === 'bigint' ? String(code) : code,
+    error: shown(error.stack ?? error),
+    code: code === undefined ? undefined : shown(code),
     cause: cause === undefined ? undefined : describe(cause, depth + 1),
     errors: Array.isArray(errors) ? errors.map((one) => describe(one, depth + 1)) : undefined,
   };

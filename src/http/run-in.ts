@@ -4,7 +4,8 @@ import { Duplex } from 'node:stream';
 
 /** V8 settles the size of a class with its seventh object. */
 const REQUESTS = 8;
-const PREFLIGHT = 'OPTIONS / HTTP/1.1\r\nHost: run-in\r\nOrigin: http://run-in\r\nAccess-Control-Request-Method: GET\r\n\r\n';
+const PREFLIGHT =
+  'OPTIONS / HTTP/1.1\r\nHost: run-in\r\nOrigin: http://run-in\r\nAccess-Control-Request-Method: GET\r\n\r\n';
 
 /** For as long as the process: whether it has been run in, and then the tick. */
 let kept: unknown;

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { connect } from 'node:net';
+import { text } from 'node:stream/consumers';
 import { type TestContext, test } from 'node:test';
 import { RequestHandler, shutdown } from '../../src/http/index.ts';
 import { soundAnswers } from './answers.ts';
@@ -142,6 +143,21 @@ test('every answer after the listener has closed says Connection: close, errors 
     const [answer] = soundAnswers(await connection.untilClosed(), [bytes[index]![1]]);
     assert.equal(answer!.headers.get('connection'), 'close');
   }
+  assert.equal(await within('the stop was over', isClean), true);
+});
+
+test('connections that the kernel has accepted, and the server not yet, are let in before the listener closes', async (t) => {
+  const { port, server } = await listen(t, { '/': Status });
+  const sockets = Array.from({ length: 50 }, () => connect(port, '127.0.0.1').on('error', () => {}));
+  // The sockets connect in the next tick, before anything is polled.
+  await new Promise<void>((resolve) => process.nextTick(resolve));
+  const isClean = shutdown(server);
+  const answers = sockets.map(async (socket) => {
+    socket.end(requestBytes('GET /', ['Connection: close']));
+    return (await text(socket)).slice(0, 12);
+  });
+  const received = await within('all were answered', Promise.all(answers));
+  assert.deepEqual(new Set(received), new Set(['HTTP/1.1 200']));
   assert.equal(await within('the stop was over', isClean), true);
 });
 

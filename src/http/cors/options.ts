@@ -13,7 +13,7 @@ interface CommonOptions {
   methods?: readonly string[];
   /** Request headers that a page may send; left out: authorization, content-type and x-api-key. */
   allowedHeaders?: '*' | readonly string[];
-  /** Response headers that a page may read beside the safelisted ones (Fetch, "CORS-safelisted response-header name"). */
+  /** Response headers that a page may read, beside Fetch's "CORS-safelisted response-header names". */
   exposedHeaders?: readonly string[];
   /** How long a browser may remember a preflight, in seconds: 0 to 86400; left out: 600. */
   maxAge?: number;
@@ -37,7 +37,7 @@ const MAXIMUM_AGE = 86_400;
 /** RFC 9110, section 5.6.2. */
 export const TOKEN = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
 
-/** Fetch, "forbidden request-header", which no page can send; and those by which the CORS protocol itself is steered. */
+/** Fetch, "forbidden request-header", which no page can send; and what steers the CORS protocol itself. */
 const FORBIDDEN_REQUEST_HEADER = new RegExp(
   `^(?:${[
     'accept-charset', 'accept-encoding', 'access-control-.*', 'connection', 'content-length', 'cookie2?', 'date', 'dnt',

@@ -50,7 +50,7 @@ export class Servers {
     });
   }
 
-  static async open(t: TestContext, environment: Record<string, string>): Promise<Servers> {
+  static async open(t: TestContext, environment: Record<string, string> = {}): Promise<Servers> {
     const socket = await listeningSocket();
     const shell = spawn('sh', ['-c', HOLDER, 'sh', process.execPath, ...process.execArgv, 'src/main.ts'], {
       env: { PATH: process.env['PATH'], LOG: 'off', ...environment },
@@ -60,11 +60,11 @@ export class Servers {
     return new Servers(t, socket.port, shell);
   }
 
-  /** Resolves once the server listens. */
-  async start(name: string): Promise<void> {
+  /** Resolves with the first line that the server prints, once it listens. */
+  async start(name: string): Promise<string> {
     this.#shell.stdin!.write(`${name}\n`);
     this.#processes.set(name, Number(await this.#said(name, /^process (\d+)$/)));
-    await this.#said(name, /^(Listening .*)$/);
+    return this.#said(name, /^(Listening .*)$/);
   }
 
   /** Resolves with the exit code, as the shell says it. */
