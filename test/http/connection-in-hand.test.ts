@@ -3,7 +3,8 @@ import { test } from 'node:test';
 import { RequestHandler } from '../../src/http/index.ts';
 import { soundAnswers } from './answers.ts';
 import { listen } from '../listen.ts';
-import { Connection, requestBytes, sendRaw, soon } from './connection.ts';
+import { Connection, requestBytes, sendRaw } from './connection.ts';
+import { within } from './waiting.ts';
 
 const LIMIT = { timeout: 20_000 };
 const COUNT = 10_000;
@@ -64,7 +65,7 @@ for (const [kind, bytes] of Object.entries(kinds)) {
       assert.equal(connection.received, '');
 
       release();
-      const received = await soon('all answers', connection.untilClosed(), 15);
+      const received = await within('all answers', connection.untilClosed());
       const numbers = [...received.matchAll(/\{"number":(\d+)\}/g)].map((match) => Number(match[1]));
       assert.equal(numbers.length, COUNT);
       assert.ok(
@@ -90,7 +91,7 @@ test('a client that leaves with requests in hand ends each of them, and those of
   await turns(t, port);
   assert.equal(counts.left, 5);
   release();
-  await soon('the answers to who stays', stays.until(/(?:\{"number":\d+\}[^]*){3}/));
+  await within('the answers to who stays', stays.until(/(?:\{"number":\d+\}[^]*){3}/));
 });
 
 test('a client that leaves while reading is paused is noticed by the first answer, and nothing of it stays', LIMIT, async (t) => {
@@ -105,5 +106,5 @@ test('a client that leaves while reading is paused is noticed by the first answe
   const gone = (async () => {
     while ((await count()) > 0) await new Promise(setImmediate);
   })();
-  await soon('the connection to be forgotten', gone, 15);
+  await within('the connection to be forgotten', gone);
 });

@@ -56,15 +56,6 @@ export class Connection {
   }
 }
 
-/** Resolves as `promise` does; rejects, and says what was waited for, where that takes longer than it may. */
-export async function soon<Value>(what: string, promise: Promise<Value>, seconds = 10): Promise<Value> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`Waited ${seconds} seconds for ${what}`)), seconds * 1000);
-  });
-  return Promise.race([promise, late]).finally(() => clearTimeout(timer));
-}
-
 /** Sends bytes on a connection of their own, and resolves with all that came back until the server closed it. */
 export async function sendRaw(t: Pick<TestContext, 'after'>, port: number, bytes: string | Buffer): Promise<string> {
   const connection = await Connection.open(t, port);

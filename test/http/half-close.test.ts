@@ -4,7 +4,8 @@ import { test } from 'node:test';
 import { RequestHandler } from '../../src/http/index.ts';
 import { soundAnswers } from './answers.ts';
 import { listen } from '../listen.ts';
-import { Connection, requestBytes, soon } from './connection.ts';
+import { Connection, requestBytes } from './connection.ts';
+import { within } from './waiting.ts';
 
 const LIMIT = { timeout: 20_000 };
 const CHUNKED = requestBytes('POST /', ['Content-Type: application/json', 'Transfer-Encoding: chunked']);
@@ -69,7 +70,7 @@ async function sendOn(t: { after(free: () => void): void }, port: number, start:
   const more = Buffer.alloc(64 * 1024, 'x');
   const write = (): void => void (isOver || socket.write(more, () => setImmediate(write)));
   write();
-  await soon('the cut', closed, 8);
+  await within('the cut', closed);
   return received;
 }
 

@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { openSync } from 'node:fs';
 import { text } from 'node:stream/consumers';
 import { type TestContext, describe, test } from 'node:test';
-import { soon } from './connection.ts';
+import { within } from './waiting.ts';
 
 const LIMIT = { timeout: 60_000 };
 
@@ -30,14 +30,14 @@ const turns = async (count) => { while (count-- > 0) await new Promise((resolve)
 async function said(child: ChildProcess, word: string): Promise<string> {
   let all = '';
   while (!all.includes(word)) {
-    const [chunk] = await soon(`the process to say ${word}`, once(child.stderr!, 'data'), 30);
+    const [chunk] = await within(`the process to say ${word}`, once(child.stderr!, 'data'));
     all += String(chunk);
   }
   return all;
 }
 
 async function exitCode(child: ChildProcess): Promise<number | null> {
-  if (child.exitCode === null) await soon('the process to end', once(child, 'exit'), 30);
+  if (child.exitCode === null) await within('the process to end', once(child, 'exit'));
   return child.exitCode;
 }
 
@@ -70,7 +70,7 @@ describe('the lines of a process', { concurrency: 4 }, () => {
             if (lines.length > 9_999 && lines.at(-1) === '') child.stdin!.write('done');
           }
         })();
-        await soon('all lines', read, 30);
+        await within('all lines', read);
         assert.equal(lines.length, 10_001);
         assert.ok(
           lines.slice(0, -1).every((line, n) => Number(line.replaceAll('.', '')) === n),
@@ -105,7 +105,7 @@ describe('the lines of a process', { concurrency: 4 }, () => {
           if (/ dropped.*\n$/.test(tail.slice(-100))) child.stdin!.write('exit');
         }
       })();
-      await soon('all output', read, 30);
+      await within('all output', read);
       const output = chunks.join('');
       const kept = [...output.matchAll(/^line (\d+) x{1000}$/gm)].map((match) => Number(match[1]));
       const dropped = [...output.matchAll(/(\d+) lines were dropped/g)].reduce(
@@ -127,7 +127,7 @@ describe('the lines of a process', { concurrency: 4 }, () => {
     async (t) => {
       const child = run(t, `${NON_BLOCKING} ${MANY} say('exit'); process.exit(3);`);
       await said(child, 'exit');
-      const output = await soon('all output', text(child.stdout!), 30);
+      const output = await within('all output', text(child.stdout!));
       assert.equal(output.split('\n').length, 10_001);
       assert.equal(await exitCode(child), 3);
     },

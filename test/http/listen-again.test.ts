@@ -4,7 +4,8 @@ import { test } from 'node:test';
 import { RequestHandler } from '../../src/http/index.ts';
 import { soundAnswers } from './answers.ts';
 import { listen } from '../listen.ts';
-import { requestBytes, sendRaw, soon } from './connection.ts';
+import { requestBytes, sendRaw } from './connection.ts';
+import { within } from './waiting.ts';
 
 const LIMIT = { timeout: 20_000 };
 
@@ -19,15 +20,15 @@ test(
   LIMIT,
   async (t) => {
     const { server, port } = await listen(t, { '/': Never }, { handlerTimeout: 0.1, requestTimeout: 0.2 });
-    soundAnswers(await soon('503 before the close', sendRaw(t, port, requestBytes('GET /'))), [503]);
+    soundAnswers(await within('503 before the close', sendRaw(t, port, requestBytes('GET /'))), [503]);
     for (let times = 0; times < 2; times++) {
       server.close();
       await once(server, 'close');
       server.listen(0, '127.0.0.1');
       await once(server, 'listening');
       const { port: next } = server.address() as AddressInfo;
-      soundAnswers(await soon('503 after the close', sendRaw(t, next, requestBytes('GET /'))), [503]);
-      soundAnswers(await soon('408 after the close', sendRaw(t, next, 'GET / HTTP/1.1\r\n')), [408]);
+      soundAnswers(await within('503 after the close', sendRaw(t, next, requestBytes('GET /'))), [503]);
+      soundAnswers(await within('408 after the close', sendRaw(t, next, 'GET / HTTP/1.1\r\n')), [408]);
     }
   },
 );

@@ -5,8 +5,9 @@ import { test } from 'node:test';
 import { HttpError, RequestHandler } from '../../src/http/index.ts';
 import { soundAnswers } from './answers.ts';
 import { listen } from '../listen.ts';
-import { Connection, requestBytes, sendRaw, soon } from './connection.ts';
+import { Connection, requestBytes, sendRaw } from './connection.ts';
 import { LogProcess } from './log-process.ts';
+import { within } from './waiting.ts';
 
 const LIMIT = { timeout: 60_000 };
 const ADDRESS = /^(?:::ffff:)?127\.0\.0\.1$/;
@@ -84,9 +85,9 @@ test('logRequest is told that the client had left', LIMIT, async (t) => {
   const logged = once(Told.events, 'logged');
   const connection = await Connection.open(t, port);
   connection.send(requestBytes('GET /wait'));
-  await soon('the request to arrive', waiting);
+  await within('the request to arrive', waiting);
   connection.socket.destroy();
-  await soon('the line of the log', logged);
+  await within('the line of the log', logged);
   assert.deepEqual(
     Told.lines.map(({ clientLeft }) => clientLeft),
     [true],
@@ -147,7 +148,7 @@ for (const log of ['json', 'text'] as const) {
         soundAnswers(await sendRaw(t, port, requestBytes(`GET /waiting/${count}`, ['Connection: close'])), [200]);
         if (until) await connection.until(until);
         connection.socket.destroy();
-        await soon(
+        await within(
           `the line of ${path}`,
           server.printed(new RegExp(`(?:${path.replace('?', '\\?')}\\b[^]*){${count}}\n`)),
         );

@@ -3,8 +3,9 @@ import { test } from 'node:test';
 import { RequestHandler } from '../../src/http/index.ts';
 import { soundAnswers } from './answers.ts';
 import { listen } from '../listen.ts';
-import { Connection, requestBytes, sendRaw, soon } from './connection.ts';
+import { Connection, requestBytes, sendRaw } from './connection.ts';
 import { LogProcess } from './log-process.ts';
+import { within } from './waiting.ts';
 
 const LIMIT = { timeout: 60_000 };
 
@@ -43,7 +44,7 @@ for (const log of ['json', 'text'] as const) {
       for (const status of statuses) soundAnswers(await sendRaw(t, port, bytesOf[status]!), [status]);
       // Nothing was said, so nothing is answered, and nothing logged.
       const silent = await Connection.open(t, port);
-      assert.equal(await soon('the silent connection to close', silent.untilClosed()), '');
+      assert.equal(await within('the silent connection to close', silent.untilClosed()), '');
       const lines = await server.lines();
       assert.equal(lines.length, statuses.length, lines.join('\n'));
       for (const [index, status] of statuses.entries()) {

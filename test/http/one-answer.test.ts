@@ -4,7 +4,8 @@ import { test } from 'node:test';
 import { HttpError, RequestHandler } from '../../src/http/index.ts';
 import { parseAnswers, soundAnswers } from './answers.ts';
 import { listen } from '../listen.ts';
-import { Connection, requestBytes, sendRaw, soon } from './connection.ts';
+import { Connection, requestBytes, sendRaw } from './connection.ts';
+import { within } from './waiting.ts';
 
 const LIMIT = { timeout: 20_000 };
 
@@ -26,7 +27,7 @@ const halves: [what: string, request: string, status: number][] = [
 for (const [what, request, status] of halves) {
   test(`a body ${what} that stops after its answer is answered once, when its time is up`, LIMIT, async (t) => {
     const { port } = await listen(t, { '/': Unread }, { requestTimeout: 0.2 });
-    soundAnswers(await soon('the server to close', sendRaw(t, port, request)), [status]);
+    soundAnswers(await within('the server to close', sendRaw(t, port, request)), [status]);
   });
 
   test(
@@ -38,7 +39,7 @@ for (const [what, request, status] of halves) {
       connection.send(request);
       await connection.until('\r\n\r\n');
       connection.socket.end();
-      soundAnswers(await soon('the server to close', connection.untilClosed()), [status]);
+      soundAnswers(await within('the server to close', connection.untilClosed()), [status]);
     },
   );
 }
@@ -50,7 +51,7 @@ test('chunks that go wrong after the answer has left are not answered again', LI
     connection.send(requestBytes(`POST ${path}`, ['Transfer-Encoding: chunked'], '1\r\nx\r\n'));
     await connection.until('\r\n\r\n');
     connection.send('zz\r\n');
-    soundAnswers(await soon('the server to close', connection.untilClosed()), [path === '/' ? 200 : 404]);
+    soundAnswers(await within('the server to close', connection.untilClosed()), [path === '/' ? 200 : 404]);
   }
 });
 
@@ -63,7 +64,7 @@ test('a stream over a body that stops is answered once', LIMIT, async (t) => {
     }
   }
   const { port } = await listen(t, { '/': Stream }, { requestTimeout: 0.2 });
-  const received = await soon(
+  const received = await within(
     'the server to close',
     sendRaw(t, port, requestBytes('POST /', ['Content-Length: 10'], '12345')),
   );
@@ -180,7 +181,7 @@ for (const method of ['GET', 'POST']) {
       async (t) => {
         const { port } = await listen(t, { '/': Unread, '/:stated': Length });
         const bytes = requestBytes(`${method} ${path}`) + requestBytes('GET /').repeat(2);
-        const received = await soon('the server to close', sendRaw(t, port, bytes));
+        const received = await within('the server to close', sendRaw(t, port, bytes));
         assert.equal(received.match(/HTTP\/1\.1 /g)?.length ?? 0, received === '' ? 0 : 1, received);
         const stated = Number(path!.slice(1).split('?')[0]);
         const body = received.split('\r\n\r\n').slice(1).join('\r\n\r\n');
@@ -240,6 +241,6 @@ test('an answer that waits its turn is not lost where the body behind it breaks 
   const { port, server } = await listen(t, { '/late': Late, '/': Unread });
   server.on('clientError', () => broken.emit('broken'));
   const post = requestBytes('POST /', ['Transfer-Encoding: chunked'], '1\r\na\r\nnot a chunk');
-  const received = await soon('the end', sendRaw(t, port, requestBytes('GET /late') + post));
+  const received = await within('the end', sendRaw(t, port, requestBytes('GET /late') + post));
   soundAnswers(received, [200, 200]);
 });

@@ -4,7 +4,8 @@ import { test } from 'node:test';
 import { RequestHandler, type StandardSchema } from '../../src/http/index.ts';
 import { type Answer, soundAnswers } from './answers.ts';
 import { listen } from '../listen.ts';
-import { Connection, requestBytes, sendRaw, soon } from './connection.ts';
+import { Connection, requestBytes, sendRaw } from './connection.ts';
+import { within } from './waiting.ts';
 
 const LIMIT = { timeout: 20_000 };
 const JSON_TYPE = 'Content-Type: application/json';
@@ -112,7 +113,7 @@ test('a client that leaves while nobody awaits its body is no unhandled rejectio
   connection.send(requestBytes('POST /', [JSON_TYPE, 'Content-Length: 100'], '{'));
   await once(server, 'request');
   connection.socket.destroy();
-  await soon('the method to go on', end);
+  await within('the method to go on', end);
   assert.deepEqual(rejected, []);
 });
 

@@ -8,7 +8,8 @@ import { test } from 'node:test';
 import { HttpError, RequestHandler } from '../../src/http/index.ts';
 import { soundAnswers } from './answers.ts';
 import { listen } from '../listen.ts';
-import { Connection, requestBytes, sendRaw, soon } from './connection.ts';
+import { Connection, requestBytes, sendRaw } from './connection.ts';
+import { within } from './waiting.ts';
 
 const LIMIT = { timeout: 20_000 };
 const EXPECT = 'Expect: 100-continue';
@@ -199,8 +200,8 @@ test('a client that leaves in the middle ends the wait of readBody, and is no er
   connection.send(announced('POST /', 100) + 'half');
   await once(server, 'request');
   connection.socket.resetAndDestroy();
-  assert.ok((await soon('readBody() to reject', told)) instanceof Error);
-  await soon('the line of the log', end);
+  assert.ok((await within('readBody() to reject', told)) instanceof Error);
+  await within('the line of the log', end);
   assert.deepEqual(lines, ['request']);
 });
 
@@ -257,9 +258,9 @@ for (const [how, read] of Object.entries(ways)) {
       const { port } = await listen(t, { '/': Own });
       const connection = await Connection.open(t, port);
       connection.send(announced('POST /', 4, [EXPECT, 'Connection: close']));
-      await soon('100 Continue', connection.until('100 Continue'));
+      await within('100 Continue', connection.until('100 Continue'));
       connection.send('body');
-      const [, answer] = soundAnswers(await soon('the answer', connection.untilClosed()), [100, 200]);
+      const [, answer] = soundAnswers(await within('the answer', connection.untilClosed()), [100, 200]);
       assert.equal(answer!.body, '"body"');
     },
   );
@@ -269,7 +270,7 @@ test('a client that waits for 100 Continue gets it from readBody', LIMIT, async 
   const { port } = await listen(t, { '/': Bytes });
   const connection = await Connection.open(t, port);
   connection.send(announced('POST /', 4, [EXPECT, 'Connection: close']));
-  await soon('100 Continue', connection.until('100 Continue'));
+  await within('100 Continue', connection.until('100 Continue'));
   connection.send('body');
   soundAnswers(await connection.untilClosed(), [100, 200]);
 });
@@ -312,7 +313,7 @@ test('a 401 from a prepare() that looks at the request comes without 100 Continu
 
     const granted = await Connection.open(t, port);
     granted.send(announced(`POST ${path}`, 4, [EXPECT, 'Authorization: Bearer x', 'Connection: close']));
-    await soon('100 Continue', granted.until('100 Continue'));
+    await within('100 Continue', granted.until('100 Continue'));
     granted.send('body');
     soundAnswers(await granted.untilClosed(), [100, 200]);
   }
@@ -323,7 +324,7 @@ for (const lines of [[EXPECT, EXPECT], ['Expect: 100-continue, 100-continue'], [
     const { port } = await listen(t, { '/': Bytes });
     const connection = await Connection.open(t, port);
     connection.send(announced('POST /', 2, [...lines, 'Connection: close']));
-    await soon('100 Continue', connection.until('100 Continue'));
+    await within('100 Continue', connection.until('100 Continue'));
     connection.send('[]');
     soundAnswers(await connection.untilClosed(), [100, 200]);
   });

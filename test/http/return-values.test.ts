@@ -6,7 +6,8 @@ import { test } from 'node:test';
 import { RequestHandler } from '../../src/http/index.ts';
 import { soundAnswers } from './answers.ts';
 import { listen } from '../listen.ts';
-import { Connection, requestBytes, sendRaw, soon } from './connection.ts';
+import { Connection, requestBytes, sendRaw } from './connection.ts';
+import { within } from './waiting.ts';
 
 const LIMIT = { timeout: 20_000 };
 const GET = requestBytes('GET /', ['Connection: close']);
@@ -173,7 +174,7 @@ test('an answer that is piped, and whose stream breaks, is cut', LIMIT, async (t
     override logError() {}
   }
   const { port } = await listen(t, { '/': Breaks });
-  const received = await soon('the connection to be cut', sendRaw(t, port, requestBytes('GET /')));
+  const received = await within('the connection to be cut', sendRaw(t, port, requestBytes('GET /')));
   assert.doesNotMatch(received, /\r\n0\r\n/);
 });
 
@@ -205,7 +206,7 @@ test(
     connection.send(requestBytes('GET /'));
     await connection.until('more');
     connection.socket.destroy();
-    await soon('the line of the log', logged);
+    await within('the line of the log', logged);
     assert.deepEqual(lines, ['request']);
   },
 );
@@ -224,7 +225,7 @@ test('an answer that is piped and not returned is an error that says to return i
   const logged = once(events, 'logged');
   const connection = await Connection.open(t, port);
   connection.send(requestBytes('GET /'));
-  const [error] = await soon('the error in the log', logged);
+  const [error] = await within('the error in the log', logged);
   assert.match(String(error), /\breturn\b/);
 });
 

@@ -4,8 +4,9 @@ import { once } from 'node:events';
 import { openSync } from 'node:fs';
 import { type TestContext, describe, test } from 'node:test';
 import { soundAnswers } from './answers.ts';
-import { Connection, requestBytes, sendRaw, soon } from './connection.ts';
+import { Connection, requestBytes, sendRaw } from './connection.ts';
 import { ServerProcess } from './server-process.ts';
+import { within } from './waiting.ts';
 
 const LIMIT = { timeout: 60_000 };
 const ask = (path: string) => requestBytes(`GET ${path}`, ['Connection: close']);
@@ -24,7 +25,7 @@ async function upload(t: TestContext, port: number): Promise<{ finish: () => Pro
   return {
     async finish() {
       connection.send('[]');
-      const [, answer] = soundAnswers(await soon('the answer to the upload', connection.untilClosed()), [100, 200]);
+      const [, answer] = soundAnswers(await within('the answer to the upload', connection.untilClosed()), [100, 200]);
       assert.equal(answer!.headers.get('connection'), 'close');
     },
   };
@@ -35,7 +36,7 @@ async function throwWhileInHand(t: TestContext, port: number, target: string): P
   const inHand = await upload(t, port);
   const idle = await Connection.open(t, port);
   soundAnswers(await sendRaw(t, port, ask(target)), [200]);
-  assert.equal(await soon('the stop', idle.untilClosed()), '');
+  assert.equal(await within('the stop', idle.untilClosed()), '');
   await inHand.finish();
 }
 
@@ -57,7 +58,7 @@ describe('a process that ends', { concurrency: 4 }, () => {
       async (t) => {
         const server = start(t, log);
         await throwWhileInHand(t, await server.port(), target);
-        assert.equal(await soon('the end', server.ended()), 1);
+        assert.equal(await within('the end', server.ended()), 1);
         if (log === 'json') {
           const entries = server.errors
             .trimEnd()
@@ -82,7 +83,7 @@ describe('a process that ends', { concurrency: 4 }, () => {
         const port = await server.port();
         server.child.stderr!.destroy();
         await throwWhileInHand(t, port, '/throws/error');
-        await soon('the end', server.child.exitCode === null ? once(server.child, 'exit') : Promise.resolve([]));
+        await within('the end', server.child.exitCode === null ? once(server.child, 'exit') : Promise.resolve([]));
         assert.equal(server.child.exitCode, 1);
       },
     );
@@ -112,9 +113,9 @@ describe('a process that ends', { concurrency: 4 }, () => {
       });
       t.after(() => child.kill('SIGKILL'));
       const exited = once(child, 'exit');
-      const [port] = await soon('the port', once(child, 'message'));
+      const [port] = await within('the port', once(child, 'message'));
       soundAnswers(await sendRaw(t, port as number, ask('/')), [200]);
-      assert.deepEqual(await soon('the end', exited), [1, null]);
+      assert.deepEqual(await within('the end', exited), [1, null]);
     },
   );
 
@@ -132,9 +133,9 @@ describe('a process that ends', { concurrency: 4 }, () => {
         const idle = await Connection.open(t, port);
         const exited = once(server.child, 'exit');
         server.child.kill('SIGTERM');
-        await soon('the stop', idle.untilClosed());
+        await within('the stop', idle.untilClosed());
         await inHand.finish();
-        assert.deepEqual(await soon('the end', exited), [0, null]);
+        assert.deepEqual(await within('the end', exited), [0, null]);
       },
     );
   }
@@ -152,7 +153,7 @@ describe('a process that ends', { concurrency: 4 }, () => {
       waits.send(requestBytes('GET /waits'));
       soundAnswers(await sendRaw(t, port, ask('/prints')), [200]);
       server.child.kill('SIGINT');
-      assert.equal(await soon('the end', server.ended()), 1);
+      assert.equal(await within('the end', server.ended()), 1);
       const written = server.output + server.errors;
       assert.match(written, /Stopping: waiting for .*GET \/(?:events|waits)/);
       const lines = server.output.split('\n').filter((line) => /^\d\d:\d\d:\d\d GET/.test(line));
@@ -165,7 +166,7 @@ describe('a process that ends', { concurrency: 4 }, () => {
     const server = start(t, 'text');
     soundAnswers(await sendRaw(t, await server.port(), ask('/prints')), [200]);
     server.child.kill('SIGTERM');
-    assert.equal(await soon('the end', server.ended()), 0);
+    assert.equal(await within('the end', server.ended()), 0);
     assert.doesNotMatch(server.output + server.errors, /waiting for/);
   });
 
@@ -176,7 +177,7 @@ describe('a process that ends', { concurrency: 4 }, () => {
     events.send(requestBytes('GET /events'));
     await events.until('begun');
     server.child.kill('SIGTERM');
-    assert.equal(await soon('the end', server.ended()), 1);
+    assert.equal(await within('the end', server.ended()), 1);
     const lines = server.output
       .trimEnd()
       .split('\n')
@@ -193,8 +194,8 @@ describe('a process that ends', { concurrency: 4 }, () => {
     const idle = await Connection.open(t, port);
     soundAnswers(await sendRaw(t, port, ask('/prints')), [200]);
     server.child.kill('SIGTERM');
-    await soon('the stop', idle.untilClosed());
+    await within('the stop', idle.untilClosed());
     server.child.kill('SIGTERM');
-    assert.equal(await soon('the end', server.ended()), 1);
+    assert.equal(await within('the end', server.ended()), 1);
   });
 });

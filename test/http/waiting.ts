@@ -1,13 +1,13 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 
 /** How long a test waits for anything, in milliseconds: far longer than it takes, so that only what never comes fails. */
-const LIMIT = 20_000;
+const LIMIT = 30_000;
 
-/** Waits for `promise`, but not for ever; `what` says in the error what did not happen. */
+/** Waits for `promise`, but not for ever; `what` says in the error what was waited for. */
 export async function within<Value>(what: string, promise: PromiseLike<Value>): Promise<Value> {
   const over = new AbortController();
   const limit = sleep(LIMIT, undefined, { signal: over.signal }).then(() => {
-    throw new Error(`Waited ${LIMIT / 1000} seconds in vain until ${what}`);
+    throw new Error(`Waited ${LIMIT / 1000} seconds in vain: ${what}`);
   });
   limit.catch(() => {});
   try {
@@ -21,7 +21,7 @@ export async function within<Value>(what: string, promise: PromiseLike<Value>): 
 export async function eventually(what: string, isSo: () => boolean | Promise<boolean>): Promise<void> {
   const deadline = Date.now() + LIMIT;
   while (!(await isSo())) {
-    if (Date.now() > deadline) throw new Error(`Waited ${LIMIT / 1000} seconds in vain until ${what}`);
+    if (Date.now() > deadline) throw new Error(`Waited ${LIMIT / 1000} seconds in vain: ${what}`);
     await sleep(5);
   }
 }
