@@ -6,9 +6,9 @@
  */
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { cpSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { delimiter, dirname, join } from 'node:path';
+import { delimiter, join } from 'node:path';
 import { Command } from './process.ts';
 
 /** In milliseconds, for one command. */
@@ -80,7 +80,7 @@ class Clone {
     symlinkSync(join(process.cwd(), 'node_modules'), this.#at('node_modules'));
     const folders = process.env['PATH']!.split(delimiter);
     for (const name of ['node', 'npm', 'npx', 'sh', 'env', 'git']) {
-      const found = name === 'node' ? process.execPath : folders.map((folder) => join(folder, name)).find(isFile);
+      const found = name === 'node' ? process.execPath : folders.map((folder) => join(folder, name)).find((path) => existsSync(path));
       if (found) symlinkSync(found, join(this.#path, name));
     }
   }
@@ -149,10 +149,6 @@ class Clone {
 
 function gitFiles(...options: string[]): string[] {
   return execFileSync('git', ['ls-files', '-z', ...options], { encoding: 'utf8' }).split('\0').filter(Boolean);
-}
-
-function isFile(path: string): boolean {
-  return readdirSync(dirname(path)).includes(path.slice(dirname(path).length + 1));
 }
 
 const changes: Record<string, (clone: Clone) => void | Promise<void>> = {
