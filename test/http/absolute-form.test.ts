@@ -36,6 +36,14 @@ for (const [target, host] of [
   });
 }
 
+test('path and query are those of a target in absolute-form', LIMIT, async (t) => {
+  const { port } = await listen(t, routes, allowed);
+  for (const [target, query] of [['http://api.example.com?a=1', 'a=1'], ['http://api.example.com/?b=2', 'b=2']]) {
+    const [answer] = soundAnswers(await sendRaw(t, port, get(target!, 'evil.example')), [200]);
+    assert.deepEqual(JSON.parse(answer!.body!), { path: '/', query });
+  }
+});
+
 test('a target in absolute-form that names another host is answered 421, whatever the Host says', LIMIT, async (t) => {
   const { port } = await listen(t, routes, allowed);
   for (const target of [
