@@ -1,4 +1,4 @@
-import { http } from './node-http.ts';
+import { http } from './node-builtins.ts';
 
 /** Of these an answer has one: the last that is added counts. */
 const SINGLE = /^(?:content-(?:disposition|location|range)|date|etag|expires|last-modified|location|retry-after)$/;

@@ -1,5 +1,5 @@
 import { Socket } from 'node:net';
-import { http } from './node-http.ts';
+import { http } from './node-builtins.ts';
 import type { Exchange } from './exchange.ts';
 import { type HandlerClass, RequestHandler } from './request-handler.ts';
 import { COMMON_METHODS, DO_METHODS } from './resource.ts';

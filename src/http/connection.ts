@@ -5,7 +5,7 @@ import type { CorsPolicy } from './cors/policy.ts';
 import { abandon, fail } from './ending.ts';
 import { type Connection, MAXIMUM_IN_HAND, type ServerState } from './exchange.ts';
 import { HttpError } from './http-error.ts';
-import { http } from './node-http.ts';
+import { http } from './node-builtins.ts';
 import { COMMON_METHODS } from './resource.ts';
 import { FRAMING } from './strictness.ts';
 

@@ -1,4 +1,4 @@
-import { http } from './node-http.ts';
+import { http } from './node-builtins.ts';
 
 /**
  * An answer other than success: throw it from a handler, and the client gets its status as

@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http';
-import { inspect } from 'node:util';
 import { LineWriter, escapeCharacter } from './line-writer.ts';
+import { inspect } from './node-builtins.ts';
 
 /** `text` for people, `json` for machines, one line a request; `off`: none. Errors are logged in each of the three. */
 export type LogFormat = 'text' | 'json' | 'off';

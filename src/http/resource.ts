@@ -1,6 +1,6 @@
 import type { CorsPolicy } from './cors/policy.ts';
 import { HttpError } from './http-error.ts';
-import { http } from './node-http.ts';
+import { http } from './node-builtins.ts';
 
 /** A handler class, as far as its path is concerned. */
 interface ResourceClass {

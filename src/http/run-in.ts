@@ -1,6 +1,6 @@
-import { createHook } from 'node:async_hooks';
 import type { Server } from 'node:http';
 import { Duplex } from 'node:stream';
+import { createHook } from './node-builtins.ts';
 
 /** V8 settles the size of a class with its seventh object. */
 const REQUESTS = 8;

@@ -7,7 +7,7 @@ import { CorsPolicy } from './cors/policy.ts';
 import { type Site, dispatch } from './dispatch.ts';
 import type { ServerState } from './exchange.ts';
 import { Log, type LogFormat } from './log.ts';
-import { http } from './node-http.ts';
+import { http } from './node-builtins.ts';
 import { type HandlerClass, RequestHandler } from './request-handler.ts';
 import { type Resource, resourceOf, unknownResource } from './resource.ts';
 import { Router } from './router.ts';

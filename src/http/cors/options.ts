@@ -1,5 +1,5 @@
 import type { IncomingMessage } from 'node:http';
-import { http } from '../node-http.ts';
+import { http } from '../node-builtins.ts';
 import { originFault } from './origins.ts';
 
 /** An origin as browsers send it, or one of the two patterns `https://*.example.com` and `http://localhost:*`. */
