@@ -3,6 +3,7 @@ import { type Grant, UNGRANTED, isPreflight } from './cors/policy.ts';
 import { fail, finish } from './ending.ts';
 import { Exchange, type ServerState } from './exchange.ts';
 import { HttpError } from './http-error.ts';
+import { takeInHand } from './in-hand.ts';
 import type { HandlerClass } from './request-handler.ts';
 import type { Resource } from './resource.ts';
 import type { Match, Router } from './router.ts';
@@ -30,6 +31,7 @@ export function dispatch(site: Site, request: IncomingMessage, response: ServerR
   const target = fault ? '/' : originForm(request.url!);
   const { found, parameters } = (fault ? undefined : site.router.find(pathOf(target))) ?? site.unknown;
   const exchange = new Exchange(site.state, connection, request, response, found, parameters, target);
+  if (connection) takeInHand(exchange, connection);
   const grant = found.policy.grant(request);
   if (grant instanceof Promise) void grant.then((decided) => answer(site, exchange, found, fault, decided));
   else answer(site, exchange, found, fault, grant);

@@ -87,7 +87,6 @@ export class Exchange {
     this.target = target;
     this.startedAt = state.isTimed ? performance.now() : 0;
     this.sweep = state.sweeps;
-    if (connection) takeInHand(this, connection);
   }
 
   /** Gives the answer a body of this type, unless a header said otherwise. */
@@ -159,21 +158,4 @@ export class Exchange {
     response.flushHeaders();
     return contentLength === undefined ? response : announcedBody(response, contentLength);
   }
-}
-
-/** How many requests a connection may have in hand: then no more are read, beside those in the bytes at hand. */
-export const MAXIMUM_IN_HAND = 100;
-
-/** An exchange is in hand until its answer has left and is closed. */
-function takeInHand(exchange: Exchange, connection: Connection): void {
-  const { request, response } = exchange;
-  const { inHand } = connection;
-  connection.closing = !response.shouldKeepAlive;
-  if (inHand.push(exchange) === MAXIMUM_IN_HAND) request.socket.pause();
-  // Kept until the next request, it would outlive V8's quick collections, which then take twice the memory.
-  response.on('close', () => {
-    inHand.shift();
-    if (inHand.length === MAXIMUM_IN_HAND - 1) request.socket.resume();
-    if (!request.complete) connection.unfinished = request;
-  });
 }

@@ -28,8 +28,8 @@ export interface ServerOptions {
   /** How long head and body of a request may take to arrive, in seconds; left out: 30. */
   requestTimeout?: number;
   /**
-   * How long a method may take to begin its answer, in seconds; left out: 30; 0: as long as it likes. Both are looked at
-   * each second, or four times in them where they are shorter: an answer may come so much later, never sooner.
+   * How long a method may take to begin its answer, in seconds; left out: 30; 0: as long as it likes. Both are looked
+   * at each second, or four times in them where they are shorter: an answer may come so much later, never sooner.
    */
   handlerTimeout?: number;
   /** Left out: 'off'. */

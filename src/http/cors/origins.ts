@@ -81,7 +81,7 @@ export function originFault(entry: unknown, credentials: boolean): string | unde
   if (!credentials) return undefined;
   if (star && SHARED_DOMAIN.test(url.host)) {
     const own = entry.replace('*', 'app');
-    return `${entry} would let strangers, who share that domain, use your visitors' cookies: write a name such as ${own}`;
+    return `${entry} would let strangers, who share that domain, use your visitors' cookies: write one name, ${own}`;
   }
   if (url.protocol === 'http:' && !isLoopback(url.hostname)) {
     const safe = entry.replace('http:', 'https:');
