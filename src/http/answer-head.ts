@@ -1,7 +1,9 @@
 import { http } from './node-builtins.ts';
 
 /** Of these an answer has one: the last that is added counts. */
-const SINGLE = /^(?:content-(?:disposition|location|range)|date|etag|expires|last-modified|location|retry-after)$/;
+const SINGLE = new RegExp(
+  '^(?:access-control-.*|content-(?:disposition|location|range)|date|etag|expires|last-modified|location|retry-after)$',
+);
 
 /** Status and headers of one answer, gathered until they leave together; also of an answer to no request. */
 export class AnswerHead {
@@ -39,15 +41,15 @@ export class AnswerHead {
         break;
       case 'transfer-encoding': case 'trailer': throw new Error(`${name} is chosen by the server: leave it out`);
       default:
-        if (SINGLE.test(lower)) this.remove(lower);
+        if (SINGLE.test(lower)) this.remove((known) => known === lower);
         this.fields.push(name, value);
     }
   }
 
-  /** Takes out the headers whose names, in lower case, begin with `prefix`. */
-  remove(prefix: string): void {
+  /** Takes out headers, by their names in lower case. */
+  remove(isMeant: (name: string) => boolean): void {
     for (let at = this.fields.length - 2; at >= 0; at -= 2) {
-      if (this.fields[at]!.toLowerCase().startsWith(prefix)) this.fields.splice(at, 2);
+      if (isMeant(this.fields[at]!.toLowerCase())) this.fields.splice(at, 2);
     }
   }
 

@@ -1,6 +1,7 @@
 import { Stream, type Writable } from 'node:stream';
 import { finished } from 'node:stream/promises';
 import { AnswerHead } from './answer-head.ts';
+import { corsHints } from './cors/hints.ts';
 import type { Exchange, Hooks } from './exchange.ts';
 import { HttpError } from './http-error.ts';
 import { RequestHandler } from './request-handler.ts';
@@ -79,15 +80,17 @@ function startOver(exchange: Exchange, problem: HttpError): void {
 }
 
 function conclude(exchange: Exchange, clientLeft: boolean, cut: boolean): void {
+  const { head, startedAt, state: { isTimed, log }, stream } = exchange;
   exchange.isOver = true;
-  if (!exchange.state.isTimed) return;
-  const milliseconds = Math.round((performance.now() - exchange.startedAt) * 1000) / 1000;
-  const status = exchange.stream ? exchange.head.status : 0;
+  if (!isTimed) return;
+  const milliseconds = Math.round((performance.now() - startedAt) * 1000) / 1000;
+  const status = stream ? head.status : 0;
   try {
     hooksOf(exchange).logRequest({ status, milliseconds, clientLeft, cut });
   } catch (error) {
     logError(exchange, error);
   }
+  if (log.format === 'text') for (const hint of corsHints(exchange)) log.hint(hint);
 }
 
 function logError(exchange: Exchange, error: unknown): void {

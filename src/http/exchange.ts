@@ -103,7 +103,7 @@ export class Exchange {
   grantHeaders(): void {
     const { grant, resource, head: { fields } } = this;
     if (!grant) return;
-    if (fields.length > 0) this.head.remove('access-control-');
+    if (fields.length > 0) this.head.remove((name) => name.startsWith('access-control-'));
     fields.push(...(this.isPreflight ? grant.preflight : grant.actual));
     if (!this.isPreflight) return;
     fields.push('Access-Control-Allow-Methods', resource.corsMethods);
@@ -156,6 +156,11 @@ export class Exchange {
       return new Writable({ write: (_chunk, _encoding, done) => done() });
     }
     response.flushHeaders();
-    return contentLength === undefined ? response : announcedBody(response, contentLength);
+    const stream = contentLength === undefined ? response : announcedBody(response, contentLength);
+    // What is written after the end is lost, and no reason to stop the server.
+    return stream.on('error', (error) => {
+      if (!request.socket.destroyed) this.handler!.logError(error);
+      this.cut();
+    });
   }
 }

@@ -1,7 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import type { Writable } from 'node:stream';
 import { handled, readBody, refused } from './body.ts';
-import { corsHints } from './cors/hints.ts';
 import type { CorsOptions } from './cors/options.ts';
 import type { Exchange } from './exchange.ts';
 import { toJson } from './json-answer.ts';
@@ -9,16 +8,6 @@ import { jsonHeadFault, parseJson } from './json-body.ts';
 import type { RequestLine } from './log.ts';
 import { type StandardSchema, validate } from './standard-schema.ts';
 import { decodeRest, decodeSegment, pathOf, queryOf } from './target.ts';
-
-/** A class that answers one path; one instance is made for each request. */
-export interface HandlerClass {
-  new (exchange: Exchange): RequestHandler;
-  readonly name: string;
-  readonly prototype: RequestHandler;
-  /** A CorsOptions: the class itself says so, and createServer checks it. */
-  readonly cors?: object;
-  readonly bodyLimit?: number;
-}
 
 /**
  * Extend this class, and give it the methods that its path answers: `doGet`, `doPost`, … , one for each name in
@@ -129,14 +118,11 @@ export class RequestHandler {
   sendHeader(name: string, value: string | number): void {
     const { head, stream } = this.#exchange;
     if (stream) throw new Error(`${name} comes too late: the headers have left`);
-    if (!/^access-control-/i.test(name)) return head.add(name, String(value));
-    if (this.sendCorsHeaders === RequestHandler.prototype.sendCorsHeaders) {
-      const { name: className } = this.constructor;
-      throw new Error(
-        `${name} follows from the policy: write static cors = {…} in ${className}, or override sendCorsHeaders()`,
-      );
+    const isDecided = this.sendCorsHeaders === RequestHandler.prototype.sendCorsHeaders;
+    if (isDecided && /^access-control-/i.test(name)) {
+      const place = `static cors = {…} in ${this.constructor.name}`;
+      throw new Error(`${name} follows from the policy: write ${place}, or override sendCorsHeaders()`);
     }
-    head.remove(name.toLowerCase());
     head.add(name, String(value));
   }
 
@@ -155,14 +141,7 @@ export class RequestHandler {
    */
   endHeaders(): Writable {
     this.sendCorsHeaders();
-    const exchange = this.#exchange;
-    const stream = exchange.begin();
-    if (exchange.body !== undefined) return stream;
-    // What is written after the end is lost, and no reason to stop the server.
-    return stream.on('error', (error) => {
-      if (!exchange.request.socket.destroyed) this.logError(error);
-      exchange.cut();
-    });
+    return this.#exchange.begin();
   }
 
   /**
@@ -197,10 +176,8 @@ export class RequestHandler {
    * your own: `super.logRequest({ ...line, user: this.user })`.
    */
   logRequest(line: RequestLine): void {
-    const { connection, grant, head, isPreflight, request, resource, state: { log } } = this.#exchange;
-    log.request(request, connection?.address, line);
-    if (log.format !== 'text') return;
-    for (const hint of corsHints(request, resource, grant, isPreflight, head.fields)) log.hint(hint);
+    const { connection, request, state } = this.#exchange;
+    state.log.request(request, connection?.address, line);
   }
 
   /** Called for what a method threw and no HttpError explains to the client; writes it to the log, whole. */

@@ -1,14 +1,14 @@
 import type { Server, ServerOptions as NodeOptions } from 'node:http';
 import { continueOnFirstRead } from './body.ts';
-import { classFaults } from './class-faults.ts';
 import { watchConnections } from './connection.ts';
 import { type CorsOptions, corsFaults } from './cors/options.ts';
 import { CorsPolicy } from './cors/policy.ts';
 import { type Site, dispatch } from './dispatch.ts';
 import type { ServerState } from './exchange.ts';
+import { type HandlerClass, classFaults } from './handler-class.ts';
 import { Log, type LogFormat } from './log.ts';
 import { http } from './node-builtins.ts';
-import { type HandlerClass, RequestHandler } from './request-handler.ts';
+import { RequestHandler } from './request-handler.ts';
 import { type Resource, resourceOf, unknownResource } from './resource.ts';
 import { Router } from './router.ts';
 import { runIn } from './run-in.ts';

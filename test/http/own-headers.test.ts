@@ -74,6 +74,14 @@ test('of ETag, Location and the like, which an answer has once, the last one cou
   }
 });
 
+test('a header whose name only begins as that of such a header stays beside it', LIMIT, async (t) => {
+  const { port } = await listen(t, { '/': Sends });
+  const target = '/?h=Location-Of-Birth:Paris&h=Location:/1';
+  const received = await sendRaw(t, port, requestBytes(`GET ${target}`, CLOSE));
+  assert.match(received, /^Location-Of-Birth: Paris\r$/m);
+  assert.match(received, /^Location: \/1\r$/m);
+});
+
 test(
   'of Set-Cookie, Link and WWW-Authenticate, which an answer may have more than once, each is sent',
   LIMIT,

@@ -1,7 +1,6 @@
-import type { IncomingMessage } from 'node:http';
+import type { Exchange } from '../exchange.ts';
 import type { Resource } from '../resource.ts';
 import type { CorsFault } from './options.ts';
-import type { Grant } from './policy.ts';
 
 /** Fetch, "CORS-safelisted response-header name"; and what is not meant for a page's script. */
 const NEEDS_NO_EXPOSING = new RegExp(
@@ -15,13 +14,9 @@ const NEEDS_NO_EXPOSING = new RegExp(
 /**
  * Why a page was refused, and what it will stumble on, each with the line that changes it: for the log while
  * developing.
- *
- * @param grant what the request was granted; undefined: its origin is refused
- * @param sent the answer's header names and values in turn
  */
-export function* corsHints(
-  request: IncomingMessage, resource: Resource, grant: Grant | undefined, isPreflight: boolean, sent: readonly string[],
-): Generator<string> {
+export function* corsHints({ grant, head, isPreflight, request, resource }: Exchange): Generator<string> {
+  const { fields: sent } = head;
   const { headers } = request;
   const { pattern, policy } = resource;
   const { origin } = headers;

@@ -1,8 +1,18 @@
 import { Socket } from 'node:net';
-import { http } from './node-builtins.ts';
 import type { Exchange } from './exchange.ts';
-import { type HandlerClass, RequestHandler } from './request-handler.ts';
+import { http } from './node-builtins.ts';
+import { RequestHandler } from './request-handler.ts';
 import { COMMON_METHODS, DO_METHODS } from './resource.ts';
+
+/** A class that answers one path; one instance is made for each request. */
+export interface HandlerClass {
+  new (exchange: Exchange): RequestHandler;
+  readonly name: string;
+  readonly prototype: RequestHandler;
+  /** A CorsOptions: the class itself says so, and createServer checks it. */
+  readonly cors?: object;
+  readonly bodyLimit?: number;
+}
 
 const DO_LIKE = /^do_?[A-Z]/;
 
