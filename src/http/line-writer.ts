@@ -5,8 +5,11 @@ import { isatty } from 'node:tty';
 const GATHER = 50;
 /** How long a pipe that is full, and does not block, is left alone, in milliseconds. */
 const RETRY = 5;
-/** How much may wait for a reader that has stopped reading, in characters; lines beyond are counted, not kept. */
+/** How much may wait for a reader that has stopped reading, in bytes; lines beyond are counted, not kept. */
 const MAXIMUM_BACKLOG = 16 * 1024 * 1024;
+/** The room that lines are gathered in, and the most that is kept of it once it has grown, in bytes. */
+const ROOM = 64 * 1024;
+const MAXIMUM_ROOM = 4 * 1024 * 1024;
 /** How long the last lines may take at exit, and each on a terminal, in milliseconds. */
 const LAST_WRITE = 1_000;
 
@@ -17,9 +20,14 @@ const LAST_WRITE = 1_000;
 export class LineWriter {
   readonly #descriptor: number;
   readonly #isTerminal: boolean;
-  #lines = '';
+  /** Lines are gathered in the one while the other is written. */
+  #gathering = Buffer.allocUnsafeSlow(ROOM);
+  #writing = Buffer.allocUnsafeSlow(ROOM);
+  /** What of `#gathering` is lines: in bytes, and in characters, as many where all are ASCII. */
+  #length = 0;
+  #characters = 0;
   #dropped = 0;
-  /** Taken from `#lines`, and not yet all written. */
+  /** What of `#writing` is not yet written. */
   #chunk = Buffer.alloc(0);
   #isWriting = false;
   #timer: NodeJS.Timeout | undefined;
@@ -31,14 +39,24 @@ export class LineWriter {
   }
 
   write(line: string): void {
-    if (this.#lines.length > MAXIMUM_BACKLOG) {
+    if (this.#length > MAXIMUM_BACKLOG) {
       this.#dropped++;
       return;
     }
-    this.#lines += `${line}\n`;
+    this.#add(line);
     // A person reads along, and the lines of both descriptors in their order.
     if (this.#isTerminal && !this.#isWriting) this.#writeNow();
-    if (this.#lines || this.#chunk.length > 0) this.#wake(GATHER);
+    if (this.#length > 0 || this.#chunk.length > 0) this.#wake(GATHER);
+  }
+
+  /** At once as bytes: strings that wait to be written would have to be moved by V8's quick collections. */
+  #add(line: string): void {
+    // UTF-8 needs up to three bytes for each of a string's units.
+    const end = this.#length + 3 * line.length + 1;
+    if (end > this.#gathering.length) this.#gathering = grown(this.#gathering, this.#length, 2 * end);
+    this.#length += this.#gathering.write(line, this.#length);
+    this.#gathering[this.#length++] = 0x0a;
+    this.#characters += line.length + 1;
   }
 
   #wake(milliseconds: number): void {
@@ -47,12 +65,15 @@ export class LineWriter {
   }
 
   #take(): boolean {
-    if (this.#chunk.length === 0) {
-      if (this.#dropped) this.#lines += `… ${this.#dropped} lines were dropped: nobody read the log\n`;
-      this.#chunk = encode(this.#lines);
-      this.#lines = '';
-      this.#dropped = 0;
-    }
+    if (this.#chunk.length > 0) return true;
+    if (this.#dropped) this.#add(`… ${this.#dropped} lines were dropped: nobody read the log`);
+    [this.#gathering, this.#writing] = [this.#writing, this.#gathering];
+    this.#chunk = this.#writing.subarray(0, this.#length);
+    if (this.#characters !== this.#length || this.#chunk.includes(0x7f)) this.#chunk = escaped(this.#chunk);
+    if (this.#gathering.length > MAXIMUM_ROOM) this.#gathering = Buffer.allocUnsafeSlow(ROOM);
+    this.#length = 0;
+    this.#characters = 0;
+    this.#dropped = 0;
     return this.#chunk.length > 0;
   }
 
@@ -65,7 +86,7 @@ export class LineWriter {
       // A full pipe that does not block says EAGAIN: try again. Any other error means that nobody will ever read.
       this.#chunk = error && error.code !== 'EAGAIN' ? Buffer.alloc(0) : this.#chunk.subarray(error ? 0 : written);
       if (this.#chunk.length > 0) this.#wake(RETRY);
-      else if (this.#lines) this.#wake(GATHER);
+      else if (this.#length > 0) this.#wake(GATHER);
     });
   }
 
@@ -83,14 +104,15 @@ export class LineWriter {
   }
 }
 
-/**
- * Escapes what terminals obey and JSON.stringify leaves alone: DEL, and the C1 controls. Whether there is any is asked
- * once for many lines: of each, it would cost a request 3 %.
- */
-function encode(lines: string): Buffer<ArrayBuffer> {
-  const bytes = Buffer.from(lines);
-  const isPlain = bytes.length === lines.length && !bytes.includes(0x7f);
-  return isPlain ? bytes : Buffer.from(lines.replace(/[\x7f-\x9f]/g, escapeCharacter));
+function grown(bytes: Buffer, length: number, size: number): Buffer<ArrayBuffer> {
+  const larger = Buffer.allocUnsafeSlow(size);
+  bytes.copy(larger, 0, 0, length);
+  return larger;
+}
+
+/** Escapes what terminals obey and JSON.stringify leaves alone: DEL, and the C1 controls. */
+function escaped(lines: Buffer): Buffer<ArrayBuffer> {
+  return Buffer.from(lines.toString().replace(/[\x7f-\x9f]/g, escapeCharacter));
 }
 
 /** As JSON writes it. */
