@@ -80,11 +80,11 @@ function startOver(exchange: Exchange, problem: HttpError): void {
 }
 
 function conclude(exchange: Exchange, clientLeft: boolean, cut: boolean): void {
-  const { head, startedAt, state: { isTimed, log }, stream } = exchange;
   exchange.isOver = true;
+  const { isTimed, log } = exchange.state;
   if (!isTimed) return;
-  const milliseconds = Math.round((performance.now() - startedAt) * 1000) / 1000;
-  const status = stream ? head.status : 0;
+  const milliseconds = Math.round((performance.now() - exchange.startedAt) * 1000) / 1000;
+  const status = exchange.stream ? exchange.head.status : 0;
   try {
     hooksOf(exchange).logRequest({ status, milliseconds, clientLeft, cut });
   } catch (error) {
