@@ -1,12 +1,13 @@
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
+import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { Agent, type IncomingMessage, get } from 'node:http';
 import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
-import { type TestContext, describe, test } from 'node:test';
+import { after, describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 
 const MAIN = fileURLToPath(new URL('../src/main.ts', import.meta.url));
@@ -16,8 +17,12 @@ const LISTENING = /^Listening on http:\/\/127\.0\.0\.1:\d+$/;
 /** For a start that neither listens nor gives up, in milliseconds. */
 const LIMIT = 20_000;
 
+interface Scope {
+  after(end: () => void): void;
+}
+
 /** Starts the server with these variables and no others, in a folder without .env, if not in another. */
-function start(t: TestContext, environment: Record<string, string>, cwd = tmpdir()) {
+function start(t: Scope, environment: Record<string, string>, cwd = tmpdir()) {
   const { PATH } = process.env;
   const env = { PATH, PORT: '0', ...environment };
   const server = spawn(process.execPath, [...OPTIONS, MAIN], { env, cwd, timeout: LIMIT });
@@ -25,12 +30,10 @@ function start(t: TestContext, environment: Record<string, string>, cwd = tmpdir
   return server;
 }
 
-/** Resolves with what the server prints until it listens. */
-async function firstLines(t: TestContext, environment: Record<string, string>): Promise<string[]> {
-  const { stdout } = start(t, environment);
+/** Resolves with what the server prints until a line is like this one. */
+async function firstLines({ stdout }: ChildProcessWithoutNullStreams, last = /\n/): Promise<string[]> {
   let output = '';
-  const end = environment['LOG'] === 'text' ? /^CORS.*\n/m : /\n/;
-  for await (const chunk of stdout.setEncoding('utf8')) if (end.test((output += chunk))) break;
+  for await (const chunk of stdout.setEncoding('utf8')) if (last.test((output += chunk))) break;
   return output.split('\n');
 }
 
@@ -45,39 +48,47 @@ async function faults(...how: Parameters<typeof start>): Promise<string[]> {
 }
 
 describe('a process that starts', { concurrency: true }, () => {
-  for (const log of ['json', 'off']) {
-    test(`names its address in the first line, with LOG=${log}`, async (t) => {
-      const [line] = await firstLines(t, { LOG: log });
-      const text = log === 'json' ? `Listening on ${JSON.parse(line!).listening}` : line!;
-      assert.match(text, LISTENING);
+  const watched = { WATCH_REPORT_DEPENDENCIES: '1', SHUTDOWN_DELAY: '3600', SHUTDOWN_TIMEOUT: '3600' };
+  for (const [log, seconds, environment] of [
+    ['json', 65, {}],
+    ['off', 7, { KEEP_ALIVE_TIMEOUT: '7', ...watched }],
+  ] as const) {
+    describe(`with LOG=${log}`, { concurrency: 1 }, () => {
+      const server = start({ after }, { LOG: log, ...environment });
+      const lines = firstLines(server);
+
+      test('names its address in the first line', async () => {
+        const [line] = await lines;
+        assert.match(log === 'json' ? `Listening on ${JSON.parse(line!).listening}` : line!, LISTENING);
+      });
+
+      test(`keeps an idle connection for ${seconds} seconds`, async () => {
+        const [line] = await lines;
+        const request = get(/http:[^"\s]+/.exec(line!)![0], { agent: new Agent({ keepAlive: true }) });
+        const [response] = (await once(request, 'response')) as [IncomingMessage];
+        response.destroy();
+        assert.equal(response.headers['keep-alive'], `timeout=${seconds}`);
+      });
+
+      if (log !== 'off') return;
+      test('makes way at once under npm run dev, whatever the settings say of stopping', async () => {
+        await lines;
+        const exited = once(server, 'exit');
+        server.kill('SIGTERM');
+        assert.deepEqual(await exited, [0, null]);
+      });
     });
   }
 
   test('names its address, every route with its methods, and the policy, with LOG=text', async (t) => {
     const origins = 'https://a.example,https://b.example';
-    const lines = await firstLines(t, { LOG: 'text', CORS_ORIGINS: origins, CORS_CREDENTIALS: 'true' });
+    const server = start(t, { LOG: 'text', CORS_ORIGINS: origins, CORS_CREDENTIALS: 'true' });
+    const lines = await firstLines(server, /^CORS.*\n/m);
     const { routes } = await import('../src/routes.ts');
     assert.match(lines[0]!, LISTENING);
     const shown = lines.slice(1, -2).map((line) => /^ {2}(\/\S*) +.*OPTIONS/.exec(line)?.[1]);
     assert.deepEqual(shown, Object.keys(routes));
     assert.equal(lines.at(-2), 'CORS: pages of https://a.example, https://b.example may call this API, with cookies');
-  });
-
-  test('keeps an idle connection for KEEP_ALIVE_TIMEOUT seconds', async (t) => {
-    for (const [environment, seconds] of [[{}, 65], [{ KEEP_ALIVE_TIMEOUT: '7' }, 7]] as const) {
-      const [line] = await firstLines(t, { LOG: 'off', ...environment });
-      const { headers } = await fetch(/http:\S+/.exec(line!)![0]);
-      assert.equal(headers.get('keep-alive'), `timeout=${seconds}`);
-    }
-  });
-
-  test('makes way at once under npm run dev, whatever the settings say of stopping', async (t) => {
-    const watched = { WATCH_REPORT_DEPENDENCIES: '1', SHUTDOWN_DELAY: '3600', SHUTDOWN_TIMEOUT: '3600', LOG: 'off' };
-    const server = start(t, watched);
-    await once(server.stdout, 'data');
-    const exited = once(server, 'exit');
-    server.kill('SIGTERM');
-    assert.deepEqual(await exited, [0, null]);
   });
 
   test('names a port in use in one line, and exits with 1', async (t) => {

@@ -5,8 +5,7 @@ import { test } from 'node:test';
 import { HttpError, RequestHandler } from '../../src/http/index.ts';
 import { soundAnswers } from './answers.ts';
 import { listen } from '../listen.ts';
-import { Connection, requestBytes, sendRaw } from './connection.ts';
-import { ServerProcess } from './server-process.ts';
+import { Connection, noRequests, requestBytes, sendRaw } from './connection.ts';
 import { eventually } from './waiting.ts';
 
 /** A server that waited for ever would let the tests wait with it. */
@@ -305,44 +304,12 @@ test('a client that leaves before its turn in a pipeline is one log line for eac
   for (const { reason } of signals) assert.match(reason.message, /client/);
 });
 
-test('the log names the handler, and has the message and the stack of what the client is told nothing about', async (t) => {
-  for (const log of ['json', 'text', 'off'] as const) {
-    const server = new ServerProcess(t, { log });
-    soundAnswers(await sendRaw(t, await server.port(), requestBytes('GET /big', ['Connection: close'])), [500]);
-    server.child.kill('SIGTERM');
-    assert.equal(await server.ended(), 0);
-    assert.match(server.errors, /BigIntHandler GET \/big/);
-    assert.match(server.errors, /TypeError: .*BigInt/);
-    assert.match(server.errors, /request-handler\.ts/);
-    if (log === 'json') assert.equal(JSON.parse(server.errors).level, 'error');
-    assert.equal(server.output.match(/\b500\b/g)?.length ?? 0, log === 'off' ? 0 : 1);
-  }
-});
-
-for (const fault of ['uncaughtException', 'unhandledRejection']) {
-  test(`${fault}: it is logged, what is in hand is still answered, and the exit code is 1`, async (t) => {
-    const server = new ServerProcess(t);
-    const port = await server.port();
-    const upload = await Connection.open(t, port);
-    upload.send(requestBytes('POST /', ['Content-Type: application/json', 'Content-Length: 2', 'Expect: 100-continue']));
-    await upload.until('100 Continue');
-    const idle = await Connection.open(t, port);
-    soundAnswers(await sendRaw(t, port, requestBytes(`GET /fault/${fault}`, ['Connection: close'])), [200]);
-    assert.equal(await idle.untilClosed(), '');
-    upload.send('[]');
-    const [, answer] = soundAnswers(await upload.untilClosed(), [100, 200]);
-    assert.equal(answer!.headers.get('connection'), 'close');
-    assert.equal(await server.ended(), 1);
-    assert.match(server.errors, new RegExp(`Error: nobody foresaw this ${fault}\\n +at `));
-  });
-
-  test(`${fault}: what is in hand is cut after the timeout of the stop, and the exit code is 1`, async (t) => {
-    const server = new ServerProcess(t, { shutdown: { timeout: 0 } });
-    const port = await server.port();
-    const slow = await Connection.open(t, port);
-    slow.send(requestBytes('GET /slow'));
-    soundAnswers(await sendRaw(t, port, requestBytes(`GET /fault/${fault}`, ['Connection: close'])), [200]);
-    assert.equal(await slow.untilClosed(), '');
-    assert.equal(await server.ended(), 1);
+for (const [status, bytes] of noRequests) {
+  test(`an answer without a request has the Date that every answer must have: ${status}`, LIMIT, async (t) => {
+    const { port } = await listen(t, {}, { requestTimeout: 0.2 });
+    const [answer] = soundAnswers(await sendRaw(t, port, bytes), [status]);
+    const date = answer!.headers.get('date');
+    assert.match(date ?? 'none', /^\w{3}, \d\d \w{3} \d{4} \d\d:\d\d:\d\d GMT$/);
+    assert.ok(Math.abs(Date.parse(date!) - Date.now()) < 60_000);
   });
 }

@@ -1,7 +1,11 @@
 import { once } from 'node:events';
 import { type Socket, connect as connectSocket } from 'node:net';
-import type { TestContext } from 'node:test';
 import { within } from './waiting.ts';
+
+/** A test, or all tests of a file, at whose end is ended what they used. */
+export interface Scope {
+  after(end: () => void): void;
+}
 
 /** A client that sends bytes as they are, and shows what came back. */
 export class Connection {
@@ -18,7 +22,7 @@ export class Connection {
     this.closed = new Promise((resolve) => socket.once('close', () => resolve()));
   }
 
-  static async open(t: Pick<TestContext, 'after'>, port: number): Promise<Connection> {
+  static async open(t: Scope, port: number): Promise<Connection> {
     const socket = connectSocket({ port, host: '127.0.0.1', allowHalfOpen: false });
     await within('the server accepted a connection', once(socket, 'connect'));
     t.after(() => socket.destroy());
@@ -57,11 +61,19 @@ export class Connection {
 }
 
 /** Sends bytes on a connection of their own, and resolves with all that came back until the server closed it. */
-export async function sendRaw(t: Pick<TestContext, 'after'>, port: number, bytes: string | Buffer): Promise<string> {
+export async function sendRaw(t: Scope, port: number, bytes: string | Buffer): Promise<string> {
   const connection = await Connection.open(t, port);
   connection.send(bytes);
   return connection.untilClosed();
 }
+
+/** Bytes that are answered without being a request, and the status of the answer; 408 after the `requestTimeout`. */
+export const noRequests: readonly [status: number, bytes: string][] = [
+  [400, 'garbage\r\n\r\n'],
+  [405, 'CONNECT example.com:443 HTTP/1.1\r\nHost: example.com:443\r\n\r\n'],
+  [408, 'GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n'],
+  [431, requestBytes('GET /', [`X: ${'a'.repeat(17_000)}`])],
+];
 
 /** The bytes of a request; every line that `headers` leaves out is left out, Host apart. */
 export function requestBytes(requestLine: string, headers: readonly string[] = [], body = ''): string {

@@ -1,182 +1,205 @@
 import assert from 'node:assert/strict';
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, type IOType, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { openSync } from 'node:fs';
-import { text } from 'node:stream/consumers';
-import { type TestContext, describe, test } from 'node:test';
+import type { Readable } from 'node:stream';
+import { before, describe, test } from 'node:test';
 import { within } from './waiting.ts';
 
 const LIMIT = { timeout: 60_000 };
 
-/** Runs code that has a LineWriter on standard output, `writer`, and `say`, which writes to standard error. */
-function run(t: TestContext, code: string, stdout: 'pipe' | number = 'pipe'): ChildProcess {
-  const child = spawn(process.execPath, argumentsFor(code), { stdio: ['pipe', stdout, 'pipe'] });
-  t.after(() => child.kill('SIGKILL'));
-  return child;
-}
-
-function argumentsFor(code: string): string[] {
-  const start = `
-import { writeSync } from 'node:fs';
+const START = `
+import { once } from 'node:events';
+import { Socket } from 'node:net';
 import { LineWriter } from './src/http/line-writer.ts';
-const writer = new LineWriter(1);
-const say = (word) => writeSync(2, word + '\\n');
 const turns = async (count) => { while (count-- > 0) await new Promise((resolve) => setTimeout(resolve, 5)); };
+const sockets = [];
+// A full pipe then answers EAGAIN in place of keeping the writer waiting, as one does after a use of process.stdout.
+const nonBlocking = (descriptor) => sockets.push(new Socket({ fd: descriptor, readable: false }));
+// More than any pipe holds: 1 MB.
+const many = (writer) => { for (let n = 0; n < 10_000; n++) writer.write(String(n).padStart(99, '.')); };
 `;
-  return [...process.execArgv, '--input-type=module', '--eval', start + code];
-}
 
-/** Resolves with all that is on standard error once it has `word` in it. */
-async function said(child: ChildProcess, word: string): Promise<string> {
-  let all = '';
-  while (!all.includes(word)) {
-    const [chunk] = await within(`the process to say ${word}`, once(child.stderr!, 'data'));
-    all += String(chunk);
-  }
-  return all;
-}
+/** A process that runs this code, with file descriptors from 3 on that are for its LineWriters, and what it says. */
+class WritingProcess {
+  readonly child: ChildProcess;
+  readonly #closed: Promise<unknown>;
+  readonly #said: unknown[] = [];
 
-async function exitCode(child: ChildProcess): Promise<number | null> {
-  if (child.exitCode === null) await within('the process to end', once(child, 'exit'));
-  return child.exitCode;
-}
-
-// Each has a process of its own, and spends most of its time waiting.
-describe('the lines of a process', { concurrency: 4 }, () => {
-  /** With this a full pipe answers EAGAIN in place of keeping the writer waiting. */
-  const NON_BLOCKING = 'void process.stdout;';
-  /** More than any pipe holds: 1 MB. */
-  const MANY = "for (let n = 0; n < 10_000; n++) writer.write(String(n).padStart(99, '.'));";
-
-  for (const [kind, first] of [
-    ['answers EAGAIN', NON_BLOCKING],
-    ['keeps its writer waiting', ''],
-  ]) {
-    test(
-      `a full pipe that ${kind} stops neither the process nor a line: all come, once and in order`,
-      LIMIT,
-      async (t) => {
-        const child = run(
-          t,
-          `${first} ${MANY} await turns(20); say('turning'); process.stdin.once('data', () => process.exit());`,
-        );
-        // The process has turned round and round before anyone reads.
-        await said(child, 'turning');
-        const lines: string[] = [];
-        const read = (async () => {
-          for await (const chunk of child.stdout!) {
-            const parts = String(chunk).split('\n');
-            lines.push((lines.pop() ?? '') + parts.shift()!, ...parts);
-            if (lines.length > 9_999 && lines.at(-1) === '') child.stdin!.write('done');
-          }
-        })();
-        await within('all lines', read);
-        assert.equal(lines.length, 10_001);
-        assert.ok(
-          lines.slice(0, -1).every((line, n) => Number(line.replaceAll('.', '')) === n),
-          'The lines are not as they were written',
-        );
-      },
-    );
+  constructor(code: string, descriptors: (IOType | number)[]) {
+    this.child = spawn(process.execPath, [...process.execArgv, '--input-type=module', '--eval', START + code], {
+      stdio: ['ignore', 'ignore', 'inherit', ...descriptors, 'ipc'],
+    });
+    this.#closed = once(this.child, 'close');
+    this.child.on('message', (words) => this.#said.push(words));
   }
 
-  test(
-    'lines that nobody reads are dropped beyond a limit, and counted: what is kept is in order',
-    LIMIT,
-    async (t) => {
-      const child = run(
-        t,
-        `
-      // 40 MB: twice and more of what may wait.
-      for (let n = 0; n < 40_000; n++) {
-        writer.write('line ' + n + ' ' + 'x'.repeat(1_000));
-        if (n % 1_000 === 0) await turns(1);
-      }
-      say('written');
-      process.stdin.once('data', () => process.exit());
-    `,
-      );
-      await said(child, 'written');
-      const chunks: string[] = [''];
-      const read = (async () => {
-        for await (const chunk of child.stdout!) {
-          const tail = chunks.at(-1)!.slice(-100) + String(chunk);
-          chunks.push(String(chunk));
-          if (/ dropped.*\n$/.test(tail.slice(-100))) child.stdin!.write('exit');
-        }
-      })();
-      await within('all output', read);
-      const output = chunks.join('');
-      const kept = [...output.matchAll(/^line (\d+) x{1000}$/gm)].map((match) => Number(match[1]));
-      const dropped = [...output.matchAll(/(\d+) lines were dropped/g)].reduce(
-        (sum, match) => sum + Number(match[1]),
-        0,
-      );
-      assert.ok(dropped > 0);
-      assert.equal(kept.length + dropped, 40_000);
-      assert.ok(
-        kept.every((number, index) => index === 0 || number > kept[index - 1]!),
-        'They are not in order',
-      );
-    },
-  );
+  pipe(descriptor: number): Readable {
+    return this.child.stdio[descriptor] as Readable;
+  }
 
-  test(
-    'what is written right before the end of the process is written, be the pipe slow to take it',
-    LIMIT,
-    async (t) => {
-      const child = run(t, `${NON_BLOCKING} ${MANY} say('exit'); process.exit(3);`);
-      await said(child, 'exit');
-      const output = await within('all output', text(child.stdout!));
-      assert.equal(output.split('\n').length, 10_001);
-      assert.equal(await exitCode(child), 3);
-    },
-  );
+  /** What it says next. */
+  async said(): Promise<unknown> {
+    while (this.#said.length === 0) {
+      if (this.child.exitCode !== null) throw new Error('The process ended before it said anything');
+      await within('the process said something', Promise.race([once(this.child, 'message'), this.#closed]));
+    }
+    return this.#said.shift();
+  }
 
-  test('a pipe that nobody reads does not keep the process from ending', LIMIT, async (t) => {
-    const child = run(t, `${NON_BLOCKING} ${MANY} await turns(10); process.exit(3);`);
-    assert.equal(await exitCode(child), 3);
+  /** Resolves with the exit code once all output has been read. */
+  async ended(): Promise<number | null> {
+    await within('the process ended', this.#closed);
+    return this.child.exitCode;
+  }
+}
+
+/** Reads a pipe from now on. */
+class Reading {
+  readonly #chunks: string[] = [];
+  #tail = '';
+  readonly #pipe: Readable;
+
+  constructor(pipe: Readable) {
+    this.#pipe = pipe.setEncoding('utf8').on('data', (chunk: string) => {
+      this.#chunks.push(chunk);
+      this.#tail = (this.#tail + chunk).slice(-200);
+    });
+  }
+
+  get text(): string {
+    return this.#chunks.join('');
+  }
+
+  async until(end: RegExp): Promise<void> {
+    while (!end.test(this.#tail)) await within(`${end} was read`, once(this.#pipe, 'data'));
+  }
+}
+
+function assertMany(output: string): void {
+  const lines = output.split('\n');
+  assert.equal(lines.length, 10_001);
+  assert.equal(lines.pop(), '');
+  const isInOrder = lines.every((line, n) => Number(line.replaceAll('.', '')) === n);
+  assert.ok(isInOrder, 'The lines are not as they were written');
+}
+
+describe('the lines of a process that runs', () => {
+  const code = `
+    nonBlocking(3);
+    const [eagain, blocking, dropped, controls] = [3, 4, 5, 6].map((descriptor) => new LineWriter(descriptor));
+    controls.write('a\\x7fb\\x9bc');
+    controls.write('é €');
+    many(eagain);
+    many(blocking);
+    // 20 MB: more than may wait, and what is being written meanwhile.
+    for (let n = 0; n < 20_000; n++) {
+      dropped.write('line ' + n + ' ' + 'x'.repeat(1_000));
+      if (n % 1_000 === 0) await turns(n === 1_000 ? 20 : 1);
+    }
+    process.send('written');
+    process.once('message', () => process.exit());
+  `;
+  const outputs = { eagain: '', blocking: '', dropped: '', controls: '' };
+
+  before(async () => {
+    const writing = new WritingProcess(code, ['pipe', 'pipe', 'pipe', 'pipe']);
+    try {
+      // The process has turned round and round before anyone reads.
+      assert.equal(await writing.said(), 'written');
+      const readings = [3, 4, 5, 6].map((descriptor) => new Reading(writing.pipe(descriptor)));
+      const ends = [/9999\n$/, /9999\n$/, / dropped.*\n$/, / €\n$/];
+      await Promise.all(readings.map((reading, index) => reading.until(ends[index]!)));
+      // All of it came while the process ran; what would come twice comes by the end.
+      writing.child.send('All is read');
+      assert.equal(await writing.ended(), 0);
+      const [eagain, blocking, dropped, controls] = readings.map(({ text }) => text);
+      Object.assign(outputs, { eagain, blocking, dropped, controls });
+    } finally {
+      writing.child.kill('SIGKILL');
+    }
+  }, LIMIT);
+
+  test('a full pipe that answers EAGAIN stops neither it nor a line: all come, once and in order', () => {
+    assertMany(outputs.eagain);
   });
 
-  const CANNOT = `
-    process.on('uncaughtException', (error) => { say('fatal ' + error); process.exit(7); });
+  test('nor does a full pipe that keeps its writer waiting: all come, once and in order', () => {
+    assertMany(outputs.blocking);
+  });
+
+  test('those that nobody reads are dropped beyond a limit, and counted: the kept are in order', () => {
+    const output = outputs.dropped;
+    const kept = [...output.matchAll(/^line (\d+) x{1000}$/gm)].map((match) => Number(match[1]));
+    const dropped = [...output.matchAll(/(\d+) lines were dropped/g)].reduce((sum, match) => sum + Number(match[1]), 0);
+    assert.ok(dropped > 0);
+    assert.equal(kept.length + dropped, 20_000);
+    const isInOrder = kept.every((number, index) => index === 0 || number > kept[index - 1]!);
+    assert.ok(isInOrder, 'They are not in order');
+  });
+
+  test('control characters that a terminal obeys are escaped, in one line as in many', () => {
+    assert.equal(outputs.controls, 'a\\u007fb\\u009bc\né €\n');
+  });
+});
+
+describe('the lines of a process that ends', () => {
+  const isLinux = process.platform === 'linux';
+  const code = `
+    // What throws as the process ends would otherwise not change the exit code.
+    process.on('uncaughtException', (error) => { console.error(error); process.exit(7); });
+    nonBlocking(3);
+    nonBlocking(4);
+    const [slow, unread, gone, full] = [3, 4, 5, 6].map((descriptor) => new LineWriter(descriptor));
+    process.send('here');
+    await once(process, 'message');
     for (let round = 0; round < 3; round++) {
-      for (let n = 0; n < 100; n++) writer.write('line ' + n);
+      for (const writer of [gone, full]) for (let n = 0; n < 100; n++) writer.write('line ' + n);
       await turns(15);
     }
     const { user, system } = process.cpuUsage();
     await turns(40);
     const since = process.cpuUsage({ user, system });
-    say('alive ' + (since.user + since.system));
-    writer.write('last');
-    process.exit(3);
+    many(unread);
+    await turns(10);
+    many(slow);
+    for (const writer of [gone, full]) writer.write('last');
+    process.send(since.user + since.system, () => process.exit(3));
   `;
+  const end = { cpu: 0, slow: '', exitCode: null as number | null };
 
-  test('a pipe whose reader is gone stops neither the process nor its end, and nobody spins', LIMIT, async (t) => {
-    const child = run(t, `await new Promise((resolve) => process.stdin.once('data', resolve)); ${CANNOT}`);
-    child.stdout!.destroy();
-    child.stdin!.end('gone');
-    const words = await said(child, '\n');
-    assert.match(words, /^alive (\d+)$/m);
-    // Of 200 milliseconds that pass; in microseconds.
-    assert.ok(Number(/alive (\d+)/.exec(words)![1]) < 150_000, words);
-    assert.equal(await exitCode(child), 3);
+  before(async () => {
+    const ending = new WritingProcess(code, ['pipe', 'pipe', 'pipe', isLinux ? openSync('/dev/full', 'w') : 'ignore']);
+    try {
+      assert.equal(await ending.said(), 'here');
+      ending.pipe(5).destroy();
+      ending.child.send('The reader is gone');
+      const cpu = await ending.said();
+      const slow = new Reading(ending.pipe(3));
+      // Nobody reads the other pipe before the end.
+      if (ending.child.exitCode === null) await within('the process ended', once(ending.child, 'exit'));
+      ending.pipe(4).resume();
+      const exitCode = await ending.ended();
+      Object.assign(end, { cpu, slow: slow.text, exitCode });
+    } finally {
+      ending.child.kill('SIGKILL');
+    }
+  }, LIMIT);
+
+  test('what is written right before the end is written, be the pipe slow to take it', () => {
+    assertMany(end.slow);
+    assert.equal(end.exitCode, 3);
   });
 
-  test(
-    'a full disk stops neither the process nor its end, and nobody spins',
-    { ...LIMIT, skip: process.platform !== 'linux' },
-    async (t) => {
-      const child = run(t, CANNOT, openSync('/dev/full', 'w'));
-      const words = await said(child, '\n');
-      assert.match(words, /^alive (\d+)$/m);
-      assert.ok(Number(/alive (\d+)/.exec(words)![1]) < 150_000, words);
-      assert.equal(await exitCode(child), 3);
-    },
-  );
-
-  test('control characters that a terminal obeys are escaped, in one line as in many', LIMIT, async (t) => {
-    const child = run(t, "writer.write('a\\x7fb\\x9bc'); writer.write('é €'); process.exit();");
-    assert.equal(await text(child.stdout!), 'a\\u007fb\\u009bc\né €\n');
+  test('a pipe that nobody reads does not keep it from ending', () => {
+    assert.equal(end.exitCode, 3);
   });
+
+  for (const [what, skip] of [['a pipe whose reader is gone', false], ['a full disk', !isLinux]] as const) {
+    test(`${what} stops neither the process nor its end, and nobody spins`, { skip }, () => {
+      // Of 200 milliseconds that pass; in microseconds.
+      assert.ok(end.cpu < 150_000, `${end.cpu} microseconds`);
+      assert.equal(end.exitCode, 3);
+    });
+  }
 });

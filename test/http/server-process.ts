@@ -1,48 +1,93 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import type { TestContext } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { type Scope, requestBytes, sendRaw } from './connection.ts';
 import type { SpawnedOptions } from './spawned-server.ts';
 import { within } from './waiting.ts';
 
-/** A server in a process of its own, and what it has written so far. */
+/** A process of its own with one server or more, all of the routes of spawned-server.ts, and what it has written. */
 export class ServerProcess {
   readonly child: ChildProcess;
   output = '';
   errors = '';
+  readonly #t: Scope;
+  readonly #port: Promise<number>;
+  readonly #closed: Promise<unknown>;
+  #marks = 0;
 
   /**
-   * Starts on a free port; the environment holds nothing that could change anything.
+   * Starts with one server, which stops on signals; the environment holds nothing that could change anything.
    *
-   * @param entry the file beside this one that listens with these options
+   * @param streams what standard output and standard error are, where not pipes: a file descriptor
    */
-  constructor(t: Pick<TestContext, 'after'>, options: SpawnedOptions = {}, entry = 'spawned-server.ts') {
-    const file = fileURLToPath(new URL(entry, import.meta.url));
+  constructor(t: Scope, options: SpawnedOptions = {}, streams: 'pipe' | number = 'pipe') {
+    const file = fileURLToPath(new URL('spawned-server.ts', import.meta.url));
     const { PATH } = process.env;
-    this.child = spawn(process.execPath, [...process.execArgv, file, JSON.stringify(options)], { env: { PATH } });
+    const stdio = ['ignore' as const, streams, streams, 'ipc' as const];
+    this.#t = t;
+    this.child = spawn(process.execPath, [...process.execArgv, file], { env: { PATH }, stdio });
     t.after(() => this.child.kill('SIGKILL'));
-    this.child.stdout!.on('data', (chunk) => (this.output += chunk));
-    this.child.stderr!.on('data', (chunk) => (this.errors += chunk));
+    this.child.stdout?.on('data', (chunk) => (this.output += chunk));
+    this.child.stderr?.on('data', (chunk) => (this.errors += chunk));
+    this.#closed = once(this.child, 'close');
+    this.#port = this.#listen({ shutdown: {}, ...options });
+  }
+
+  /** The port of the server with which it started. */
+  port(): Promise<number> {
+    return this.#port;
+  }
+
+  /**
+   * What the process writes while `act` uses another server with these options; one after the other, since nothing
+   * tells whose a line is.
+   */
+  async written(
+    options: SpawnedOptions, act: (port: number) => Promise<unknown>,
+  ): Promise<{ lines: string[]; errors: string }> {
+    const first = await this.#port;
+    const port = await this.#listen(options);
+    const { output, errors } = this;
+    await act(port);
+    // What throws leaves a mark in both streams, after all that was written before it.
+    const mark = `/mark/${++this.#marks}`;
+    await sendRaw(this.#t, first, requestBytes(`GET ${mark}`, ['Connection: close']));
+    const { index: lastLine } = await this.printed(new RegExp(`^.*${mark}\\b.*\n`, 'm'));
+    const { index: lastError } = await this.#found('errors', new RegExp(`^.*${mark}\\b[^]*?was thrown.*\n`, 'm'));
+    return {
+      lines: this.output.slice(output.length, lastLine).split('\n').slice(0, -1),
+      errors: this.errors.slice(errors.length, lastError),
+    };
   }
 
   /** Resolves with what is on standard output once it contains `pattern`. */
-  async printed(pattern: RegExp): Promise<RegExpExecArray> {
-    for (;;) {
-      const found = pattern.exec(this.output);
-      if (found) return found;
-      if (this.child.exitCode !== null) throw new Error(`The server ended before it printed ${pattern}: ${this.output}${this.errors}`);
-      await within(`the server printed ${pattern}`, Promise.race([once(this.child.stdout!, 'data'), once(this.child, 'exit')]));
-    }
-  }
-
-  async port(): Promise<number> {
-    return Number((await this.printed(/http:\/\/127\.0\.0\.1:(\d+)/))[1]);
+  printed(pattern: RegExp): Promise<RegExpExecArray> {
+    return this.#found('output', pattern);
   }
 
   /** Resolves with the exit code, once all output is there. */
   async ended(): Promise<number | null> {
-    const { stdout, exitCode } = this.child;
-    if (!stdout!.closed || exitCode === null) await within('the server ended', once(this.child, 'close'));
+    await within('the server ended', this.#closed);
     return this.child.exitCode;
+  }
+
+  async #listen(options: SpawnedOptions): Promise<number> {
+    // Where it cannot be sent, the process has ended, which is told below.
+    this.child.send(options, () => {});
+    const ended = this.#closed.then(() => {
+      throw new Error(`The server ended before it listened: ${this.errors}`);
+    });
+    const [port] = await within('the server listened', Promise.race([once(this.child, 'message'), ended]));
+    return port as number;
+  }
+
+  async #found(where: 'output' | 'errors', pattern: RegExp): Promise<RegExpExecArray> {
+    const stream = where === 'output' ? this.child.stdout! : this.child.stderr!;
+    for (;;) {
+      const found = pattern.exec(this[where]);
+      if (found) return found;
+      if (stream.closed) throw new Error(`The server ended before it wrote ${pattern}: ${this.output}${this.errors}`);
+      await within(`the server wrote ${pattern}`, Promise.race([once(stream, 'data'), this.#closed]));
+    }
   }
 }

@@ -1,8 +1,13 @@
-import type { AddressInfo } from 'node:net';
+import { once } from 'node:events';
+import { type AddressInfo, createServer as createNetServer } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type CorsOptions, HttpError, RequestHandler, type ServerOptions, createServer, stopOnSignals } from '../../src/http/index.ts';
+import {
+  type CorsOptions, HttpError, RequestHandler, type RequestLine, type ServerOptions, createServer, stopOnSignals,
+} from '../../src/http/index.ts';
 
-/** What JSON can say of the options of createServer() and stopOnSignals(). */
+// The process of ServerProcess: each message has the options of a server that is to listen, and is answered its port.
+
+/** What JSON can say of the options of createServer(), and of those of stopOnSignals() for the server that has any. */
 export interface SpawnedOptions extends ServerOptions {
   shutdown?: { delay?: number; timeout?: number };
 }
@@ -24,10 +29,10 @@ class Health extends RequestHandler {
 }
 
 /** Answers once a POST of /release has been read. */
-const waiting: (() => void)[] = [];
+const unreleased: (() => void)[] = [];
 class Slow extends RequestHandler {
   override async doGet() {
-    await new Promise<void>((resolve) => waiting.push(resolve));
+    await new Promise<void>((resolve) => unreleased.push(resolve));
     return 'slow';
   }
 }
@@ -35,7 +40,7 @@ class Slow extends RequestHandler {
 class Release extends RequestHandler {
   override async doPost() {
     await this.readJson();
-    for (const answer of waiting.splice(0)) answer();
+    for (const answer of unreleased.splice(0)) answer();
     return 'released';
   }
 }
@@ -44,6 +49,39 @@ class Late extends RequestHandler {
   override async doGet() {
     await sleep(Math.random() * 20);
     return 'late';
+  }
+}
+
+let waiting = 0;
+const arrivals = new EventTarget();
+
+/** Waits until its client has left. */
+class Waits extends RequestHandler {
+  override async doGet() {
+    const body = this.query.has('stream') ? this.endHeaders() : undefined;
+    body?.write('begun');
+    const left = once(this.signal, 'abort');
+    waiting++;
+    arrivals.dispatchEvent(new Event('waiting'));
+    await left;
+    waiting--;
+  }
+  override async doPost() {
+    waiting++;
+    arrivals.dispatchEvent(new Event('waiting'));
+    try {
+      return await this.readJson();
+    } finally {
+      waiting--;
+    }
+  }
+}
+
+/** Answers once so many wait. */
+class Waiting extends RequestHandler {
+  override async doGet() {
+    while (waiting < Number(this.param('count'))) await once(arrivals, 'waiting');
+    return waiting;
   }
 }
 
@@ -59,15 +97,125 @@ class BigIntHandler extends RequestHandler {
   }
 }
 
-class Fault extends RequestHandler {
+class Fails extends RequestHandler {
+  override async doGet() {
+    switch (this.param('how')) {
+      case 'cause':
+        throw new Error('outer failed', { cause: Object.assign(new Error('inner refused'), { code: 'ECONNREFUSED' }) });
+      case 'causes':
+        throw new Error('one', { cause: new Error('two', { cause: new Error('three') }) });
+      case 'errors':
+        throw new AggregateError(
+          [new Error('first failed'), Object.assign(new Error('second failed'), { code: 'E2' })],
+          'all failed',
+        );
+      case 'fetch':
+        return fetch(await nobodyListensTo());
+      case 'code':
+        throw Object.assign(new Error('coded'), { code: 'ERR_OF_OUR_OWN' });
+      case 'circle': {
+        const error = new Error('round and round');
+        error.cause = error;
+        throw error;
+      }
+      case 'controls':
+        throw new Error('outer \x1b[2J\r\x07\x9b', { cause: new Error('inner \x1b[2J\x7f\nforged line') });
+      case 'text':
+        throw 'only a text';
+      case 'object':
+        throw { reason: 'only an object' };
+      case 'null':
+        throw null;
+      default:
+        throw new Error('plain');
+    }
+  }
+}
+
+async function nobodyListensTo(): Promise<string> {
+  const server = createNetServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  server.close();
+  await once(server, 'close');
+  return `http://127.0.0.1:${port}`;
+}
+
+const uncaught: Record<string, unknown> = {
+  null: null,
+  undefined,
+  text: 'only a text',
+  object: { reason: 'only an object' },
+  error: new Error('an error', { cause: new Error('its cause') }),
+};
+
+/**
+ * What the query says is thrown or rejected where nobody catches it, `?thrown=text&rejected=null`: the first at once, the
+ * others when that has stopped the server.
+ */
+class Faults extends RequestHandler {
   override doGet() {
-    const error = new Error(`nobody foresaw this ${this.param('kind')}`);
-    setImmediate(() => {
-      if (this.param('kind') === 'uncaughtException') throw error;
-      void Promise.reject(error);
-    });
+    const [first, ...others] = this.query;
+    setImmediate(fault, ...first!);
+    const timer = setInterval(() => {
+      if (!this.draining) return;
+      clearInterval(timer);
+      for (const other of others) setImmediate(fault, ...other);
+    }, 5);
     return 'soon';
   }
+}
+
+function fault(how: string, what: string): void {
+  if (how === 'rejected') void Promise.reject(uncaught[what]);
+  else throw uncaught[what];
+}
+
+class Prints extends RequestHandler {
+  override doGet() {
+    for (let line = 0; line < 100; line++) {
+      console.log('printed');
+      console.error('complained');
+    }
+    return 'printed';
+  }
+}
+
+class Mark extends RequestHandler {
+  override doGet() {
+    throw 'a mark';
+  }
+}
+
+class Fields extends RequestHandler {
+  override doGet() {
+    return 'logged';
+  }
+  override logRequest(line: RequestLine) {
+    super.logRequest({ ...line, user: this.query.get('user') ?? 'nobody', tries: 2 });
+  }
+}
+
+class Short extends RequestHandler {
+  override doPost() {
+    return this.readJson();
+  }
+}
+
+class Listed extends RequestHandler {
+  static override readonly cors: CorsOptions = { origins: ['https://app.example.com'] };
+  override doGet() {
+    const cookie = this.query.get('cookie');
+    if (cookie) this.sendHeader('Set-Cookie', cookie);
+    return [];
+  }
+  override doPost() {
+    return this.readJson();
+  }
+}
+
+class WithCookies extends Listed {
+  static override readonly cors: CorsOptions = { origins: ['https://app.example.com'], credentials: true };
 }
 
 class Items extends RequestHandler {
@@ -81,7 +229,9 @@ class Items extends RequestHandler {
 }
 
 class OwnPolicy extends RequestHandler {
-  static override readonly cors: CorsOptions = { origins: ['https://app.example.com'], credentials: true, methods: ['GET'], allowedHeaders: [] };
+  static override readonly cors: CorsOptions = {
+    origins: ['https://app.example.com'], credentials: true, methods: ['GET'], allowedHeaders: [],
+  };
   override doGet() {
     this.sendHeader('X-Total-Count', 2);
     const cookie = this.query.get('cookie');
@@ -97,19 +247,27 @@ const routes = {
   '/slow': Slow,
   '/release': Release,
   '/late': Late,
+  '/waits': Waits,
+  '/waiting/:count': Waiting,
   '/throw': Throw,
   '/big': BigIntHandler,
-  '/fault/:kind': Fault,
+  '/fails/:how': Fails,
+  '/faults': Faults,
+  '/prints': Prints,
+  '/mark/:number': Mark,
+  '/fields': Fields,
+  '/short': Short,
+  '/listed': Listed,
+  '/cookies': WithCookies,
   '/items': Items,
   '/own-policy': OwnPolicy,
 };
 
-// Bare `node --test` runs this file without options, and nothing shall come of it.
-if (process.argv[2]) {
-  const { shutdown = {}, ...options } = JSON.parse(process.argv[2]) as SpawnedOptions;
+// Bare `node --test` runs this file without a channel, so that no message comes, and it ends.
+process.on('message', ({ shutdown, ...options }: SpawnedOptions) => {
   const server = createServer(routes, options);
-  server.listen(0, '127.0.0.1', () => console.log(`http://127.0.0.1:${(server.address() as AddressInfo).port}`));
-  stopOnSignals(server, shutdown);
-  // Where the tests were killed, nobody else would end it.
-  process.stdin.once('end', () => process.exit(1)).resume();
-}
+  server.listen(0, '127.0.0.1', () => process.send!((server.address() as AddressInfo).port));
+  if (shutdown) stopOnSignals(server, shutdown);
+});
+// Where the tests were killed, nobody else would end it.
+process.on('disconnect', () => process.exit(1));

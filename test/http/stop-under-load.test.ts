@@ -5,7 +5,7 @@ import { Connection, requestBytes } from './connection.ts';
 import { ServerProcess } from './server-process.ts';
 import { within } from './waiting.ts';
 
-const STOPS = 5;
+const STOPS = 2;
 const CLIENTS = 24;
 /** How often each client has been answered before the stop begins. */
 const WARM = 10;
