@@ -12,6 +12,8 @@ const ROOM = 64 * 1024;
 const MAXIMUM_ROOM = 4 * 1024 * 1024;
 /** How long the last lines may take at exit, and each on a terminal, in milliseconds. */
 const LAST_WRITE = 1_000;
+/** Waited for, and never woken: the one way to sleep within a tick. */
+const CLOCK = new Int32Array(new SharedArrayBuffer(4));
 
 /**
  * Writes lines to a file descriptor without ever blocking the event loop: process.stdout would, wherever a pipe has a
@@ -99,6 +101,7 @@ export class LineWriter {
         this.#chunk = this.#chunk.subarray(writeSync(this.#descriptor, this.#chunk));
       } catch (error) {
         if ((error as NodeJS.ErrnoException).code !== 'EAGAIN') this.#chunk = Buffer.alloc(0);
+        else Atomics.wait(CLOCK, 0, 0, RETRY);
       }
     }
   }

@@ -55,7 +55,7 @@ export async function shutdown(server: Server, { delay = 0, timeout = 10 } = {})
     const waitedFor = inHand(state).map(({ request }) => `${request.method} ${request.url}`);
     if (waitedFor.length > 0) state.log.say(`Stopping: waiting for ${waitedFor.join(', ')}; Ctrl-C again to cut`);
   }
-  const isClean = state.connections.size === 0;
+  const isClean = [...state.connections.values()].every((connection) => connection.inHand.length === 0);
   cut(state);
   return isClean;
 }

@@ -135,3 +135,15 @@ test('an upload that never ends is answered 408 while the server is stopping, an
   soundAnswers(await upload.untilClosed(), [408]);
   assert.equal(await within('the stop was over', isClean), true);
 });
+
+test('when the time is up, an idle connection is closed, and that is no cut; an answer that is not all read is one', async (t) => {
+  for (const [path, isClean] of [['/', true], ['/large', false]] as const) {
+    const { port, server } = await listen(t, { '/': Status, '/large': Large });
+    const connection = await Connection.open(t, port);
+    if (!isClean) connection.socket.pause();
+    connection.send(requestBytes(`GET ${path}`));
+    await within('the server had the request', once(server, 'request'));
+    if (isClean) await connection.until('"OK"');
+    assert.equal(await within('the stop was over', shutdown(server, { timeout: 0.05 })), isClean, path);
+  }
+});
