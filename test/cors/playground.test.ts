@@ -4,7 +4,9 @@ import { once } from 'node:events';
 import { type IncomingMessage, type Server, createServer, request } from 'node:http';
 import { json } from 'node:stream/consumers';
 import { type TestContext, test } from 'node:test';
+import { startPlayground } from '../../scripts/cors/playground-command.ts';
 import { createPlayground } from '../../scripts/cors/playground/server.ts';
+import { within } from '../http/waiting.ts';
 import { listen } from '../listen.ts';
 import { routes } from './api.ts';
 import { serve } from './serve.ts';
@@ -95,18 +97,24 @@ test('it is no proxy to other machines than this one and the target', async (t) 
   assert.equal((await perform(page, { method: 'GET', url: 'http://api.example.invalid:8000/', headers: [] })).status, 502);
 });
 
-test('npm run cors:playground says where the page is, and warns of nothing', async (t) => {
-  const child = spawn(process.execPath, [...process.execArgv, 'scripts/cors/playground.ts', '--port', '0', '--target', 'http://localhost:8123/', '--routes', routesFile]);
+/** Runs the command in a process of its own, as a person would. */
+function npmRunPlayground(t: TestContext, ...commandLine: string[]) {
+  const child = spawn(process.execPath, [...process.execArgv, 'scripts/cors/playground.ts', ...commandLine]);
   t.after(() => child.kill('SIGKILL'));
   let errors = '';
   child.stderr.on('data', (chunk) => (errors += chunk));
-  const [line] = await once(child.stdout, 'data');
+  const ended = once(child, 'close').then(([code]) => ({ code: code as number | null, errors }));
+  return { child, ended };
+}
+
+test('npm run cors:playground says where the page is, and warns of nothing', async (t) => {
+  const { child, ended } = npmRunPlayground(t, '--port', '0', '--target', 'http://localhost:8123/', '--routes', routesFile);
+  const [line] = await within('it said where the page is', once(child.stdout, 'data'));
   const [, page] = /^Open (http:\/\/127\.0\.0\.1:\d+) in a browser: it calls http:\/\/localhost:8123\n$/.exec(String(line))!;
   assert.deepEqual(await (await fetch(`${page}/target`)).json(), { target: 'http://localhost:8123', paths: ['/', '/notes', '/notes/:id'] });
   assert.equal((await fetch(`${page}/advice.ts`)).status, 200);
   child.kill();
-  await once(child, 'close');
-  assert.equal(errors, '');
+  assert.equal((await within('it ended', ended)).errors, '');
 });
 
 test('what it cannot start with is named in one line, and the exit code is 2', async (t) => {
@@ -118,13 +126,22 @@ test('what it cannot start with is named in one line, and the exit code is 2', a
     ['--target', 'localhost:8000', /such as http:\/\/localhost:8000$/],
     ['--prot', '8001', /--help shows the options/],
   ];
-  await Promise.all(slips.map(async ([option, value, advice]) => {
-    const child = spawn(process.execPath, [...process.execArgv, 'scripts/cors/playground.ts', option, value]);
-    let errors = '';
-    child.stderr.on('data', (chunk) => (errors += chunk));
-    const [code] = await once(child, 'close');
+  for (const [option, value, advice] of slips) {
+    const { code, output, errors, server } = await startPlayground([option, value]);
+    server?.close();
     assert.equal(code, 2);
+    assert.equal(output, '');
     assert.match(errors, /^[^\n]+\n$/);
     assert.match(errors.trimEnd(), advice);
-  }));
+  }
+  const { code, errors } = await within('it gave up', npmRunPlayground(t, '--port', taken).ended);
+  assert.equal(code, 2);
+  assert.match(errors, /^[^\n]+ is taken: [^\n]+\n$/);
+});
+
+test('--help shows the options, and starts nothing', async () => {
+  const { code, output, server } = await startPlayground(['--help']);
+  assert.equal(code, 0);
+  assert.equal(server, undefined);
+  for (const option of ['target', 'routes', 'port']) assert.match(output, new RegExp(`^  --${option} `, 'm'));
 });
