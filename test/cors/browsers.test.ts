@@ -60,7 +60,9 @@ const policies = (page: Origin): Record<string, CorsOptions> => ({
   'any page': { origins: '*', allowedHeaders: '*', exposedHeaders: ['*'] },
   'this page, with cookies': { origins: [page], credentials: true, exposedHeaders: ['X-Request-Id'] },
   'this page, with cookies and any header': { origins: ['http://localhost:*'], credentials: true, allowedHeaders: '*' },
-  'this page, reading only': { origins: async (origin) => origin === page, methods: ['GET'], allowedHeaders: ['X-Token'], maxAge: 0 },
+  'this page, reading only': {
+    origins: async (origin) => origin === page, methods: ['GET'], allowedHeaders: ['X-Token'], maxAge: 0,
+  },
   'another page': { origins: ['https://app.example.com'], credentials: true },
 });
 
@@ -195,7 +197,7 @@ const inWords = ({ allowed, status }: Outcome) => (allowed ? String(status) : 'b
 
 // ---- All of it, in one browser of each kind ----
 
-function testIn(name: Browser): void {
+function testsIn(name: Browser): void {
   const options = { skip: skipWithout(name), timeout: 60_000 };
   const closing: (() => Promise<void>)[] = [];
   let browser: OneBrowser;
@@ -239,45 +241,52 @@ function testIn(name: Browser): void {
   }
   if (name !== 'chromium') return;
 
-  test('what is pressed in the playground is filled in, sent, and shown right below on a narrow screen', options, async (t) => {
+  test('what is pressed in the playground is filled in, sent and shown below on a narrow screen', options, async (t) => {
     const { url: target } = await listen(t, routes);
     const address = `http://127.0.0.1:${await serve(t, createPlayground(target, { routes: routesFile }))}`;
     const page = await openInChromium(browser.process, address, 390, 800);
     await page.until(`document.querySelector('#summary')?.textContent.includes('agree')`);
     await page.until(`document.querySelector('#details .outcome')`);
-    assert.match(String(await page.run(`return document.querySelector('thead').innerText`)), /Prediction\s*by the standard/);
+    const get = (expression: string) => page.run(`return ${expression}`);
+    const textOf = async (selector: string) => String(await get(`document.querySelector('${selector}').innerText`));
+    assert.match(await textOf('thead'), /Prediction\s*by the standard/);
     const isOnScreen = `const { top, left, right } = document.querySelector('#result').getBoundingClientRect();
       return top >= 0 && top < 200 && left >= 0 && right <= 390`;
-    const isBelow = (id: string) => page.until(`document.querySelector('#result').previousElementSibling.id === '${id}'`);
-    const press = (name: string) => page.run(`[...document.querySelectorAll('.choice')].find((one) => one.textContent === '${name}').click()`);
+    const isBelow = (id: string) =>
+      page.until(`document.querySelector('#result').previousElementSibling.id === '${id}'`);
+    const press = (name: string) => page.run(`
+      [...document.querySelectorAll('.choice')].find((one) => one.textContent === '${name}').click()`);
+    const announced = (condition: string) =>
+      page.until(`document.querySelector('#announcement').textContent.${condition}`);
 
     await press('With cookies');
-    await page.until(`document.querySelector('#announcement').textContent.endsWith('with cookies: blocked, as predicted')`);
+    await announced(`endsWith('with cookies: blocked, as predicted')`);
     await isBelow('ready-made');
     assert.equal(await page.run(isOnScreen), true);
 
     await press('Send JSON');
-    await page.until(`document.querySelector('#announcement').textContent.includes('when you press Send')`);
-    assert.equal(await page.run(`return document.querySelector('#body').value`), '{}');
+    await announced(`includes('when you press Send')`);
+    assert.equal(await get(`document.querySelector('#body').value`), '{}');
     await page.run(`document.querySelector('#own [type=submit]').click()`);
-    await page.until(`document.querySelector('#announcement').textContent.endsWith(': allowed, as predicted')`);
+    await announced(`endsWith(': allowed, as predicted')`);
     await isBelow('own-request');
     assert.equal(await page.run(isOnScreen), true);
-    assert.match(String(await page.run(`return document.querySelector('tr.chosen').innerText`)), /allowed\s*✓ allowed/);
+    assert.match(await textOf('tr.chosen'), /allowed\s*✓ allowed/);
 
     await page.run(`const { method } = document.querySelector('#own').elements;
       method.value = 'GET';
       method.dispatchEvent(new Event('change'))`);
-    assert.equal(await page.run(`return document.querySelector('#body').value`), '');
+    assert.equal(await get(`document.querySelector('#body').value`), '');
 
     await page.run(`document.querySelector('#url').value = 'localhost:8000/notes';
       document.querySelector('#own [type=submit]').click()`);
-    assert.equal(await page.run(`return document.querySelector('#url-error').textContent`), 'Write the whole address, such as http://localhost:8000/notes');
-    assert.equal(await page.run(`return document.activeElement.id`), 'url');
-    assert.equal(await page.run(`return document.documentElement.scrollWidth <= innerWidth`), true);
+    const advice = 'Write the whole address, such as http://localhost:8000/notes';
+    assert.equal(await get(`document.querySelector('#url-error').textContent`), advice);
+    assert.equal(await get(`document.activeElement.id`), 'url');
+    assert.equal(await get(`document.documentElement.scrollWidth <= innerWidth`), true);
   });
 }
 
 suite('in real browsers', { concurrency: true }, () => {
-  for (const name of BROWSERS) suite(name, { concurrency: true }, () => testIn(name));
+  for (const name of BROWSERS) suite(name, { concurrency: true }, () => testsIn(name));
 });
