@@ -145,7 +145,7 @@ async function runBrowser(browser: Browser): Promise<void> {
   seenBy.set(browser, new Map());
   const ended = new Promise<void>((resolve) => ends.set(browser, resolve));
   const check = { after: (close: () => Promise<void>) => void closing.push(close) };
-  const launched = launchBrowser(check, browser, `${origins.page}/?browser=${browser}`);
+  const launched = launchBrowser(check, browser, `${origins.page}/?browser=${browser}`).ended;
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<never>((_resolve, reject) => {
     const message = `${browser} did not come to an end ${PATIENCE / 1000} seconds after its time was up`;

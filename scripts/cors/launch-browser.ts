@@ -75,14 +75,15 @@ export interface LaunchOptions {
   firefox?: Readonly<Record<string, string | number | boolean>>;
 }
 
-/**
- * Opens a page in a headless browser with a fresh profile. The page reports back over HTTP.
- *
- * @returns a promise that rejects if the browser ends before `lifetime` does: race it with what the page reports
- */
-export function launchBrowser(
-  lifetime: Lifetime, name: Browser, url: string, options: LaunchOptions = {},
-): Promise<never> {
+export interface Launched {
+  /** Chromium takes commands of the DevTools protocol at its `stdio[3]`, and answers them at `stdio[4]`. */
+  process: ChildProcess;
+  /** Rejects if the browser ends before its lifetime does: race it with what the page reports. */
+  ended: Promise<never>;
+}
+
+/** Opens a page in a headless browser with a fresh profile. The page reports back over HTTP. */
+export function launchBrowser(lifetime: Lifetime, name: Browser, url: string, options: LaunchOptions = {}): Launched {
   const path = browserPath(name);
   if (!path) throw new Error(howToInstall(name));
   const profile = mkdtempSync(join(tmpdir(), `${name}-`));
@@ -90,7 +91,7 @@ export function launchBrowser(
     ? [...chromiumArguments(profile), ...(options.chromium ?? [])]
     : firefoxArguments(profile, { ...FIREFOX_PREFERENCES, ...options.firefox });
   const browser = spawn(path, [...commandLine, url], {
-    stdio: 'ignore',
+    stdio: name === 'chromium' ? ['ignore', 'ignore', 'ignore', 'pipe', 'pipe'] : 'ignore',
     env: { ...process.env, MOZ_CRASHREPORTER_DISABLE: '1' },
   });
   lifetime.after(() => close(browser, profile));
@@ -100,14 +101,14 @@ export function launchBrowser(
     browser.once('exit', (code, signal) => reject(new Error(`${name} ended too early (${signal ?? code})`)));
   });
   ended.catch(() => {}); // The end that was wanted is not a fault.
-  return ended;
+  return { process: browser, ended };
 }
 
 function chromiumArguments(profile: string): string[] {
   return [
     '--headless', '--no-sandbox', '--disable-gpu', '--disable-dev-shm-usage', '--disable-quic', '--no-first-run',
     '--no-default-browser-check', '--no-proxy-server', '--disable-background-networking', '--disable-component-update',
-    '--disable-sync', '--disable-breakpad', `--user-data-dir=${profile}`,
+    '--disable-sync', '--disable-breakpad', '--remote-debugging-pipe', `--user-data-dir=${profile}`,
   ];
 }
 

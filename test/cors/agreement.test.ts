@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { Agent } from 'node:http';
 import { test } from 'node:test';
+import { isDeepStrictEqual } from 'node:util';
 import { type PageRequest, fetchAsPage } from '../../scripts/cors/browser-model.ts';
 import { performHttp } from '../../scripts/cors/perform-http.ts';
 import { type CorsOptions, RequestHandler } from '../../src/http/index.ts';
@@ -69,6 +70,8 @@ const headerSets: [name: string, value: string][][] = [
 interface Request {
   path: (typeof routes)[number];
   page: Omit<PageRequest, 'url'> & { method: string; headers: (typeof headerSets)[number] };
+  /** Of these alone, any two pages, methods, sets of headers, routes and modes still come together. */
+  isPaired: boolean;
 }
 
 /** Each page, method and set of headers, the three routes and the two credentials modes in turn: 13 * 7 * 5 requests. */
@@ -77,9 +80,18 @@ const requests = pages.flatMap((origin, page) =>
     headerSets.map((headers, set): Request => ({
       path: routes[(page + index + set) % 3]!,
       page: { origin, method, headers, credentials: (page + index * 3 + set) % 2 ? 'include' : 'omit' },
+      isPaired: (page + index) % headerSets.length === set,
     })),
   ),
 );
+
+/**
+ * One page that is let in asks for everything. The others differ from it in nothing but whether they are let in, so that
+ * of what they ask, the pairs are enough.
+ */
+function requestsFor({ grants }: Meaning): Request[] {
+  return requests.filter(({ page, isPaired }) => isPaired || page.origin === grants[0]);
+}
 
 /** The server passes for a public one: what browsers make of this machine does not matter to the policy. */
 const API = { url: 'https://api.example.net', address: '203.0.113.1' };
@@ -109,8 +121,8 @@ class Fails extends Things {
   override logError() {}
 }
 
-/** What the policy means for one request of a page: whether it may have the answer, and whether the method runs. */
-function meant({ cors, grants, headers = usual, methods: narrowed }: Meaning, { path, page }: Request) {
+/** What the policy means for one request of a page: what it may have of the answer, and whether the method runs. */
+function meant({ cors, grants, headers = usual, methods: narrowed, exposes = [] }: Meaning, { path, page }: Request) {
   const unsafe = page.headers.filter(([name, value]) => name !== 'Accept' && value !== 'text/plain').map(([name]) => name.toLowerCase());
   const isSimple = ['GET', 'HEAD', 'POST'].includes(page.method);
   const hasCredentials = page.credentials === 'include';
@@ -120,10 +132,13 @@ function meant({ cors, grants, headers = usual, methods: narrowed }: Meaning, { 
   const needsPreflight = !isSimple || unsafe.length > 0;
   const passesPreflight = isGranted && (isSimple || allowedMethods.includes(page.method)) && unsafe.every((name) => headers.includes(name));
   const arrives = needsPreflight ? passesPreflight : grants.includes(page.origin);
+  const allowed = isGranted && (!needsPreflight || passesPreflight);
+  const status = path === '/nope' ? 404 : !implemented.includes(page.method) ? 405 : path === '/fails' ? 500 : 200;
   return {
-    allowed: isGranted && (!needsPreflight || passesPreflight),
+    allowed,
     runs: arrives && path !== '/nope' && implemented.includes(page.method) ? 1 : 0,
-    status: path === '/nope' ? 404 : !implemented.includes(page.method) ? 405 : path === '/fails' ? 500 : 200,
+    status: allowed ? status : undefined,
+    readable: allowed ? (status === 200 ? exposes : []) : undefined,
   };
 }
 
@@ -132,24 +147,21 @@ for (const [name, meaning] of Object.entries(meanings)) {
     const { url } = await listen(t, { '/things': Things, '/fails': Fails }, { cors: meaning.cors });
     const agent = new Agent({ keepAlive: true });
     t.after(() => agent.destroy());
+    const asked = requestsFor(meaning);
     let allowed = 0;
-    for (const request of requests) {
+    for (const request of asked) {
       runs = 0;
       const verdict = await fetchAsPage({ ...request.page, url: API.url + request.path }, async (sent) => {
         const answer = await performHttp({ ...sent, url: sent.url.replace(API.url, url) }, agent);
         return { ...answer, address: API.address };
       });
+      const readable = verdict.readableHeaders?.filter((header) => ['location', 'x-request-id'].includes(header));
+      const seen = { allowed: verdict.allowed, runs, status: verdict.response?.status, readable };
       const expected = meant(meaning, request);
-      const what = JSON.stringify({ request, expected, verdict }, null, 1);
-      assert.equal(verdict.allowed, expected.allowed, what);
-      assert.equal(runs, expected.runs, what);
-      if (!verdict.allowed) continue;
-      allowed++;
-      assert.equal(verdict.response!.status, expected.status, what);
-      const readable = verdict.readableHeaders!.filter((header) => ['location', 'x-request-id'].includes(header));
-      assert.deepEqual(readable, expected.status === 200 ? (meaning.exposes ?? []) : [], what);
+      if (!isDeepStrictEqual(seen, expected)) assert.fail(JSON.stringify({ request, expected, seen, verdict }, null, 1));
+      if (seen.allowed) allowed++;
     }
-    assert.equal(requests.length, 455);
+    assert.equal(asked.length, meaning.grants.length > 0 ? 119 : 91);
     assert.equal(allowed > 0, meaning.grants.length > 0);
   });
 }

@@ -1,11 +1,5 @@
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import type { ChildProcess } from 'node:child_process';
 import type { Readable, Writable } from 'node:stream';
-import type { TestContext } from 'node:test';
-import { browserPath } from '../../scripts/cors/launch-browser.ts';
 
 /** A page in Chromium that a test can use as a person would. */
 export interface ChromiumPage {
@@ -18,22 +12,11 @@ export interface ChromiumPage {
 /** How long the page may take for anything, in milliseconds. */
 const PATIENCE = 15_000;
 
-/** Opens a page in a window of this size, and closes it when the test is over. */
-export async function openInChromium(t: TestContext, url: string, width: number, height: number): Promise<ChromiumPage> {
-  const profile = await mkdtemp(join(tmpdir(), 'chromium-'));
-  const browser = spawn(browserPath('chromium')!, [
-    '--headless', '--no-sandbox', '--disable-gpu', '--disable-dev-shm-usage', '--no-first-run', '--no-proxy-server',
-    '--disable-background-networking', '--disable-component-update', '--disable-sync', '--disable-breakpad',
-    `--user-data-dir=${profile}`, '--remote-debugging-pipe', 'about:blank',
-  ], { stdio: ['ignore', 'ignore', 'ignore', 'pipe', 'pipe'] });
-  const ended = once(browser, 'exit');
-  t.after(async () => {
-    browser.kill('SIGKILL');
-    await ended;
-    await rm(profile, { recursive: true, force: true, maxRetries: 10, retryDelay: 100 });
-  });
-
-  const [commands, answers] = [browser.stdio[3] as Writable, browser.stdio[4] as Readable];
+/** Opens a page in a window of this size, in a Chromium that was launched by launchBrowser. */
+export async function openInChromium(
+  chromium: ChildProcess, url: string, width: number, height: number,
+): Promise<ChromiumPage> {
+  const [commands, answers] = [chromium.stdio[3] as Writable, chromium.stdio[4] as Readable];
   const waiting = new Map<number, (message: Message) => void>();
   let text = '';
   answers.setEncoding('utf8').on('data', (chunk) => {
@@ -51,11 +34,13 @@ export async function openInChromium(t: TestContext, url: string, width: number,
     return result;
   };
 
-  const { targetInfos } = await send('Target.getTargets', {});
-  const { targetId } = (targetInfos as { targetId: string; type: string }[]).find(({ type }) => type === 'page')!;
+  const window = { url: 'about:blank', newWindow: true };
+  const { targetId } = await send('Target.createTarget', window);
   const sessionId = (await send('Target.attachToTarget', { targetId, flatten: true }))['sessionId'] as string;
   const screen = { width, height, deviceScaleFactor: 1, mobile: false };
   await send('Emulation.setDeviceMetricsOverride', screen, sessionId);
+  // What other windows do leaves it in the foreground.
+  await send('Emulation.setFocusEmulationEnabled', { enabled: true }, sessionId);
   await send('Page.navigate', { url }, sessionId);
 
   const run = async (script: string): Promise<unknown> => {

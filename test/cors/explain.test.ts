@@ -183,7 +183,7 @@ test('a certificate that no authority signed is named, and with the variable tha
     server.close();
   });
   const url = `https://localhost:${(server.address() as AddressInfo).port}`;
-  const { code, errors } = await npmRunExplain([url]);
+  const { code, errors } = await explain([url]);
   assert.equal(code, 2);
   assert.match(errors, /: its certificate is self-signed, .* NODE_EXTRA_CA_CERTS=certificate\.pem/);
   const certificate = join(folder, 'certificate.pem');
@@ -216,7 +216,7 @@ test('bad usage is answered in one line that says what to write, and the exit co
 });
 
 test('--help shows the options, and the exit code is 0', async () => {
-  const { code, output } = await npmRunExplain(['--help']);
+  const { code, output } = await explain(['--help']);
   assert.equal(code, 0);
   for (const option of ['origin', 'method', 'header', 'body', 'credentials', 'send', 'json']) assert.match(output, new RegExp(`^  --${option} `, 'm'));
 });

@@ -1,11 +1,6 @@
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
-import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
-import { json } from 'node:stream/consumers';
-import { type TestContext, suite, test } from 'node:test';
+import { test } from 'node:test';
 import { type PageRequest, fetchAsPage } from '../../scripts/cors/browser-model.ts';
-import { BROWSERS, type Browser, type LaunchOptions, launchBrowser, skipWithout } from '../../scripts/cors/launch-browser.ts';
 import { accessTo, spaceOf } from '../../scripts/cors/network-access.ts';
 
 /** In a word: `open`, the permission that is asked for, or why nothing is sent. */
@@ -86,70 +81,4 @@ test('every address on the way is looked at, redirects included', async () => {
   assert.equal(verdict.blocked?.reason, 'mixed-content');
   assert.equal(verdict.blocked?.url, 'http://api.example.net/');
   assert.equal(verdict.exchanges.length, 1);
-});
-
-// ---- In real browsers ----
-
-const PAGE = `<!doctype html><title>Network access test</title><script type="module">
-  const urls = await (await fetch('/urls')).json();
-  const seen = [];
-  for (const url of urls) {
-    seen.push(await fetch(url, { signal: AbortSignal.timeout(1500) }).then(
-      () => 'open',
-      ({ name }) => (name === 'TimeoutError' ? 'asks' : 'refused'),
-    ));
-  }
-  await fetch('/seen', { method: 'POST', body: JSON.stringify(seen) });
-</script>`;
-
-async function start(t: TestContext, answer: Parameters<typeof createServer>[1]): Promise<number> {
-  const server = createServer(answer).listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  t.after(() => {
-    server.closeAllConnections();
-    server.close();
-  });
-  return (server.address() as AddressInfo).port;
-}
-
-/** Every name is this machine, and what listens on these ports counts as the internet. */
-const asPublic = (...ports: number[]): LaunchOptions => ({
-  chromium: [
-    '--host-resolver-rules=MAP *.example.com 127.0.0.1,MAP *.example.net 127.0.0.1',
-    `--ip-address-space-overrides=${ports.map((port) => `127.0.0.1:${port}=public`).join(',')}`,
-  ],
-  firefox: {
-    'network.dns.localDomains': 'app.example.com,api.example.net',
-    'network.lna.address_space.public.override': ports.map((port) => `127.0.0.1:${port}`).join(','),
-  },
-});
-
-/** What comes of these calls, in the browser, for a page of the internet without https:. */
-async function seenBy(t: TestContext, browser: Browser, urls: (api: number, publicApi: number) => string[]): Promise<string[]> {
-  const anyone: Parameters<typeof createServer>[1] = (_request, response) => {
-    response.setHeader('Access-Control-Allow-Origin', '*').end();
-  };
-  const api = await start(t, anyone);
-  const publicApi = await start(t, anyone);
-  let tell!: (seen: string[]) => void;
-  const seen = new Promise<string[]>((resolve) => (tell = resolve));
-  const port = await start(t, async (request, response) => {
-    if (request.url === '/seen') tell((await json(request)) as string[]);
-    response.setHeader('Content-Type', request.url === '/' ? 'text/html' : 'application/json');
-    response.end(request.url === '/' ? PAGE : JSON.stringify(urls(api, publicApi)));
-  });
-  return Promise.race([seen, launchBrowser(t, browser, `http://app.example.com:${port}/`, asPublic(port, publicApi))]);
-}
-
-suite('in real browsers', { concurrency: true }, () => {
-  for (const browser of BROWSERS) {
-    const name = `${browser} ${browser === 'chromium' ? 'lets no' : 'asks before a'} http: page of the internet call this computer`;
-    test(name, { skip: skipWithout(browser), timeout: 30_000 }, async (t) => {
-      const seen = await seenBy(t, browser, (api, publicApi) => [
-        `http://api.example.net:${api}/`, `http://api.example.net:${publicApi}/`, `http://0.0.0.0:${api}/`,
-        'http://localhost:6000/',
-      ]);
-      assert.deepEqual(seen, [browser === 'chromium' ? 'refused' : 'asks', 'open', 'refused', 'refused']);
-    });
-  }
 });

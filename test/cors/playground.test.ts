@@ -2,46 +2,19 @@ import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { type IncomingMessage, type Server, createServer, request } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { json } from 'node:stream/consumers';
-import { type TestContext, suite, test } from 'node:test';
-import { BROWSERS, type Browser, launchBrowser, skipWithout } from '../../scripts/cors/launch-browser.ts';
+import { type TestContext, test } from 'node:test';
+import { startPlayground } from '../../scripts/cors/playground-command.ts';
 import { createPlayground } from '../../scripts/cors/playground/server.ts';
-import type { CorsOptions } from '../../src/http/index.ts';
+import { within } from '../http/waiting.ts';
 import { listen } from '../listen.ts';
 import { routes } from './api.ts';
-import { openInChromium } from './chromium-page.ts';
+import { serve } from './serve.ts';
 
 const routesFile = 'test/cors/api.ts';
 
-interface Outcome {
-  allowed: boolean;
-  status?: number;
-}
-interface Report {
-  results?: { name: string; prediction: Outcome; reality: Outcome; agree: boolean }[];
-  held?: string[];
-  refused?: string;
-  error?: string;
-}
-
 async function start(t: TestContext, server: Server): Promise<string> {
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  t.after(() => {
-    server.closeAllConnections();
-    server.close();
-  });
-  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-}
-
-/** What the page says when it is opened as `/?report` in a real browser, for an API with this policy. */
-async function reportOf(t: TestContext, browser: Browser, cors: CorsOptions): Promise<Report> {
-  const { url: target } = await listen(t, routes, { cors });
-  let tell!: (report: Report) => void;
-  const report = new Promise<Report>((resolve) => (tell = resolve));
-  const page = await start(t, createPlayground(target, { routes: routesFile, onReport: (reported) => tell(reported as Report) }));
-  return Promise.race([report, launchBrowser(t, browser, `${page}/?report`)]);
+  return `http://127.0.0.1:${await serve(t, server)}`;
 }
 
 /** As its own page asks it, unless `headers` say otherwise. */
@@ -51,69 +24,6 @@ async function perform(page: string, wanted: object, headers: Record<string, str
   const [response] = (await once(outgoing, 'response')) as [IncomingMessage];
   return { status: response.statusCode!, answer: (await json(response)) as Record<string, unknown> };
 }
-
-const policies: [name: string, cors: CorsOptions, outcomes: string][] = [
-  ['any page', { origins: '*' }, '200 200 200 200 blocked blocked blocked 404'],
-  ['this page, with cookies', { origins: ['http://127.0.0.1:*'], credentials: true }, '200 200 200 200 blocked 200 blocked 404'],
-  ['another page', { origins: ['https://app.example.com'] }, Array(8).fill('blocked').join(' ')],
-];
-const inWords = ({ allowed, status }: Outcome) => (allowed ? String(status) : 'blocked');
-
-suite('in real browsers', { concurrency: 2 }, () => {
-  for (const [policy, cors, outcomes] of policies) {
-    for (const browser of policy === 'any page' ? BROWSERS : (['chromium'] as const)) {
-      const name = `in ${browser}, prediction and reality of every ready-made request agree, where the policy is: ${policy}`;
-      test(name, { skip: skipWithout(browser), timeout: 60_000 }, async (t) => {
-        const { results = [], error, held, refused } = await reportOf(t, browser, cors);
-        assert.equal(error, undefined);
-        assert.deepEqual(results.filter(({ agree }) => !agree), []);
-        assert.equal(results.map(({ reality }) => inWords(reality)).join(' '), outcomes);
-        assert.equal(results.map(({ prediction }) => inWords(prediction)).join(' '), outcomes);
-        assert.deepEqual(held, ['POST /', 'PUT /notes/1', 'DELETE /notes/1']);
-        if (!outcomes.includes('200')) assert.match(refused!, /is of (http:\S+), which the API does not let in: .*CORS_ORIGINS=\1$/);
-        else assert.equal(refused, '');
-      });
-    }
-  }
-
-  test('what is pressed is filled in, sent, and shown right below on a narrow screen', { skip: skipWithout('chromium'), timeout: 60_000 }, async (t) => {
-    const { url: target } = await listen(t, routes);
-    const address = await start(t, createPlayground(target, { routes: routesFile }));
-    const page = await openInChromium(t, address, 390, 800);
-    await page.until(`document.querySelector('#summary')?.textContent.includes('agree')`);
-    await page.until(`document.querySelector('#details .outcome')`);
-    assert.match(String(await page.run(`return document.querySelector('thead').innerText`)), /Prediction\s*by the standard/);
-    const isOnScreen = `const { top, left, right } = document.querySelector('#result').getBoundingClientRect();
-      return top >= 0 && top < 200 && left >= 0 && right <= 390`;
-    const isBelow = (id: string) => page.until(`document.querySelector('#result').previousElementSibling.id === '${id}'`);
-    const press = (name: string) => page.run(`[...document.querySelectorAll('.choice')].find((one) => one.textContent === '${name}').click()`);
-
-    await press('With cookies');
-    await page.until(`document.querySelector('#announcement').textContent.endsWith('with cookies: blocked, as predicted')`);
-    await isBelow('ready-made');
-    assert.equal(await page.run(isOnScreen), true);
-
-    await press('Send JSON');
-    await page.until(`document.querySelector('#announcement').textContent.includes('when you press Send')`);
-    assert.equal(await page.run(`return document.querySelector('#body').value`), '{}');
-    await page.run(`document.querySelector('#own [type=submit]').click()`);
-    await page.until(`document.querySelector('#announcement').textContent.endsWith(': allowed, as predicted')`);
-    await isBelow('own-request');
-    assert.equal(await page.run(isOnScreen), true);
-    assert.match(String(await page.run(`return document.querySelector('tr.chosen').innerText`)), /allowed\s*✓ allowed/);
-
-    await page.run(`const { method } = document.querySelector('#own').elements;
-      method.value = 'GET';
-      method.dispatchEvent(new Event('change'))`);
-    assert.equal(await page.run(`return document.querySelector('#body').value`), '');
-
-    await page.run(`document.querySelector('#url').value = 'localhost:8000/notes';
-      document.querySelector('#own [type=submit]').click()`);
-    assert.equal(await page.run(`return document.querySelector('#url-error').textContent`), 'Write the whole address, such as http://localhost:8000/notes');
-    assert.equal(await page.run(`return document.activeElement.id`), 'url');
-    assert.equal(await page.run(`return document.documentElement.scrollWidth <= innerWidth`), true);
-  });
-});
 
 test('without a file of routes, the ready-made requests are of the root', async (t) => {
   const page = await start(t, createPlayground('http://localhost:8000'));
@@ -187,18 +97,24 @@ test('it is no proxy to other machines than this one and the target', async (t) 
   assert.equal((await perform(page, { method: 'GET', url: 'http://api.example.invalid:8000/', headers: [] })).status, 502);
 });
 
-test('npm run cors:playground says where the page is, and warns of nothing', async (t) => {
-  const child = spawn(process.execPath, [...process.execArgv, 'scripts/cors/playground.ts', '--port', '0', '--target', 'http://localhost:8123/', '--routes', routesFile]);
+/** Runs the command in a process of its own, as a person would. */
+function npmRunPlayground(t: TestContext, ...commandLine: string[]) {
+  const child = spawn(process.execPath, [...process.execArgv, 'scripts/cors/playground.ts', ...commandLine]);
   t.after(() => child.kill('SIGKILL'));
   let errors = '';
   child.stderr.on('data', (chunk) => (errors += chunk));
-  const [line] = await once(child.stdout, 'data');
+  const ended = once(child, 'close').then(([code]) => ({ code: code as number | null, errors }));
+  return { child, ended };
+}
+
+test('npm run cors:playground says where the page is, and warns of nothing', async (t) => {
+  const { child, ended } = npmRunPlayground(t, '--port', '0', '--target', 'http://localhost:8123/', '--routes', routesFile);
+  const [line] = await within('it said where the page is', once(child.stdout, 'data'));
   const [, page] = /^Open (http:\/\/127\.0\.0\.1:\d+) in a browser: it calls http:\/\/localhost:8123\n$/.exec(String(line))!;
   assert.deepEqual(await (await fetch(`${page}/target`)).json(), { target: 'http://localhost:8123', paths: ['/', '/notes', '/notes/:id'] });
   assert.equal((await fetch(`${page}/advice.ts`)).status, 200);
   child.kill();
-  await once(child, 'close');
-  assert.equal(errors, '');
+  assert.equal((await within('it ended', ended)).errors, '');
 });
 
 test('what it cannot start with is named in one line, and the exit code is 2', async (t) => {
@@ -210,13 +126,22 @@ test('what it cannot start with is named in one line, and the exit code is 2', a
     ['--target', 'localhost:8000', /such as http:\/\/localhost:8000$/],
     ['--prot', '8001', /--help shows the options/],
   ];
-  await Promise.all(slips.map(async ([option, value, advice]) => {
-    const child = spawn(process.execPath, [...process.execArgv, 'scripts/cors/playground.ts', option, value]);
-    let errors = '';
-    child.stderr.on('data', (chunk) => (errors += chunk));
-    const [code] = await once(child, 'close');
+  for (const [option, value, advice] of slips) {
+    const { code, output, errors, server } = await startPlayground([option, value]);
+    server?.close();
     assert.equal(code, 2);
+    assert.equal(output, '');
     assert.match(errors, /^[^\n]+\n$/);
     assert.match(errors.trimEnd(), advice);
-  }));
+  }
+  const { code, errors } = await within('it gave up', npmRunPlayground(t, '--port', taken).ended);
+  assert.equal(code, 2);
+  assert.match(errors, /^[^\n]+ is taken: [^\n]+\n$/);
+});
+
+test('--help shows the options, and starts nothing', async () => {
+  const { code, output, server } = await startPlayground(['--help']);
+  assert.equal(code, 0);
+  assert.equal(server, undefined);
+  for (const option of ['target', 'routes', 'port']) assert.match(output, new RegExp(`^  --${option} `, 'm'));
 });

@@ -1,13 +1,12 @@
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
+import { type TestContext, test } from 'node:test';
 import { RequestHandler } from '../../src/http/index.ts';
-import { soundAnswers } from './answers.ts';
 import { listen } from '../listen.ts';
-import { Connection, requestBytes, sendRaw } from './connection.ts';
+import { Connection, requestBytes } from './connection.ts';
 import { within } from './waiting.ts';
 
 const LIMIT = { timeout: 20_000 };
-const COUNT = 10_000;
+const COUNT = 5_000;
 /** What one read brings of the smallest requests, beside those that may be in hand. */
 const MOST = 3_000;
 
@@ -46,9 +45,14 @@ const kinds = {
 };
 
 /** Gives the server as many turns as it takes to read what the first client has sent. */
-async function turns(t: Parameters<typeof sendRaw>[0], port: number): Promise<void> {
-  for (let turn = 0; turn < 40; turn++)
-    soundAnswers(await sendRaw(t, port, requestBytes('GET /other', ['Connection: close'])), [200]);
+async function turns(t: TestContext, port: number): Promise<void> {
+  const connection = await Connection.open(t, port);
+  for (let turn = 0; turn < 40; turn++) {
+    connection.received = '';
+    connection.send(requestBytes('GET /other'));
+    await connection.until('"other"');
+  }
+  connection.socket.destroy();
 }
 
 for (const [kind, bytes] of Object.entries(kinds)) {

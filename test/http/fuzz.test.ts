@@ -4,7 +4,7 @@ import { fuzz } from './fuzz.ts';
 import { mutatedRequest } from './request-mutations.ts';
 
 // More of them: npm run fuzz, or node --import tsx test/http/fuzz.test.ts [count] [seed]
-const COUNT = Number(process.argv[2] ?? 3_000);
+const COUNT = Number(process.argv[2] ?? 2_000);
 const SEED = Number(process.argv[3] ?? 4);
 
 test(`${COUNT} mutated requests of seed ${SEED} are each answered as they should be, and the server is as before`, async (t) => {
@@ -16,7 +16,7 @@ test(`${COUNT} mutated requests of seed ${SEED} are each answered as they should
 });
 
 test('a number and a seed stand for one mutated request', () => {
-  for (const number of [0, 1, 2_999]) {
+  for (const number of [0, 1, 1_999]) {
     assert.deepEqual(mutatedRequest(SEED, number), mutatedRequest(SEED, number));
     assert.notDeepEqual(mutatedRequest(SEED, number), mutatedRequest(SEED, number + 1));
     assert.notDeepEqual(mutatedRequest(SEED, number), mutatedRequest(SEED + 1, number));

@@ -134,7 +134,7 @@ async function send(port: number, { packets, ending }: MutatedRequest): Promise<
   socket.once('end', () => socket.end());
   for (const packet of packets) {
     if (!socket.writable) break;
-    socket.write(Buffer.from(packet, 'latin1'));
+    socket.write(packet, 'latin1');
     await new Promise(setImmediate);
   }
   end(socket, ending);

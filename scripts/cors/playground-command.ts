@@ -1,0 +1,91 @@
+/** Starts the playground as its command line says. */
+
+import { once } from 'node:events';
+import { existsSync } from 'node:fs';
+import type { Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { parseArgs } from 'node:util';
+import { isLoopbackName } from './network-access.ts';
+import { createPlayground } from './playground/server.ts';
+
+const HELP = `A page to try requests on, in a real browser, and to see why one is blocked.
+
+npm run cors:playground -- [options]
+
+  --target URL    the API that it calls (otherwise http://localhost:8000, which npm start serves)
+  --routes FILE   where the paths of the API stand, for the ready-made requests (otherwise src/routes.ts, if the
+                  target is on this machine)
+  --port PORT     where the page is served (otherwise 8001; 0: any free port)
+  --help          this text
+`;
+
+/** What the command prints, and how it ends: while a server listens, it does not. */
+export interface Start {
+  code: 0 | 2;
+  output: string;
+  errors: string;
+  server?: Server;
+}
+
+/** Runs the command, but leaves it to the caller to print. */
+export async function startPlayground(commandLine: readonly string[]): Promise<Start> {
+  try {
+    const settings = readCommandLine([...commandLine]);
+    if (settings === 'help') return { code: 0, output: `${HELP}\n`, errors: '' };
+    const { target, routes, port } = settings;
+    const server = createPlayground(target, routes === undefined ? {} : { routes });
+    await listen(server, port);
+    const page = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+    return { code: 0, output: `Open ${page} in a browser: it calls ${target}\n`, errors: '', server };
+  } catch (error) {
+    if (!(error instanceof Misunderstanding)) throw error;
+    return { code: 2, output: '', errors: `${error.message}\n` };
+  }
+}
+
+/** What was written on the command line cannot be done; the message says what to write. */
+class Misunderstanding extends Error {}
+
+async function listen(server: Server, port: number): Promise<void> {
+  try {
+    await once(server.listen(port, '127.0.0.1'), 'listening');
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException;
+    const advice = 'it is taken: stop what listens there, or choose another --port';
+    throw new Misunderstanding(`--port ${port}: ${code === 'EADDRINUSE' ? advice : message}`);
+  }
+}
+
+function readCommandLine(commandLine: string[]): 'help' | { target: string; routes: string | undefined; port: number } {
+  const values = parse(commandLine);
+  if (values.help) return 'help';
+  if (!/^https?:\/\//i.test(values.target) || !URL.canParse(values.target)) {
+    const advice = 'write the address of a server, such as http://localhost:8000';
+    throw new Misunderstanding(`--target ${values.target}: ${advice}`);
+  }
+  if (!/^\d{1,5}$/.test(values.port) || Number(values.port) > 65_535) {
+    throw new Misunderstanding(`--port ${values.port}: write a number from 0 to 65535`);
+  }
+  if (values.routes !== undefined && !existsSync(values.routes)) {
+    throw new Misunderstanding(`--routes ${values.routes}: is not there; write a file such as src/routes.ts`);
+  }
+  const { origin, hostname } = new URL(values.target);
+  const routes = values.routes ?? (isLoopbackName(hostname) ? 'src/routes.ts' : undefined);
+  return { target: origin, routes, port: Number(values.port) };
+}
+
+function parse(commandLine: string[]) {
+  try {
+    return parseArgs({
+      args: commandLine,
+      options: {
+        target: { type: 'string', default: 'http://localhost:8000' },
+        routes: { type: 'string' },
+        port: { type: 'string', default: '8001' },
+        help: { type: 'boolean', default: false },
+      },
+    }).values;
+  } catch (error) {
+    throw new Misunderstanding(`${(error as Error).message.split(/\. |\n/)[0]} (--help shows the options).`);
+  }
+}

@@ -1,0 +1,14 @@
+import { once } from 'node:events';
+import type { Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import type { Lifetime } from '../../scripts/cors/launch-browser.ts';
+
+/** Lets a server listen for as long as this lasts, and gives its port. */
+export async function serve(lifetime: Lifetime, server: Server): Promise<number> {
+  await once(server.listen(0, '127.0.0.1'), 'listening');
+  lifetime.after(async () => {
+    server.closeAllConnections();
+    server.close();
+  });
+  return (server.address() as AddressInfo).port;
+}
