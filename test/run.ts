@@ -37,7 +37,7 @@ async function runTests(files: readonly string[]): Promise<void> {
   const seconds = Math.round((Date.now() - startedAt) / 1000);
   const { passed, failed, skipped } = counts;
   console.log(`${passed} passed, ${failed} failed, ${skipped} skipped; ${files.length} files in ${seconds} seconds`);
-  if (failed > 0 || passed === 0) process.exitCode = 1;
+  if (failed > 0 || passed + skipped === 0) process.exitCode = 1;
 }
 
 /** What a test threw, which node wraps in an error of its own. */
