@@ -1,18 +1,18 @@
 /**
  * A value as JSON.
  *
- * @param sender whose answer it is, for the message
+ * @param handler whose answer it is, for the message
  * @throws TypeError for what JSON cannot say (a BigInt, a cycle, a function), and for a whole value that JSON.stringify
  *   would turn into `{}` or nonsense (a Response, a Map, bytes, an iterator, a stream), with what to write instead
  */
-export function toJson(value: unknown, sender: string): string {
+export function toJson(value: unknown, handler: object): string {
   if (typeof value === 'object' && value !== null && !isPlain(value)) {
     const advice = adviceFor(value);
-    if (advice) throw new TypeError(`${sender} answers with ${advice}`);
+    if (advice) throw new TypeError(`${handler.constructor.name} answers with ${advice}`);
   }
   const json = JSON.stringify(value) as string | undefined;
-  if (json === undefined) throw new TypeError(`${sender} answers with a ${typeof value}, which is not a JSON value`);
-  return json;
+  if (json !== undefined) return json;
+  throw new TypeError(`${handler.constructor.name} answers with a ${typeof value}, which is not a JSON value`);
 }
 
 /** Nearly every answer is: asked first, for it costs next to nothing. */

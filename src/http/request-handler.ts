@@ -151,7 +151,7 @@ export class RequestHandler {
    */
   sendJson(value: unknown): void {
     const exchange = this.#exchange;
-    const json = toJson(value, this.constructor.name);
+    const json = toJson(value, this);
     if (exchange.stream) {
       if (exchange.body !== undefined) throw new Error('The answer has left already: a request has one');
       exchange.stream.write(json);
