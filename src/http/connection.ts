@@ -5,7 +5,6 @@ import type { CorsPolicy } from './cors/policy.ts';
 import { abandon, fail } from './ending.ts';
 import type { Connection, ServerState } from './exchange.ts';
 import { HttpError } from './http-error.ts';
-import { MAXIMUM_IN_HAND } from './in-hand.ts';
 import { http } from './node-builtins.ts';
 import { COMMON_METHODS } from './resource.ts';
 import { FRAMING } from './strictness.ts';
@@ -37,8 +36,6 @@ export function watchConnections(server: Server, state: ServerState, policy: Cor
   server.on('connection', (socket) => {
     const connection: Connection = { address: socket.remoteAddress, inHand: [], closing: false, unfinished: undefined };
     state.connections.set(socket, connection);
-    // Node goes on reading at the end of each request, and where a body is read.
-    socket.on('resume', () => connection.inHand.length >= MAXIMUM_IN_HAND && socket.pause());
     // Node calls it after the last answer, and would then close at once: what the client still sends would be answered
     // with a reset, and the client might never see the answer.
     socket.destroySoon = () => endSocket(socket);

@@ -1,18 +1,26 @@
+import type { Socket } from 'node:net';
 import type { Connection, Exchange } from './exchange.ts';
 
 /** How many requests a connection may have in hand: then no more are read, beside those in the bytes at hand. */
-export const MAXIMUM_IN_HAND = 100;
+const MAXIMUM_IN_HAND = 100;
 
 /** An exchange is in hand until its answer has left and is closed. */
 export function takeInHand(exchange: Exchange, connection: Connection): void {
   const { request, response } = exchange;
   const { inHand } = connection;
   connection.closing = !response.shouldKeepAlive;
-  if (inHand.push(exchange) === MAXIMUM_IN_HAND) request.socket.pause();
+  // Node goes on reading at the end of each request, and where a body is read.
+  if (inHand.push(exchange) === MAXIMUM_IN_HAND) request.socket.on('resume', pause).pause();
   // Kept until the next request, it would outlive V8's quick collections, which then take twice the memory.
   response.on('close', () => {
-    inHand.shift();
-    if (inHand.length === MAXIMUM_IN_HAND - 1) request.socket.resume();
+    // Nearly always it is the only one; and what shift() has emptied gets new room from V8 with the next push().
+    if (inHand.length === 1) inHand.pop();
+    else inHand.shift();
+    if (inHand.length === MAXIMUM_IN_HAND - 1) request.socket.off('resume', pause).resume();
     if (!request.complete) connection.unfinished = request;
   });
+}
+
+function pause(this: Socket): void {
+  this.pause();
 }
