@@ -6,7 +6,7 @@ import { HttpError, RequestHandler } from '../../src/http/index.ts';
 import { soundAnswers } from './answers.ts';
 import { listen } from '../listen.ts';
 import { Connection, noRequests, requestBytes, sendRaw } from './connection.ts';
-import { eventually } from './waiting.ts';
+import { eventually } from '../waiting.ts';
 
 /** A server that waited for ever would let the tests wait with it. */
 const LIMIT = { timeout: 20_000 };

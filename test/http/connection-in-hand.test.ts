@@ -3,7 +3,7 @@ import { type TestContext, test } from 'node:test';
 import { RequestHandler } from '../../src/http/index.ts';
 import { listen } from '../listen.ts';
 import { Connection, requestBytes } from './connection.ts';
-import { within } from './waiting.ts';
+import { within } from '../waiting.ts';
 
 const LIMIT = { timeout: 20_000 };
 const COUNT = 5_000;

@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { type Socket, connect as connectSocket } from 'node:net';
-import { within } from './waiting.ts';
+import { within } from '../waiting.ts';
 
 /** A test, or all tests of a file, at whose end is ended what they used. */
 export interface Scope {

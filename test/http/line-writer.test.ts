@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { openSync } from 'node:fs';
 import type { Readable } from 'node:stream';
 import { before, describe, test } from 'node:test';
-import { within } from './waiting.ts';
+import { within } from '../waiting.ts';
 
 const LIMIT = { timeout: 60_000 };
 

@@ -5,7 +5,7 @@ import { RequestHandler } from '../../src/http/index.ts';
 import { soundAnswers } from './answers.ts';
 import { listen } from '../listen.ts';
 import { requestBytes, sendRaw } from './connection.ts';
-import { within } from './waiting.ts';
+import { within } from '../waiting.ts';
 
 const LIMIT = { timeout: 20_000 };
 

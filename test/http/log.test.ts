@@ -7,7 +7,7 @@ import { type Answer, soundAnswers } from './answers.ts';
 import { listen } from '../listen.ts';
 import { Connection, noRequests, requestBytes, sendRaw } from './connection.ts';
 import { ServerProcess } from './server-process.ts';
-import { within } from './waiting.ts';
+import { within } from '../waiting.ts';
 
 const LIMIT = { timeout: 60_000 };
 const ADDRESS = /^(?:::ffff:)?127\.0\.0\.1$/;

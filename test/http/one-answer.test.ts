@@ -5,7 +5,7 @@ import { HttpError, RequestHandler } from '../../src/http/index.ts';
 import { parseAnswers, soundAnswers } from './answers.ts';
 import { listen } from '../listen.ts';
 import { Connection, requestBytes, sendRaw } from './connection.ts';
-import { within } from './waiting.ts';
+import { within } from '../waiting.ts';
 
 const LIMIT = { timeout: 20_000 };
 

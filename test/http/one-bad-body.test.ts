@@ -5,7 +5,7 @@ import { RequestHandler, type StandardSchema } from '../../src/http/index.ts';
 import { type Answer, soundAnswers } from './answers.ts';
 import { listen } from '../listen.ts';
 import { Connection, requestBytes, sendRaw } from './connection.ts';
-import { within } from './waiting.ts';
+import { within } from '../waiting.ts';
 
 const LIMIT = { timeout: 20_000 };
 const JSON_TYPE = 'Content-Type: application/json';

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import { type Scope, requestBytes, sendRaw } from './connection.ts';
 import type { SpawnedOptions } from './spawned-server.ts';
-import { within } from './waiting.ts';
+import { within } from '../waiting.ts';
 
 /** A process of its own with one server or more, all of the routes of spawned-server.ts, and what it has written. */
 export class ServerProcess {

@@ -5,7 +5,7 @@ import { type TestContext, after, describe, test } from 'node:test';
 import { soundAnswers } from './answers.ts';
 import { Connection, requestBytes, sendRaw } from './connection.ts';
 import { ServerProcess } from './server-process.ts';
-import { eventually } from './waiting.ts';
+import { eventually } from '../waiting.ts';
 
 const LIMIT = { timeout: 60_000 };
 const ask = (path: string) => requestBytes(`GET ${path}`, ['Connection: close']);

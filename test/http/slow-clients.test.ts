@@ -5,7 +5,7 @@ import { RequestHandler } from '../../src/http/index.ts';
 import { soundAnswers } from './answers.ts';
 import { listen } from '../listen.ts';
 import { Connection, requestBytes } from './connection.ts';
-import { within } from './waiting.ts';
+import { within } from '../waiting.ts';
 
 class Echo extends RequestHandler {
   override doPost() {

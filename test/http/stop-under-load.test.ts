@@ -3,7 +3,7 @@ import { type TestContext, describe, test } from 'node:test';
 import { assertSound, soundAnswers, wholeAnswer } from './answers.ts';
 import { Connection, requestBytes } from './connection.ts';
 import { ServerProcess } from './server-process.ts';
-import { within } from './waiting.ts';
+import { within } from '../waiting.ts';
 
 const STOPS = 2;
 const CLIENTS = 24;

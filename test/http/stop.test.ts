@@ -7,7 +7,7 @@ import { RequestHandler, shutdown } from '../../src/http/index.ts';
 import { soundAnswers } from './answers.ts';
 import { listen } from '../listen.ts';
 import { Connection, requestBytes } from './connection.ts';
-import { eventually, within } from './waiting.ts';
+import { eventually, within } from '../waiting.ts';
 
 const JSON_TYPE = 'Content-Type: application/json';
 
