@@ -41,18 +41,15 @@ export function readBody<Parsed>(
         chunk.copy(body, start);
       }
     });
-    request.on('end', () => {
+    // It comes right after 'end', and also where there is none.
+    request.on('close', () => {
       try {
+        if (!request.readableEnded) throw new Error('The client left before the end of the body');
         resolve(parse(!body ? Buffer.alloc(0) : body.length > length ? body.subarray(0, length) : body));
       } catch (error) {
         reject(error as Error);
         handled(promise);
       }
-    });
-    request.on('close', () => {
-      if (request.readableEnded) return;
-      reject(new Error('The client left before the end of the body'));
-      handled(promise);
     });
   });
   return promise;
