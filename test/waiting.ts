@@ -5,15 +5,14 @@ const LIMIT = 30_000;
 
 /** Waits for `promise`, but not for ever; `what` says in the error what was waited for. */
 export async function within<Value>(what: string, promise: PromiseLike<Value>): Promise<Value> {
-  const over = new AbortController();
-  const limit = sleep(LIMIT, undefined, { signal: over.signal }).then(() => {
-    throw new Error(`Waited ${LIMIT / 1000} seconds in vain: ${what}`);
+  let timer: NodeJS.Timeout | undefined;
+  const limit = new Promise<never>((_resolve, reject) => {
+    timer = setTimeout(() => reject(new Error(`Waited ${LIMIT / 1000} seconds in vain: ${what}`)), LIMIT);
   });
-  limit.catch(() => {});
   try {
     return await Promise.race([promise, limit]);
   } finally {
-    over.abort();
+    clearTimeout(timer);
   }
 }
 
