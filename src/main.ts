@@ -22,8 +22,12 @@ const server = create();
 // A proxy that reuses an idle connection must not find it closed: its own timeout has to be the shorter one.
 server.keepAliveTimeout = config.keepAliveTimeout * 1000;
 
+// See sd_listen_fds(3). Whoever started this process holds the socket too, so that a restart never closes it.
+const isHandedOver = process.env['LISTEN_PID'] === String(process.pid);
+
 server.once('error', (error: NodeJS.ErrnoException) => {
   const { host, port } = config;
+  if (isHandedOver) giveUp(`LISTEN_PID=${process.pid}: descriptor 3 is not a socket (${error.code}): hand one over`);
   if (error.code === 'EADDRINUSE') {
     giveUp(`PORT=${port}: is already in use on ${host}: stop what listens there, or choose another PORT`);
   }
@@ -31,8 +35,6 @@ server.once('error', (error: NodeJS.ErrnoException) => {
   giveUp(`HOST=${host}: cannot be listened on (${error.code ?? error.message}): write an address of this machine`);
 });
 
-// See sd_listen_fds(3). Whoever started this process holds the socket too, so that a restart never closes it.
-const isHandedOver = process.env['LISTEN_PID'] === String(process.pid);
 server.listen(isHandedOver ? { fd: 3 } : { port: config.port, host: config.host }, () => {
   const { address, family, port } = server.address() as AddressInfo;
   const url = `http://${family === 'IPv6' ? `[${address}]` : address}:${port}`;

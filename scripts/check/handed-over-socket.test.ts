@@ -69,6 +69,20 @@ test('a LISTEN_PID that names another process is ignored', async (t) => {
   assert.match(String(lineOrExitCode), /^Listening on http:\/\/127\.0\.0\.1:\d+\n/);
 });
 
+test('a LISTEN_PID without a socket on descriptor 3 ends in one line that names it', async (t) => {
+  const node = [process.execPath, ...process.execArgv, 'src/main.ts'];
+  const server = spawn('sh', ['-c', 'LISTEN_PID=$$ exec "$@"', 'sh', ...node], {
+    env: { PATH: process.env['PATH'], LOG: 'off' },
+    stdio: ['ignore', 'ignore', 'pipe', 'ignore'],
+  });
+  t.after(() => server.kill('SIGKILL'));
+  let errors = '';
+  server.stderr!.on('data', (chunk) => (errors += chunk));
+  const [exitCode] = await once(server, 'close', { signal: AbortSignal.timeout(STEP_LIMIT) });
+  assert.match(errors, /^LISTEN_PID=\d+: descriptor 3 is not a socket \(E[A-Z]+\): hand one over\n$/);
+  assert.equal(exitCode, 1);
+});
+
 test('two servers on one socket, restarted in turn, lose no request of clients that connect for each', async (t) => {
   const servers = await Servers.open(t);
   await servers.start('a');
