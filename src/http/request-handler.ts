@@ -63,7 +63,6 @@ export class RequestHandler {
   /**
    * The part of the path that the route calls `:name`, or all the rest that it calls `*name`, percent-decoded. A rest
    * cannot climb: a part of it that is empty, `.` or `..`, or holds `/`, `\` or NUL once it is decoded, is refused.
-   *
    * @throws HttpError 400 where it cannot be decoded or is refused; Error where the route has no such name
    */
   param(name: string): string {
@@ -75,7 +74,6 @@ export class RequestHandler {
 
   /**
    * Reads the body as JSON, and checks it where a schema is given (https://standardschema.dev).
-   *
    * @throws HttpError 400 (not JSON), 413 (over the body limit), 415 (another media type), 422 (the schema's issues,
    *   each with its path): leave them, and the engine answers
    */
@@ -91,7 +89,6 @@ export class RequestHandler {
 
   /**
    * Reads the body as it is, of whatever media type.
-   *
    * @param limit in bytes; left out, `static bodyLimit` or the server's
    * @throws HttpError 413 (over the limit): leave it, and the engine answers
    */
@@ -99,10 +96,7 @@ export class RequestHandler {
     return readBody(this.request, limit, (bytes) => bytes);
   }
 
-  /**
-   * Chooses the status, 200 to 599; left out, it is 200 with a body and 204 without.
-   * @throws RangeError for any other
-   */
+  /** Chooses the status, 200 to 599 (a RangeError for any other); left out: 200 with a body, and 204 without. */
   sendResponse(status: number): void {
     if (!Number.isInteger(status) || status < 200 || status > 599) {
       throw new RangeError(`An answer has a status from 200 to 599, not ${status}`);
@@ -146,7 +140,6 @@ export class RequestHandler {
 
   /**
    * Sends a value as the whole answer, as returning it does; after endHeaders(), only writes it to the body.
-   *
    * @throws TypeError for what JSON cannot say (BigInt, a cycle, a function, a Map, …), before anything has left
    */
   sendJson(value: unknown): void {
