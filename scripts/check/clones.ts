@@ -152,14 +152,14 @@ function gitFiles(...options: string[]): string[] {
 }
 
 const changes: Record<string, (clone: Clone) => void | Promise<void>> = {
-  'the notes and their test are deleted': (clone) => {
+  'the notes and their test are deleted, and the README is another': (clone) => {
     clone.remove('src/handlers/notes.ts', 'test/notes.test.ts');
+    clone.write('README.md', '# My API\n');
     clone.removeLines('src/routes.ts', 'Note');
   },
   'every handler, route and example test is replaced by one': (clone) => {
     clone.replaceHandlers('HelloHandler', 'hello.ts', HELLO, '/hello/:name', '/hello/Ada');
   },
-  'the README is another': (clone) => clone.write('README.md', '# My API\n'),
   'zod and node:http are imported in a handler': async (clone) => {
     clone.replaceHandlers('TodosHandler', 'todos.ts', TODOS, '/', '/');
     await clone.installed('zod');
