@@ -55,7 +55,7 @@ export class LineWriter {
   #add(line: string): void {
     // UTF-8 needs up to three bytes for each of a string's units.
     const end = this.#length + 3 * line.length + 1;
-    if (end > this.#gathering.length) this.#gathering = grown(this.#gathering, this.#length, 2 * end);
+    if (end > this.#gathering.length) this.#gathering = Buffer.concat([this.#gathering], 2 * end);
     this.#length += this.#gathering.write(line, this.#length);
     this.#gathering[this.#length++] = 0x0a;
     this.#characters += line.length + 1;
@@ -105,12 +105,6 @@ export class LineWriter {
       }
     }
   }
-}
-
-function grown(bytes: Buffer, length: number, size: number): Buffer<ArrayBuffer> {
-  const larger = Buffer.allocUnsafeSlow(size);
-  bytes.copy(larger, 0, 0, length);
-  return larger;
 }
 
 /** Escapes what terminals obey and JSON.stringify leaves alone: DEL, and the C1 controls. */
