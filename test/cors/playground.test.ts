@@ -120,7 +120,7 @@ test('npm run cors:playground says where the page is, and warns of nothing', asy
 test('what it cannot start with is named in one line, and the exit code is 2', async (t) => {
   const taken = new URL(await start(t, createServer())).port;
   const slips: [option: string, value: string, advice: RegExp][] = [
-    ['--port', taken, /is taken: .*choose another --port$/],
+    ['--port', taken, /is already in use: .*choose another --port$/],
     ['--port', 'eighty', /write a number from 0 to 65535$/],
     ['--routes', 'nowhere.ts', /is not there; write a file such as src\/routes\.ts$/],
     ['--target', 'localhost:8000', /such as http:\/\/localhost:8000$/],
@@ -136,7 +136,7 @@ test('what it cannot start with is named in one line, and the exit code is 2', a
   }
   const { code, errors } = await within('it gave up', npmRunPlayground(t, '--port', taken).ended);
   assert.equal(code, 2);
-  assert.match(errors, /^[^\n]+ is taken: [^\n]+\n$/);
+  assert.match(errors, /^[^\n]+ is already in use: [^\n]+\n$/);
 });
 
 test('--help shows the options, and starts nothing', async () => {
