@@ -112,8 +112,8 @@ export class RequestHandler {
   sendHeader(name: string, value: string | number): void {
     const { head, stream } = this.#exchange;
     if (stream) throw new Error(`${name} comes too late: the headers have left`);
-    const isDecided = this.sendCorsHeaders === RequestHandler.prototype.sendCorsHeaders;
-    if (isDecided && /^access-control-/i.test(name)) {
+    const followsPolicy = this.sendCorsHeaders === RequestHandler.prototype.sendCorsHeaders;
+    if (followsPolicy && /^access-control-/i.test(name)) {
       const place = `static cors = {…} in ${this.constructor.name}`;
       throw new Error(`${name} follows from the policy: write ${place}, or override sendCorsHeaders()`);
     }
