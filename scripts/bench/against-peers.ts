@@ -40,9 +40,13 @@ const FIGURES = [
 
 const load = promisify(execFile);
 
-/** This server beside what its users would pick otherwise, each in processes of its own, in turn under the same loads. */
+/**
+ * This server beside what its users would pick otherwise, each in processes of its own, in turn under the same loads.
+ */
 export async function againstPeers(): Promise<string> {
-  if (!existsSync(new URL('node_modules/autocannon', import.meta.url))) throw new Error('First run: npm ci --prefix scripts/bench');
+  if (!existsSync(new URL('node_modules/autocannon', import.meta.url))) {
+    throw new Error('First run: npm ci --prefix scripts/bench');
+  }
   const present: Measured[] = [];
   const missing: string[] = [];
   for (const { name, start } of await contestants()) {
@@ -52,7 +56,8 @@ export async function againstPeers(): Promise<string> {
       await server.stop();
       present.push({ name, start, runs: Object.fromEntries(LOADS.map((load) => [load.name, []])), memory: [] });
     } catch (error) {
-      missing.push(`${name} is missing: ${(error as Error).message.split('\n').find((line) => line.includes('Error')) ?? (error as Error).message}`);
+      const { message } = error as Error;
+      missing.push(`${name} is missing: ${message.split('\n').find((line) => line.includes('Error')) ?? message}`);
     }
   }
 
@@ -80,7 +85,8 @@ export async function againstPeers(): Promise<string> {
     return `${name}\n\n${table(['', ...FIGURES.flatMap(({ title }) => [title, 'ratio'])], rows)}`;
   });
   const peaks = present.map(({ memory }) => median(memory));
-  const memoryTable = table(['', 'peak memory, MB', 'ratio'], present.map(({ name }, row) => [name, ...withRatio(peaks[row]!, peaks[0]!, 0)]));
+  const memoryRows = present.map(({ name }, row) => [name, ...withRatio(peaks[row]!, peaks[0]!, 0)]);
+  const memoryTable = table(['', 'peak memory, MB', 'ratio'], memoryRows);
   return [...tables, memoryTable, ...missing].join('\n\n');
 }
 
@@ -98,8 +104,9 @@ async function expectAnswer(port: number, load: Load): Promise<void> {
 
 async function runLoad({ id, port }: ServerProcess, { method, headers, body }: Load, duration: number): Promise<Run> {
   const options = { url: `http://127.0.0.1:${port}/`, method, headers, body, duration, connections: CONNECTIONS };
+  const generator = new URL('load-generator.js', import.meta.url).pathname;
   const before = cpuSeconds(id);
-  const { stdout } = await load(process.execPath, [new URL('load-generator.js', import.meta.url).pathname, JSON.stringify(options)]);
+  const { stdout } = await load(process.execPath, [generator, JSON.stringify(options)]);
   const seen = JSON.parse(stdout) as { requests: number; duration: number; p99: number; failed: number };
   if (seen.failed > 0) throw new Error(`${seen.failed} of ${seen.requests} requests failed`);
   return { cpu: ((cpuSeconds(id) - before) * 1e6) / seen.requests, rate: seen.requests / seen.duration, p99: seen.p99 };

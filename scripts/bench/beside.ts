@@ -8,8 +8,8 @@ import { table } from './report.ts';
 const ROUNDS = 60;
 
 /**
- * This checkout beside another one, in one process. There are two servers of each, so that V8 has no reason to know the one
- * better than the other, and so that each beside itself shows how much of a difference is noise.
+ * This checkout beside another one, in one process. There are two servers of each, so that V8 has no reason to know the
+ * one better than the other, and so that each beside itself shows how much of a difference is noise.
  */
 export async function besideOther(directory: string): Promise<string> {
   const file = resolve(directory, 'src/http/index.ts');
@@ -21,10 +21,13 @@ export async function besideOther(directory: string): Promise<string> {
   const rows = [];
   for (const load of LOADS) {
     const requests = [requestBytes(load)];
-    const [mine, theirs, mineAgain, theirsAgain] = (await cpuPerRequest(ports.map((port) => ({ port, requests })), { rounds: ROUNDS })) as [number, number, number, number];
+    const contestants = ports.map((port) => ({ port, requests }));
+    const costs = (await cpuPerRequest(contestants, { rounds: ROUNDS })) as [number, number, number, number];
+    const [mine, theirs, mineAgain, theirsAgain] = costs;
     const [here, there] = [(mine + mineAgain) / 2, (theirs + theirsAgain) / 2];
     const ratios = [here / there, mine / mineAgain, theirs / theirsAgain];
     rows.push([load.name, here.toFixed(1), there.toFixed(1), ...ratios.map((ratio) => ratio.toFixed(3))]);
   }
-  return table(['CPU time a request', 'here, µs', 'there, µs', 'here ÷ there', 'here ÷ itself', 'there ÷ itself'], rows);
+  const head = ['CPU time a request', 'here, µs', 'there, µs', 'here ÷ there', 'here ÷ itself', 'there ÷ itself'];
+  return table(head, rows);
 }

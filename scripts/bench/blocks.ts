@@ -19,8 +19,8 @@ interface Measuring {
 
 /**
  * The CPU time that a request costs each contestant, in microseconds. All are servers that are fed in turn with short
- * blocks of requests by another process, so that whatever else the machine does falls on all alike; the lower quartile of
- * many blocks leaves out those that were disturbed.
+ * blocks of requests by another process, so that whatever else the machine does falls on all alike; the lower quartile
+ * of many blocks leaves out those that were disturbed.
  */
 export async function cpuPerRequest(contestants: readonly Contestant[], measuring: Measuring): Promise<number[]> {
   const { rounds, what = '', cpuOf = () => process.cpuUsage(), afterBlock } = measuring;

@@ -35,13 +35,16 @@ export function growthPicture(all: readonly Series[], circumstances: string): st
   const y = (ratio: number) => round(BOTTOM - ((BOTTOM - TOP) * ratio) / highest);
   const width = PANEL * all.length;
   const panels = all.map((series, index) => `<g transform="translate(${index * PANEL})">${panel(series, y)}</g>`);
-  return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${HEIGHT}" width="${width}" height="${HEIGHT}" role="img">
-  <title>CPU time a request, relative to the smallest size</title>
+  const size = `viewBox="0 0 ${width} ${HEIGHT}" width="${width}" height="${HEIGHT}"`;
+  const title = 'CPU time a request, relative to the smallest size';
+  const note = circumstances.replaceAll('&', '&amp;').replaceAll('<', '&lt;');
+  return `<svg xmlns="http://www.w3.org/2000/svg" ${size} role="img">
+  <title>${title}</title>
   <style>${STYLE}
   </style>
-  <text class="title" x="${LEFT}" y="16">CPU time a request, relative to the smallest size (dashed: the goal, ${GOAL.toFixed(2)})</text>
+  <text class="title" x="${LEFT}" y="16">${title} (dashed: the goal, ${GOAL.toFixed(2)})</text>
   ${panels.join('\n  ')}
-  <text class="note" x="${LEFT}" y="${HEIGHT - 8}">${circumstances.replaceAll('&', '&amp;').replaceAll('<', '&lt;')}</text>
+  <text class="note" x="${LEFT}" y="${HEIGHT - 8}">${note}</text>
 </svg>
 `;
 }

@@ -41,7 +41,11 @@ const GROWING: readonly Growing[] = [
   {
     what: 'idle connections',
     sizes: [0, 10, 100, 1_000],
-    contestant: async (idleConnections) => ({ port: await listenWith(), requests: [requestBytes(GET)], idleConnections }),
+    contestant: async (idleConnections) => ({
+      port: await listenWith(),
+      requests: [requestBytes(GET)],
+      idleConnections,
+    }),
   },
 ];
 
@@ -54,14 +58,22 @@ export async function growth(picture: string | undefined): Promise<string> {
   }
   if (picture) writeFileSync(picture, growthPicture(all, circumstances()));
   const rows = all.flatMap(({ what, sizes, costs }) =>
-    sizes.map((size, index) => [`${size.toLocaleString('en')} ${what}`, costs[index]!.toFixed(1), (costs[index]! / costs[0]!).toFixed(3)]),
+    sizes.map((size, index) => {
+      const cost = costs[index]!;
+      return [`${size.toLocaleString('en')} ${what}`, cost.toFixed(1), (cost / costs[0]!).toFixed(3)];
+    }),
   );
   return table(['', 'CPU a request, µs', 'relative to the smallest'], rows);
 }
 
-async function withRoutes(size: number, pattern: (name: string) => `/${string}`, path: (name: string) => string): Promise<Contestant> {
+async function withRoutes(
+  size: number,
+  pattern: (name: string) => `/${string}`,
+  path: (name: string) => string,
+): Promise<Contestant> {
   const routes = Object.fromEntries(names(size).map((name) => [pattern(name), EchoHandler]));
-  return { port: await listenWith({ routes }), requests: spread(names(size)).map((name) => requestBytes(GET, path(name))) };
+  const requests = spread(names(size)).map((name) => requestBytes(GET, path(name)));
+  return { port: await listenWith({ routes }), requests };
 }
 
 async function listenWith(options?: Parameters<typeof ourServer>[0]): Promise<number> {

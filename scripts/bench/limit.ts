@@ -41,5 +41,8 @@ function send(response: http.ServerResponse, lines: string[], value: unknown): v
 if (process.argv[1] === import.meta.filename) {
   const [origins, headerLines] = process.argv.slice(2).map((text) => JSON.parse(text) as unknown);
   const server = limitServer(origins as string[], headerLines as HeaderLines);
-  server.listen(0, '127.0.0.1', () => console.log(`Listening on http://127.0.0.1:${(server.address() as AddressInfo).port}`));
+  server.listen(0, '127.0.0.1', () => {
+    const { port } = server.address() as AddressInfo;
+    console.log(`Listening on http://127.0.0.1:${port}`);
+  });
 }

@@ -1,4 +1,5 @@
-// node load-generator.js '{"url":…,"method":…,"headers":…,"body":…,"duration":…,"connections":…}': what autocannon saw, as JSON.
+// node load-generator.js '{"url":…,"method":…,"headers":…,"body":…,"duration":…,"connections":…}':
+// what autocannon saw, as JSON.
 import autocannon from 'autocannon';
 
 const latencies = [];

@@ -2,7 +2,9 @@
 export const ORIGIN = 'https://app.example.com';
 
 /** What each server is told to allow, with credentials. */
-export const ORIGINS = ['https://admin.example.com', ORIGIN, 'https://www.example.com', 'http://localhost:5173'] as const;
+export const ORIGINS = [
+  'https://admin.example.com', ORIGIN, 'https://www.example.com', 'http://localhost:5173',
+] as const;
 
 export interface Load {
   readonly name: string;
@@ -14,7 +16,12 @@ export interface Load {
   readonly answer: string;
 }
 
-const NOTE = JSON.stringify({ title: 'Milk', text: 'Two bottles, from the shop at the corner', tags: ['shop', 'today'], priority: 2 });
+const NOTE = JSON.stringify({
+  title: 'Milk',
+  text: 'Two bottles, from the shop at the corner',
+  tags: ['shop', 'today'],
+  priority: 2,
+});
 
 export const LOADS: readonly Load[] = [
   { name: 'GET', method: 'GET', headers: { Origin: ORIGIN }, body: '', status: 200, answer: '{"status":"OK"}' },
@@ -29,7 +36,11 @@ export const LOADS: readonly Load[] = [
   {
     name: 'preflight',
     method: 'OPTIONS',
-    headers: { Origin: ORIGIN, 'Access-Control-Request-Method': 'POST', 'Access-Control-Request-Headers': 'content-type' },
+    headers: {
+      Origin: ORIGIN,
+      'Access-Control-Request-Method': 'POST',
+      'Access-Control-Request-Headers': 'content-type',
+    },
     body: '',
     status: 204,
     answer: '',
@@ -39,6 +50,7 @@ export const LOADS: readonly Load[] = [
 /** A load's request as the bytes of HTTP/1.1. */
 export function requestBytes({ method, headers, body }: Pick<Load, 'method' | 'headers' | 'body'>, path = '/'): string {
   const length = body ? { 'Content-Length': Buffer.byteLength(body) } : {};
-  const lines = Object.entries({ Host: '127.0.0.1', ...headers, ...length }).map(([name, value]) => `${name}: ${value}\r\n`);
+  const all = { Host: '127.0.0.1', ...headers, ...length };
+  const lines = Object.entries(all).map(([name, value]) => `${name}: ${value}\r\n`);
   return `${method} ${path} HTTP/1.1\r\n${lines.join('')}\r\n${body}`;
 }

@@ -23,8 +23,9 @@ interface Choice {
 }
 
 /**
- * What a request costs after 0, 1, 2, … single requests and then a full garbage collection, each in processes of their own.
- * Where V8 collects before it has seen enough objects of a class, it takes their shape to be another one, for good.
+ * What a request costs after 0, 1, 2, … single requests and then a full garbage collection, each in processes of their
+ * own. Where V8 collects before it has seen enough objects of a class, it takes their shape to be another one, for
+ * good.
  */
 export async function luck(choice: Choice): Promise<string> {
   const all = (await contestants()).filter(({ name }) => name !== 'Python');
@@ -37,19 +38,26 @@ export async function luck(choice: Choice): Promise<string> {
     for (const server of servers) {
       const runs: Awaited<ReturnType<typeof costs>>[] = [];
       for (let run = 1; run <= choice.processes; run++) {
-        runs.push(await costs(server, limit, load, states, `${load.name}, ${server.name}, ${run} of ${choice.processes}: `));
+        const what = `${load.name}, ${server.name}, ${run} of ${choice.processes}: `;
+        runs.push(await costs(server, limit, load, states, what));
       }
       const middle = states.map((count) => median(runs.map(({ byState }) => byState[count]!)));
       const besideLimit = median(runs.map(({ byState, ofLimit }) => byState[COMPARED]! / ofLimit));
       const spread = Math.max(...middle) / median(middle);
-      rows.push([`${load.name}, ${server.name}`, ...middle.map((cost) => cost.toFixed(1)), spread.toFixed(2), besideLimit.toFixed(2)]);
+      const figures = [...middle.map((cost) => cost.toFixed(1)), spread.toFixed(2), besideLimit.toFixed(2)];
+      rows.push([`${load.name}, ${server.name}`, ...figures]);
     }
   }
-  const head = ['CPU a request, µs, after', ...states.map(String), 'worst ÷ median', `at ${COMPARED} ÷ the limit at ${COMPARED}`];
+  const compared = `at ${COMPARED} ÷ the limit at ${COMPARED}`;
+  const head = ['CPU a request, µs, after', ...states.map(String), 'worst ÷ median', compared];
   return table(head, rows);
 }
 
-function choose<Named extends { readonly name: string }>(what: string, all: readonly Named[], names?: readonly string[]): readonly Named[] {
+function choose<Named extends { readonly name: string }>(
+  what: string,
+  all: readonly Named[],
+  names?: readonly string[],
+): readonly Named[] {
   const unknown = names?.find((name) => !all.some((one) => one.name === name));
   if (unknown) throw new Error(`There is no ${what} ${unknown}: choose of ${all.map(({ name }) => name).join(', ')}`);
   return all.filter(({ name }) => names?.includes(name) ?? true);

@@ -15,7 +15,8 @@ export async function memory(): Promise<string> {
   const server = await startMain();
   const parameters = [JSON.stringify(ORIGINS), JSON.stringify(await ourHeaderLines(server.port))];
   await server.stop();
-  const limit = () => startServer(process.execPath, [...process.execArgv, new URL('limit.ts', import.meta.url).pathname, ...parameters]);
+  const program = new URL('limit.ts', import.meta.url).pathname;
+  const limit = () => startServer(process.execPath, [...process.execArgv, program, ...parameters]);
 
   const peaks: [number[], number[]] = [[], []];
   for (let round = 1; round <= ROUNDS; round++) {
@@ -24,7 +25,8 @@ export async function memory(): Promise<string> {
   }
   showProgress('');
   const [mine, theirs] = [median(peaks[0]), median(peaks[1])];
-  return table(['', 'this server', 'the limit', 'ratio'], [['peak memory, MB', mine.toFixed(1), theirs.toFixed(1), (mine / theirs).toFixed(3)]]);
+  const row = ['peak memory, MB', mine.toFixed(1), theirs.toFixed(1), (mine / theirs).toFixed(3)];
+  return table(['', 'this server', 'the limit', 'ratio'], [row]);
 }
 
 async function peakUnderLoad(start: () => Promise<ServerProcess>): Promise<number> {

@@ -1,4 +1,5 @@
-// node --import=obey.js server.js: a server that collects its garbage when told to, and says what CPU time it has taken.
+// node --import=obey.js server.js:
+// a server that collects its garbage when told to, and says what CPU time it has taken.
 import { Server } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { setFlagsFromString } from 'node:v8';

@@ -27,7 +27,11 @@ process.once('exit', () => running.forEach((child) => child.kill('SIGKILL')));
  *
  * @throws Error with what it printed, where it stops before
  */
-export async function startServer(command: string, parameters: readonly string[], options: StartOptions = {}): Promise<ServerProcess> {
+export async function startServer(
+  command: string,
+  parameters: readonly string[],
+  options: StartOptions = {},
+): Promise<ServerProcess> {
   const child = spawn(command, parameters, {
     env: { ...process.env, NODE_ENV: 'production', ...options.environment },
     stdio: ['ignore', 'pipe', 'pipe', options.withMessages ? 'ipc' : 'ignore'],

@@ -15,7 +15,8 @@ export async function start(): Promise<string> {
   const server = await startMain();
   const headerLines = JSON.stringify(await ourHeaderLines(server.port));
   await server.stop();
-  const limit = [...process.execArgv, new URL('limit.ts', import.meta.url).pathname, JSON.stringify(ORIGINS), headerLines];
+  const program = new URL('limit.ts', import.meta.url).pathname;
+  const limit = [...process.execArgv, program, JSON.stringify(ORIGINS), headerLines];
   const starts = [
     () => startMain({ environment: { NODE_DISABLE_COMPILE_CACHE: '1' } }),
     () => startMain(),
@@ -32,17 +33,16 @@ export async function start(): Promise<string> {
   showProgress('');
   const [first, later, theirs] = times.map(median) as [number, number, number];
   const note = process.execArgv.includes('tsx') ? '\n\nAll through tsx, which takes most of this time.' : '';
-  const rows = [
-    ['a first start', first.toFixed(1), theirs.toFixed(1), (first / theirs).toFixed(3)],
-    ['a later one, with what an earlier one compiled', later.toFixed(1), theirs.toFixed(1), (later / theirs).toFixed(3)],
-  ];
+  const row = (what: string, time: number) => [what, time.toFixed(1), theirs.toFixed(1), (time / theirs).toFixed(3)];
+  const rows = [row('a first start', first), row('a later one, with what an earlier one compiled', later)];
   return `${table(['first answer after, ms', 'this server', 'the limit', 'ratio'], rows)}${note}`;
 }
 
 async function timeToFirstAnswer(start: () => Promise<ServerProcess>): Promise<number> {
   const startedAt = performance.now();
   const { port, stop } = await start();
-  const [answer] = (await once(get({ port, host: '127.0.0.1', agent: false, headers: { Origin: ORIGIN } }), 'response')) as [IncomingMessage];
+  const request = get({ port, host: '127.0.0.1', agent: false, headers: { Origin: ORIGIN } });
+  const [answer] = (await once(request, 'response')) as [IncomingMessage];
   const time = performance.now() - startedAt;
   answer.resume();
   await stop();

@@ -80,7 +80,8 @@ class Clone {
     symlinkSync(join(process.cwd(), 'node_modules'), this.#at('node_modules'));
     const folders = process.env['PATH']!.split(delimiter);
     for (const name of ['node', 'npm', 'npx', 'sh', 'env', 'git']) {
-      const found = name === 'node' ? process.execPath : folders.map((folder) => join(folder, name)).find((path) => existsSync(path));
+      const places = folders.map((folder) => join(folder, name));
+      const found = name === 'node' ? process.execPath : places.find((path) => existsSync(path));
       if (found) symlinkSync(found, join(this.#path, name));
     }
   }

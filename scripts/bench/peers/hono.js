@@ -14,4 +14,6 @@ app.use(
 );
 app.get('/', (context) => context.json({ status: 'OK' }));
 app.post('/', async (context) => context.json({ status: 'OK', received: await context.req.json() }));
-serve({ fetch: app.fetch, port: 0, hostname: '127.0.0.1' }, ({ port }) => console.log(`Listening on http://127.0.0.1:${port}`));
+serve({ fetch: app.fetch, port: 0, hostname: '127.0.0.1' }, ({ port }) => {
+  console.log(`Listening on http://127.0.0.1:${port}`);
+});
