@@ -52,26 +52,30 @@ test('started with the variables that it names, the server lets the page in', as
     CORS_CREDENTIALS: 'true',
     CORS_ALLOWED_HEADERS: 'authorization,content-type,x-api-key,x-other,x-token',
   });
-  const after = await explain([`${(await listen(t, routes, { cors: policyOf(environment) })).url}/notes/1`, ...question]);
+  const { url } = await listen(t, routes, { cors: policyOf(environment) });
+  const after = await explain([`${url}/notes/1`, ...question]);
   assert.equal(after.code, 0, after.output);
 });
 
-test('started with the variable that it names, the server lets the page read the headers that were hidden', async (t) => {
-  class Located extends RequestHandler {
-    override doGet() {
-      this.sendHeader('Location', '/1');
-      this.sendHeader('X-Total-Count', '1');
+test(
+  'started with the variable that it names, the server lets the page read the headers that were hidden',
+  async (t) => {
+    class Located extends RequestHandler {
+      override doGet() {
+        this.sendHeader('Location', '/1');
+        this.sendHeader('X-Total-Count', '1');
+      }
     }
-  }
-  const before = await explain([`${(await listen(t, { '/': Located })).url}/`]);
-  assert.equal(before.code, 0);
-  assert.match(before.output, /^It cannot read these headers: [^.]*location[^.]*x-total-count/m);
-  const environment = environmentIn(before.output);
-  assert.deepEqual(environment, { CORS_EXPOSED_HEADERS: 'location,x-total-count' });
-  const after = await explain([`${(await listen(t, { '/': Located }, { cors: policyOf(environment) })).url}/`]);
-  assert.match(after.output, /^The page can read .*: [^.]*location[^.]*x-total-count/m);
-  assert.doesNotMatch(after.output, /CORS_/);
-});
+    const before = await explain([`${(await listen(t, { '/': Located })).url}/`]);
+    assert.equal(before.code, 0);
+    assert.match(before.output, /^It cannot read these headers: [^.]*location[^.]*x-total-count/m);
+    const environment = environmentIn(before.output);
+    assert.deepEqual(environment, { CORS_EXPOSED_HEADERS: 'location,x-total-count' });
+    const after = await explain([`${(await listen(t, { '/': Located }, { cors: policyOf(environment) })).url}/`]);
+    assert.match(after.output, /^The page can read .*: [^.]*location[^.]*x-total-count/m);
+    assert.doesNotMatch(after.output, /CORS_/);
+  },
+);
 
 test('of a method that a path lacks, it names the method to add to its class', async (t) => {
   const { url } = await listen(t, routes);
@@ -94,7 +98,8 @@ test('of a method that the path has and the policy leaves out, it says to add it
 
 test('of a page that is refused, it names CORS_ORIGINS, and guesses at nothing else', async (t) => {
   const { url } = await listen(t, routes, { cors: { origins: ['https://other.example.com'] } });
-  const { code, output } = await explain([`${url}/notes/1`, '--origin', app, '--method', 'PUT', '--header', 'x-token', '--credentials']);
+  const question = [`${url}/notes/1`, '--origin', app, '--method', 'PUT', '--header', 'x-token', '--credentials'];
+  const { code, output } = await explain(question);
   assert.equal(code, 1);
   assert.deepEqual(environmentIn(output), { CORS_ORIGINS: app });
 });
@@ -116,17 +121,20 @@ test('of a page on a file, it says to serve it, as null can be let in by no list
 
 // ---- Of any server ----
 
-test('of a server that knows nothing of CORS, it says all that its answers lack, and names no variable of this template', async (t) => {
-  const url = await listenForeign(t, (_request, response) => response.writeHead(404).end());
-  const { code, text } = await explained(`${url}/things`, '--origin', app, '--method', 'PUT', '--header', 'x-token');
-  assert.equal(code, 1);
-  assert.match(text, /- Send "Access-Control-Allow-Origin: https:\/\/203\.0\.113\.7" with every answer/);
-  assert.match(text, /- Answer the preflight, OPTIONS \/things, with status 204/);
-  assert.match(text, /- Allow PUT in the answer to the preflight: "Access-Control-Allow-Methods: PUT"/);
-  assert.match(text, /- Allow x-token in the answer to the preflight: "Access-Control-Allow-Headers: x-token"/);
-  assert.match(text, /Nothing in its answers shows that this server is made from this template/);
-  assert.doesNotMatch(text, /CORS_|routes\.ts/);
-});
+test(
+  'of a server that knows nothing of CORS, it says all that its answers lack, and names no variable of this template',
+  async (t) => {
+    const url = await listenForeign(t, (_request, response) => response.writeHead(404).end());
+    const { code, text } = await explained(`${url}/things`, '--origin', app, '--method', 'PUT', '--header', 'x-token');
+    assert.equal(code, 1);
+    assert.match(text, /- Send "Access-Control-Allow-Origin: https:\/\/203\.0\.113\.7" with every answer/);
+    assert.match(text, /- Answer the preflight, OPTIONS \/things, with status 204/);
+    assert.match(text, /- Allow PUT in the answer to the preflight: "Access-Control-Allow-Methods: PUT"/);
+    assert.match(text, /- Allow x-token in the answer to the preflight: "Access-Control-Allow-Headers: x-token"/);
+    assert.match(text, /Nothing in its answers shows that this server is made from this template/);
+    assert.doesNotMatch(text, /CORS_|routes\.ts/);
+  },
+);
 
 test('a server that is mended as it says, whatever it is made with, lets the page in', async (t) => {
   await assertMended(t, {}, ['--method', 'DELETE', '--header', 'authorization', '--credentials', '--send']);
@@ -138,7 +146,8 @@ test('where only Access-Control-Allow-Credentials is missing, its advice stands 
 });
 
 test('it sees a header that comes twice, and says that two places add it', async (t) => {
-  const url = await listenForeign(t, (_request, response) => response.writeHead(200, ['Access-Control-Allow-Origin', app, 'Access-Control-Allow-Origin', app]).end());
+  const twice = ['Access-Control-Allow-Origin', app, 'Access-Control-Allow-Origin', app];
+  const url = await listenForeign(t, (_request, response) => response.writeHead(200, twice).end());
   const { code, text } = await explained(url, '--origin', app);
   assert.equal(code, 1);
   assert.match(text, /If the header is there twice, the application and a proxy before it both add it/);
@@ -161,7 +170,9 @@ test('of a method that the page writes in small letters, it says to write capita
 });
 
 test('of a list that names nothing, it says to leave it out', async (t) => {
-  const headers: OutgoingHttpHeaders = { 'Access-Control-Allow-Origin': '*', 'Access-Control-Allow-Methods': 'PUT', 'Access-Control-Allow-Headers': '[]' };
+  const headers: OutgoingHttpHeaders = {
+    'Access-Control-Allow-Origin': '*', 'Access-Control-Allow-Methods': 'PUT', 'Access-Control-Allow-Headers': '[]',
+  };
   const { url } = await mendable(t, headers);
   const before = await explained(url, '--method', 'PUT');
   assert.equal(before.code, 1);
@@ -174,14 +185,17 @@ test('of one list, it says one thing only', async (t) => {
   for (const list of ['[]', 'x-other; x-more', 'x-other, [x]']) {
     const headers = { 'Access-Control-Allow-Origin': '*', 'Access-Control-Allow-Headers': list };
     const text = await assertMended(t, headers, ['--header', 'x-token']);
-    assert.equal(text.match(/Access-Control-Allow-Headers: [^"]*"/g)?.length, 3, text); // The answer, the fault, the advice.
+    // The answer, the fault, the advice.
+    assert.equal(text.match(/Access-Control-Allow-Headers: [^"]*"/g)?.length, 3, text);
     assert.doesNotMatch(text, /Leave Access-Control/);
   }
 });
 
 test('after a redirect to another site, it says to call the final address, and not to let null in', async (t) => {
-  const final = await listenForeign(t, (_request, response) => response.writeHead(200, { 'Access-Control-Allow-Origin': app, Vary: 'Origin' }).end());
-  const url = await listenForeign(t, (_request, response) => response.writeHead(302, { 'Access-Control-Allow-Origin': '*', Location: `${final}/there` }).end());
+  const grant = { 'Access-Control-Allow-Origin': app, Vary: 'Origin' };
+  const final = await listenForeign(t, (_request, response) => response.writeHead(200, grant).end());
+  const redirect = { 'Access-Control-Allow-Origin': '*', Location: `${final}/there` };
+  const url = await listenForeign(t, (_request, response) => response.writeHead(302, redirect).end());
   const { code, text } = await explained(url, '--origin', app);
   assert.equal(code, 1);
   assert.match(text, new RegExp(`- Call ${final}/there at once`));
@@ -191,8 +205,8 @@ test('after a redirect to another site, it says to call the final address, and n
 
 test('of a redirect that lacks the header, it also offers the final address, without a password in it', async (t) => {
   const url = await listenForeign(t, (request, response) => {
-    const isFinal = request.url === '/there/';
-    response.writeHead(isFinal ? 200 : 301, isFinal ? { 'Access-Control-Allow-Origin': '*' } : { Location: '//me:pw@' + request.headers.host + '/there/' }).end();
+    if (request.url === '/there/') response.writeHead(200, { 'Access-Control-Allow-Origin': '*' }).end();
+    else response.writeHead(301, { Location: '//me:pw@' + request.headers.host + '/there/' }).end();
   });
   const { code, text } = await explained(`${url}/there`);
   assert.equal(code, 1);
@@ -201,8 +215,10 @@ test('of a redirect that lacks the header, it also offers the final address, wit
 });
 
 test('of a redirect to an address with a password, it says to take that out', async (t) => {
-  const url = await listenForeign(t, (request, response) =>
-    response.writeHead(302, { 'Access-Control-Allow-Origin': '*', Location: `http://me:pw@${request.headers.host}/there` }).end());
+  const url = await listenForeign(t, (request, response) => {
+    const location = `http://me:pw@${request.headers.host}/there`;
+    response.writeHead(302, { 'Access-Control-Allow-Origin': '*', Location: location }).end();
+  });
   const { code, text } = await explained(url);
   assert.equal(code, 1);
   assert.match(text, /- Take the user name and the password out of the Location/);
@@ -215,7 +231,10 @@ test('it says why Access-Control-Expose-Headers: * exposes nothing with cookies'
   };
   const { url, follow } = await mendable(t, headers);
   const before = await explained(url, '--origin', app, '--credentials');
-  assert.match(before.text, /send "Access-Control-Expose-Headers: x-total-count"\. With cookies, "\*" there exposes nothing/);
+  assert.match(
+    before.text,
+    /send "Access-Control-Expose-Headers: x-total-count"\. With cookies, "\*" there exposes nothing/,
+  );
   follow(before.text);
   assert.match((await explained(url, '--origin', app, '--credentials')).text, /The page can read [^.]*x-total-count/);
 });
@@ -224,7 +243,10 @@ test('of an answer to one origin without Vary, it warns of caches', async (t) =>
   const { url, follow } = await mendable(t, { 'Access-Control-Allow-Origin': app, 'X-A': '1' });
   const before = await explained(url, '--origin', app);
   assert.equal(before.code, 0);
-  assert.match(before.text, /Worth knowing.*- Send "Vary: Origin" with every answer, unless .* a cache may give this answer/);
+  assert.match(
+    before.text,
+    /Worth knowing.*- Send "Vary: Origin" with every answer, unless .* a cache may give this answer/,
+  );
   follow(before.text);
   assert.doesNotMatch((await explained(url, '--origin', app)).text, /a cache may/);
 });
@@ -234,7 +256,10 @@ test('Authorization that is allowed by * only is allowed for now, and it says to
   const { url, follow } = await mendable(t, headers);
   const before = await explained(url, '--header', 'authorization');
   assert.equal(before.code, 0);
-  assert.match(before.text, /ALLOWED FOR NOW .*Chrome and Firefox let it pass for now.*CORS-preflight fetch, step 7\.6/);
+  assert.match(
+    before.text,
+    /ALLOWED FOR NOW .*Chrome and Firefox let it pass for now.*CORS-preflight fetch, step 7\.6/,
+  );
   follow(before.text);
   assert.equal(headers['Access-Control-Allow-Headers'], '*, authorization');
   const after = await explained(url, '--header', 'authorization');
@@ -255,33 +280,50 @@ test('of a page of the internet that calls this computer, it says that the brows
   assert.match(refused.text, /BLOCKED The answer .*Worth knowing - Chrome and Firefox first ask the person/);
 });
 
-test('of an http: page of the internet that calls this computer, it quotes Chrome, and offers https: or a local page', async (t) => {
-  const url = (await mendable(t, { 'Access-Control-Allow-Origin': '*' })).url;
-  const { code, text } = await explained(url, '--origin', app.replace('https:', 'http:'));
-  assert.equal(code, 1);
-  assert.match(text, /BLOCKED .*The request client is not a secure context and the resource is in more-private address space `loopback`/);
-  assert.match(text, /- Serve the page over https:, and Chrome asks the person/);
-  assert.match((await explained(url, '--origin', app)).text, /ASKS FIRST/);
-});
+test(
+  'of an http: page of the internet that calls this computer, it quotes Chrome, and offers https: or a local page',
+  async (t) => {
+    const url = (await mendable(t, { 'Access-Control-Allow-Origin': '*' })).url;
+    const { code, text } = await explained(url, '--origin', app.replace('https:', 'http:'));
+    assert.equal(code, 1);
+    const quoted =
+      'The request client is not a secure context and the resource is in more-private address space `loopback`';
+    assert.match(text, new RegExp(`BLOCKED .*${quoted}`));
+    assert.match(text, /- Serve the page over https:, and Chrome asks the person/);
+    assert.match((await explained(url, '--origin', app)).text, /ASKS FIRST/);
+  },
+);
 
-test('of mixed content, a port that is blocked, and 0.0.0.0, it says what to call instead, and sends nothing', async () => {
-  for (const [url, fault, advice] of [
-    ['http://api.example.invalid/', /This request has been blocked; the content must be served over HTTPS/, /Serve api\.example\.invalid over https:/],
-    ['http://192.168.77.77:8000/', /Firefox lets no https: page .* Chrome does once the person allows it/, /open the page on http:\/\/localhost/],
-    ['http://localhost:6000/', /net::ERR_UNSAFE_PORT/, /listen on another port/],
-    ['http://0.0.0.0:8000/a', /Firefox never calls 0\.0\.0\.0/, /Call http:\/\/localhost:8000\/a instead/],
-  ] as const) {
-    const { code, text } = await explained(url, '--origin', app);
-    assert.equal(code, 1, url);
-    assert.match(text, fault);
-    assert.match(text, advice);
-    assert.doesNotMatch(text, /1\. The browser/);
-  }
-});
+test(
+  'of mixed content, a port that is blocked, and 0.0.0.0, it says what to call instead, and sends nothing',
+  async () => {
+    for (const [url, fault, advice] of [
+      [
+        'http://api.example.invalid/',
+        /This request has been blocked; the content must be served over HTTPS/,
+        /Serve api\.example\.invalid over https:/,
+      ],
+      [
+        'http://192.168.77.77:8000/',
+        /Firefox lets no https: page .* Chrome does once the person allows it/,
+        /open the page on http:\/\/localhost/,
+      ],
+      ['http://localhost:6000/', /net::ERR_UNSAFE_PORT/, /listen on another port/],
+      ['http://0.0.0.0:8000/a', /Firefox never calls 0\.0\.0\.0/, /Call http:\/\/localhost:8000\/a instead/],
+    ] as const) {
+      const { code, text } = await explained(url, '--origin', app);
+      assert.equal(code, 1, url);
+      assert.match(text, fault);
+      assert.match(text, advice);
+      assert.doesNotMatch(text, /1\. The browser/);
+    }
+  },
+);
 
 test('without --origin, the page is a local one where the server is, and another than the server', async (t) => {
   const { url } = await mendable(t, { 'Access-Control-Allow-Origin': '*' });
   assert.match((await explained(url)).text, /^A page of http:\/\/localhost:5173 calls/);
   assert.match((await explain(['http://localhost:5173/', '--json'])).output, /"origin": "http:\/\/localhost:3000"/);
-  assert.match((await explain(['http://api.example.invalid:6000/', '--json'])).output, /"origin": "https:\/\/app\.example\.com"/);
+  const elsewhere = await explain(['http://api.example.invalid:6000/', '--json']);
+  assert.match(elsewhere.output, /"origin": "https:\/\/app\.example\.com"/);
 });

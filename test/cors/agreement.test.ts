@@ -24,8 +24,9 @@ interface Meaning {
 
 const app = 'https://app.example.com';
 const pages = [
-  app, 'https://admin.example.com', 'https://a.b.example.com', 'https://example.com', 'https://evilexample.com', 'https://app.example.com.evil.com',
-  'http://app.example.com', 'https://app.example.com:8443', 'http://localhost:3000', 'http://localhost:5173', 'http://127.0.0.1:3000', 'null', 'https://evil.com',
+  app, 'https://admin.example.com', 'https://a.b.example.com', 'https://example.com', 'https://evilexample.com',
+  'https://app.example.com.evil.com', 'http://app.example.com', 'https://app.example.com:8443',
+  'http://localhost:3000', 'http://localhost:5173', 'http://127.0.0.1:3000', 'null', 'https://evil.com',
 ];
 const usual = ['authorization', 'content-type', 'x-api-key'];
 const every = [...usual, 'x-token'];
@@ -35,36 +36,82 @@ const meanings: Record<string, Meaning> = {
   'any page, any header': { cors: { origins: '*', allowedHeaders: '*' }, grants: pages, headers: every },
   'any page, one header': { cors: { origins: '*', allowedHeaders: ['X-Token'] }, grants: pages, headers: ['x-token'] },
   'any page, no header': { cors: { origins: '*', allowedHeaders: [] }, grants: pages, headers: [] },
-  'any page, reading only': { cors: { origins: '*', methods: ['GET', 'HEAD'] }, grants: pages, methods: ['GET', 'HEAD'] },
-  'any page, Location readable': { cors: { origins: '*', exposedHeaders: ['Location'] }, grants: pages, exposes: ['location'] },
-  'any page, everything readable': { cors: { origins: '*', exposedHeaders: ['*'] }, grants: pages, exposes: ['location', 'x-request-id'] },
+  'any page, reading only': {
+    cors: { origins: '*', methods: ['GET', 'HEAD'] },
+    grants: pages, methods: ['GET', 'HEAD'],
+  },
+  'any page, Location readable': {
+    cors: { origins: '*', exposedHeaders: ['Location'] },
+    grants: pages, exposes: ['location'],
+  },
+  'any page, everything readable': {
+    cors: { origins: '*', exposedHeaders: ['*'] },
+    grants: pages, exposes: ['location', 'x-request-id'],
+  },
   'one page': { cors: { origins: [app] }, grants: [app] },
   'one page, with cookies': { cors: { origins: [app], credentials: true }, grants: [app] },
   'one page, any header': { cors: { origins: [app], allowedHeaders: '*' }, grants: [app], headers: every },
-  'one page, any header, with cookies': { cors: { origins: [app], allowedHeaders: '*', credentials: true }, grants: [app], headers: every },
-  'one page, PUT only, with cookies': { cors: { origins: [app], methods: ['PUT'], credentials: true }, grants: [app], methods: ['PUT'] },
+  'one page, any header, with cookies': {
+    cors: { origins: [app], allowedHeaders: '*', credentials: true },
+    grants: [app], headers: every,
+  },
+  'one page, PUT only, with cookies': {
+    cors: { origins: [app], methods: ['PUT'], credentials: true },
+    grants: [app], methods: ['PUT'],
+  },
   'two pages': { cors: { origins: [app, 'https://admin.example.com'] }, grants: [app, 'https://admin.example.com'] },
   'two pages, with cookies, readable': {
-    cors: { origins: ['https://admin.example.com', 'http://localhost:3000'], credentials: true, exposedHeaders: ['X-Request-Id', 'Location'] },
+    cors: {
+      origins: ['https://admin.example.com', 'http://localhost:3000'], credentials: true,
+      exposedHeaders: ['X-Request-Id', 'Location'],
+    },
     grants: ['https://admin.example.com', 'http://localhost:3000'], exposes: ['location', 'x-request-id'],
   },
-  subdomains: { cors: { origins: ['https://*.example.com'] }, grants: [app, 'https://admin.example.com', 'https://a.b.example.com'] },
-  'subdomains, with cookies': { cors: { origins: ['https://*.example.com'], credentials: true }, grants: [app, 'https://admin.example.com', 'https://a.b.example.com'] },
-  'subdomains and the domain': { cors: { origins: ['https://example.com', 'https://*.example.com'] }, grants: [app, 'https://admin.example.com', 'https://a.b.example.com', 'https://example.com'] },
-  'subdomains on a port': { cors: { origins: ['https://*.example.com:8443'] }, grants: ['https://app.example.com:8443'] },
+  subdomains: {
+    cors: { origins: ['https://*.example.com'] },
+    grants: [app, 'https://admin.example.com', 'https://a.b.example.com'],
+  },
+  'subdomains, with cookies': {
+    cors: { origins: ['https://*.example.com'], credentials: true },
+    grants: [app, 'https://admin.example.com', 'https://a.b.example.com'],
+  },
+  'subdomains and the domain': {
+    cors: { origins: ['https://example.com', 'https://*.example.com'] },
+    grants: [app, 'https://admin.example.com', 'https://a.b.example.com', 'https://example.com'],
+  },
+  'subdomains on a port': {
+    cors: { origins: ['https://*.example.com:8443'] },
+    grants: ['https://app.example.com:8443'],
+  },
   'plain http': { cors: { origins: ['http://app.example.com'] }, grants: ['http://app.example.com'] },
-  'any localhost port': { cors: { origins: ['http://localhost:*'] }, grants: ['http://localhost:3000', 'http://localhost:5173'] },
-  'any localhost port, with cookies': { cors: { origins: ['http://localhost:*', 'http://127.0.0.1:*'], credentials: true }, grants: ['http://localhost:3000', 'http://localhost:5173', 'http://127.0.0.1:3000'] },
+  'any localhost port': {
+    cors: { origins: ['http://localhost:*'] },
+    grants: ['http://localhost:3000', 'http://localhost:5173'],
+  },
+  'any localhost port, with cookies': {
+    cors: { origins: ['http://localhost:*', 'http://127.0.0.1:*'], credentials: true },
+    grants: ['http://localhost:3000', 'http://localhost:5173', 'http://127.0.0.1:3000'],
+  },
   'a predicate': { cors: { origins: (origin) => origin === app }, grants: [app] },
-  'an asynchronous predicate, with cookies': { cors: { origins: async (origin) => origin === app, credentials: true }, grants: [app] },
-  'any page, with cookies': { cors: { origins: () => true, credentials: true }, grants: pages.filter((page) => page !== 'null') },
+  'an asynchronous predicate, with cookies': {
+    cors: { origins: async (origin) => origin === app, credentials: true },
+    grants: [app],
+  },
+  'any page, with cookies': {
+    cors: { origins: () => true, credentials: true },
+    grants: pages.filter((page) => page !== 'null'),
+  },
   'no page': { cors: { origins: async () => false, credentials: true }, grants: [] },
 };
 
 const routes = ['/things', '/nope', '/fails'] as const;
 const methods = ['GET', 'HEAD', 'POST', 'PUT', 'DELETE', 'PATCH', 'patch'];
 const headerSets: [name: string, value: string][][] = [
-  [], [['Content-Type', 'application/json']], [['X-Token', '1']], [['Authorization', 'Bearer 1'], ['Accept', 'text/plain']], [['Content-Type', 'text/plain'], ['x-api-key', '1']],
+  [],
+  [['Content-Type', 'application/json']],
+  [['X-Token', '1']],
+  [['Authorization', 'Bearer 1'], ['Accept', 'text/plain']],
+  [['Content-Type', 'text/plain'], ['x-api-key', '1']],
 ];
 
 interface Request {
@@ -74,7 +121,9 @@ interface Request {
   isPaired: boolean;
 }
 
-/** Each page, method and set of headers, the three routes and the two credentials modes in turn: 13 * 7 * 5 requests. */
+/**
+ * Each page, method and set of headers, the three routes and the two credentials modes in turn: 13 * 7 * 5 requests.
+ */
 const requests = pages.flatMap((origin, page) =>
   methods.flatMap((method, index) =>
     headerSets.map((headers, set): Request => ({
@@ -86,7 +135,8 @@ const requests = pages.flatMap((origin, page) =>
 );
 
 /**
- * One page that is let in asks for everything. The others differ from it in nothing but whether they are let in, so that
+ * One page that is let in asks for everything. The others differ from it in nothing but whether they are let in, so
+ * that of what they ask, the pairs are enough.
  * of what they ask, the pairs are enough.
  */
 function requestsFor({ grants }: Meaning): Request[] {
@@ -123,14 +173,19 @@ class Fails extends Things {
 
 /** What the policy means for one request of a page: what it may have of the answer, and whether the method runs. */
 function meant({ cors, grants, headers = usual, methods: narrowed, exposes = [] }: Meaning, { path, page }: Request) {
-  const unsafe = page.headers.filter(([name, value]) => name !== 'Accept' && value !== 'text/plain').map(([name]) => name.toLowerCase());
+  const unsafe = page.headers
+    .filter(([name, value]) => name !== 'Accept' && value !== 'text/plain')
+    .map(([name]) => name.toLowerCase());
   const isSimple = ['GET', 'HEAD', 'POST'].includes(page.method);
   const hasCredentials = page.credentials === 'include';
-  const allowedMethods = path === '/nope' ? ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'] : implemented.filter((method) => narrowed?.includes(method) ?? true);
+  const allowedMethods = path === '/nope'
+    ? ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS']
+    : implemented.filter((method) => narrowed?.includes(method) ?? true);
 
   const isGranted = grants.includes(page.origin) && (cors.credentials === true || !hasCredentials);
   const needsPreflight = !isSimple || unsafe.length > 0;
-  const passesPreflight = isGranted && (isSimple || allowedMethods.includes(page.method)) && unsafe.every((name) => headers.includes(name));
+  const passesPreflight =
+    isGranted && (isSimple || allowedMethods.includes(page.method)) && unsafe.every((name) => headers.includes(name));
   const arrives = needsPreflight ? passesPreflight : grants.includes(page.origin);
   const allowed = isGranted && (!needsPreflight || passesPreflight);
   const status = path === '/nope' ? 404 : !implemented.includes(page.method) ? 405 : path === '/fails' ? 500 : 200;
@@ -158,7 +213,9 @@ for (const [name, meaning] of Object.entries(meanings)) {
       const readable = verdict.readableHeaders?.filter((header) => ['location', 'x-request-id'].includes(header));
       const seen = { allowed: verdict.allowed, runs, status: verdict.response?.status, readable };
       const expected = meant(meaning, request);
-      if (!isDeepStrictEqual(seen, expected)) assert.fail(JSON.stringify({ request, expected, seen, verdict }, null, 1));
+      if (!isDeepStrictEqual(seen, expected)) {
+        assert.fail(JSON.stringify({ request, expected, seen, verdict }, null, 1));
+      }
       if (seen.allowed) allowed++;
     }
     assert.equal(asked.length, meaning.grants.length > 0 ? 119 : 91);

@@ -268,7 +268,8 @@ test('safelisted request headers are safe up to 128 bytes and with harmless byte
     ['Accept-Language', 'en_US'], ['Content-Language', 'en/x'],
     ['Content-Type', 'application/json'], ['Content-Type', 'text/plainer'], ['Content-Type', 'text/plain; charset="x"'],
     ['Content-Type', 'text/plain, application/json'], ['Content-Type', 'text /plain'], ['Content-Type', ''],
-    ['Range', 'bytes=-5'], ['Range', 'bytes=6-5'], ['Range', 'bytes=9007199254740993-9007199254740992'], ['Range', 'bytes=0-1,3-4'], ['Range', 'bytes = 0-1'],
+    ['Range', 'bytes=-5'], ['Range', 'bytes=6-5'], ['Range', 'bytes=9007199254740993-9007199254740992'],
+    ['Range', 'bytes=0-1,3-4'], ['Range', 'bytes = 0-1'],
     ['Authorization', 'Bearer x'], ['X-Api-Key', '1'], ['Cache-Control', 'no-cache'],
   ];
   for (const pair of safe) assert.equal(isSafelistedRequestHeader(pair), true, pair.join(': '));
@@ -793,7 +794,8 @@ test('the bytes above 7F of a Location are percent-encoded before it is parsed',
   const verdict = await fetching({}, [redirect(raw), anyone]);
   assert.equal(sent(verdict, 1).url, 'https://api.example.net/k%C3%A4se?%C3%BC');
   const host = Buffer.from('https://käse.example.net/', 'utf8').toString('latin1');
-  assert.equal(sent(await fetching({ url: `${APP}/` }, [redirect(host), anyone]), 1).url, 'https://xn--kse-qla.example.net/');
+  const international = await fetching({ url: `${APP}/` }, [redirect(host), anyone]);
+  assert.equal(sent(international, 1).url, 'https://xn--kse-qla.example.net/');
   const broken = await fetching({}, [redirect('/\xE4'), anyone]);
   assert.equal(sent(broken, 1).url, 'https://api.example.net/%E4');
 });

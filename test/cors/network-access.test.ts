@@ -11,7 +11,8 @@ function inAWord(url: string, origin: string, target?: string, page?: string): s
 
 test('a host is as private as its name or its address says', () => {
   for (const [hostname, address, space] of [
-    ['localhost', undefined, 'loopback'], ['api.localhost', undefined, 'loopback'], ['127.1.2.3', undefined, 'loopback'],
+    ['localhost', undefined, 'loopback'], ['api.localhost', undefined, 'loopback'],
+    ['127.1.2.3', undefined, 'loopback'],
     ['[::1]', undefined, 'loopback'], ['0.0.0.0', undefined, 'loopback'], ['[::ffff:7f00:1]', undefined, 'loopback'],
     ['10.0.0.1', undefined, 'local'], ['172.16.0.1', undefined, 'local'], ['172.32.0.1', undefined, 'public'],
     ['192.168.1.1', undefined, 'local'], ['169.254.1.1', undefined, 'local'], ['100.64.0.1', undefined, 'local'],
@@ -25,10 +26,14 @@ test('a host is as private as its name or its address says', () => {
 });
 
 test('who may call which address is as Chromium and Firefox were seen to do it', () => {
-  const pages = ['https://app.example.com', 'http://app.example.com', 'http://192.168.0.2', 'https://localhost:5173', 'http://localhost:5173'];
+  const pages = [
+    'https://app.example.com', 'http://app.example.com', 'http://192.168.0.2', 'https://localhost:5173',
+    'http://localhost:5173',
+  ];
   const mixed = 'mixed-content';
   const local = 'local-network';
   const loopback = 'loopback-network';
+  const unusable = 'unusable-address';
   for (const [url, address, ...expected] of [
     ['http://localhost:8000', undefined, loopback, local, 'open', 'open', 'open'],
     ['http://127.0.0.1:8000', undefined, loopback, local, 'open', 'open', 'open'],
@@ -41,7 +46,7 @@ test('who may call which address is as Chromium and Firefox were seen to do it',
     ['https://api.example.net', '192.168.0.1', local, local, 'open', 'open', 'open'],
     ['http://api.example.net', '203.0.113.1', mixed, 'open', 'open', mixed, 'open'],
     ['https://api.example.net', '203.0.113.1', 'open', 'open', 'open', 'open', 'open'],
-    ['http://0.0.0.0:8000', undefined, 'unusable-address', 'unusable-address', 'unusable-address', 'unusable-address', 'unusable-address'],
+    ['http://0.0.0.0:8000', undefined, unusable, unusable, unusable, unusable, unusable],
     ['http://localhost:6000', undefined, 'bad-port', 'bad-port', 'bad-port', 'bad-port', 'bad-port'],
   ] as const) assert.deepEqual(pages.map((page) => inAWord(url, page, address)), expected, `${url} at ${address}`);
 });
@@ -55,19 +60,23 @@ test('a page whose own host is on this computer or network is not asked about', 
 
 const grant = { status: 200, headers: [['Access-Control-Allow-Origin', '*']] as const };
 
-test('the address that an answer came from counts, and what a browser would not have sent is not in the dialogue', async () => {
-  const page: PageRequest = { origin: 'http://app.example.com', url: 'http://api.example.net/' };
-  const verdict = await fetchAsPage(page, async () => ({ ...grant, address: '127.0.0.1' }));
-  assert.equal(verdict.blocked?.reason, 'local-network');
-  assert.equal(verdict.blocked?.during, 'page');
-  assert.deepEqual(verdict.exchanges, []);
-});
+test(
+  'the address that an answer came from counts, and what a browser would not have sent is not in the dialogue',
+  async () => {
+    const page: PageRequest = { origin: 'http://app.example.com', url: 'http://api.example.net/' };
+    const verdict = await fetchAsPage(page, async () => ({ ...grant, address: '127.0.0.1' }));
+    assert.equal(verdict.blocked?.reason, 'local-network');
+    assert.equal(verdict.blocked?.during, 'page');
+    assert.deepEqual(verdict.exchanges, []);
+  },
+);
 
 test('where the page comes from is looked up only if it makes a difference', async () => {
   let lookUps = 0;
   const lookUpPage = async () => (lookUps++, '127.0.0.1');
   const origin = 'https://app.example.com';
-  assert.equal((await fetchAsPage({ origin, url: 'https://api.example.net/' }, async () => grant, { lookUpPage })).asks, undefined);
+  const elsewhere = { origin, url: 'https://api.example.net/' };
+  assert.equal((await fetchAsPage(elsewhere, async () => grant, { lookUpPage })).asks, undefined);
   assert.equal(lookUps, 0);
   const local = { origin, url: 'https://localhost/' };
   assert.equal((await fetchAsPage(local, async () => grant, { lookUpPage })).asks, undefined);
@@ -77,7 +86,8 @@ test('where the page comes from is looked up only if it makes a difference', asy
 
 test('every address on the way is looked at, redirects included', async () => {
   const redirect = { status: 302, headers: [...grant.headers, ['Location', 'http://api.example.net/']] as const };
-  const verdict = await fetchAsPage({ origin: 'https://app.example.com', url: 'https://api.example.net/' }, async () => redirect);
+  const page: PageRequest = { origin: 'https://app.example.com', url: 'https://api.example.net/' };
+  const verdict = await fetchAsPage(page, async () => redirect);
   assert.equal(verdict.blocked?.reason, 'mixed-content');
   assert.equal(verdict.blocked?.url, 'http://api.example.net/');
   assert.equal(verdict.exchanges.length, 1);
