@@ -1,6 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 
-/** How long a test waits for anything, in milliseconds: far longer than it takes, so that only what never comes fails. */
+/**
+ * How long a test waits for anything, in milliseconds: far longer than it takes, so that only what never comes fails.
+ */
 const LIMIT = 30_000;
 
 /** Waits for `promise`, but not for ever; `what` says in the error what was waited for. */

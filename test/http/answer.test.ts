@@ -46,7 +46,11 @@ for (const [name, value] of Object.entries(noJson)) {
       const { port } = await listen(t, { '/': NoJson });
       const [problem] = soundAnswers(await sendRaw(t, port, GET), [500]);
       assert.equal(problem!.headers.get('x-half'), null);
-      assert.deepEqual(JSON.parse(problem!.body!), { title: 'Internal Server Error', status: 500, detail: 'Internal Server Error' });
+      assert.deepEqual(JSON.parse(problem!.body!), {
+        title: 'Internal Server Error',
+        status: 500,
+        detail: 'Internal Server Error',
+      });
       assert.equal(logged.length, 1);
       assert.ok(logged[0] instanceof Error);
     });
@@ -54,7 +58,15 @@ for (const [name, value] of Object.entries(noJson)) {
 }
 
 test('what cannot be JSON inside a value is as JSON.stringify has it', async (t) => {
-  const value = { nothing: undefined, method() {}, number: NaN, list: [undefined, Symbol(), -0], date: new Date(0), map: new Map([[1, 2]]), ['__proto__']: 1 };
+  const value = {
+    nothing: undefined,
+    method() {},
+    number: NaN,
+    list: [undefined, Symbol(), -0],
+    date: new Date(0),
+    map: new Map([[1, 2]]),
+    ['__proto__']: 1,
+  };
   class Values extends RequestHandler {
     override doGet() {
       return value;
@@ -66,7 +78,10 @@ test('what cannot be JSON inside a value is as JSON.stringify has it', async (t)
 });
 
 test('whatever is thrown is a 500 that tells nothing', async (t) => {
-  const thrown: unknown[] = [new Error('secret'), 'secret', undefined, null, Symbol('secret'), Object.create(null), { status: 404, message: 'secret' }, () => 'secret'];
+  const thrown: unknown[] = [
+    new Error('secret'), 'secret', undefined, null, Symbol('secret'), Object.create(null),
+    { status: 404, message: 'secret' }, () => 'secret',
+  ];
   let next: unknown;
   class Throws extends RequestHandler {
     override doGet() {
@@ -83,7 +98,11 @@ test('whatever is thrown is a 500 that tells nothing', async (t) => {
 });
 
 test('an HttpError that itself cannot be sent is a 500', async (t) => {
-  const errors = [new HttpError(409, 'x', { 'X-Name': 'a\r\nb' }), new HttpError(409, 'x', { 'a b': 'c' }), new HttpError(422, 'x', {}, { errors: 1n })];
+  const errors = [
+    new HttpError(409, 'x', { 'X-Name': 'a\r\nb' }),
+    new HttpError(409, 'x', { 'a b': 'c' }),
+    new HttpError(422, 'x', {}, { errors: 1n }),
+  ];
   let next: unknown;
   class Throws extends RequestHandler {
     override doGet() {
@@ -96,31 +115,35 @@ test('an HttpError that itself cannot be sent is a 500', async (t) => {
 });
 
 for (const version of ['HTTP/1.1', 'HTTP/1.0']) {
-  test(`a throw after the headers have left resets the connection, so that the client sees a part as a part: ${version}`, LIMIT, async (t) => {
-    const logged: unknown[] = [];
-    const read = new EventEmitter();
-    class Half extends RequestHandler {
-      override async doGet() {
-        this.endHeaders().write('half');
-        await once(read, 'half');
-        throw new HttpError(404, 'too late');
+  test(
+    `a throw after the headers have left resets the connection, so that the client sees a part as a part: ${version}`,
+    LIMIT,
+    async (t) => {
+      const logged: unknown[] = [];
+      const read = new EventEmitter();
+      class Half extends RequestHandler {
+        override async doGet() {
+          this.endHeaders().write('half');
+          await once(read, 'half');
+          throw new HttpError(404, 'too late');
+        }
+        override logError(error: unknown) {
+          logged.push(error);
+        }
       }
-      override logError(error: unknown) {
-        logged.push(error);
-      }
-    }
-    const { port } = await listen(t, { '/': Half });
-    const connection = await Connection.open(t, port);
-    const reset = once(connection.socket, 'error');
-    connection.send(`GET / ${version}\r\nHost: 127.0.0.1\r\n\r\n`);
-    await connection.until('half');
-    read.emit('half');
-    const [error] = await reset;
-    assert.equal(error.code, 'ECONNRESET');
-    assert.doesNotMatch(connection.received, /\r\n0\r\n|too late/);
-    assert.equal((logged[0] as Error).message, 'too late');
-    assert.equal(logged.length, 1);
-  });
+      const { port } = await listen(t, { '/': Half });
+      const connection = await Connection.open(t, port);
+      const reset = once(connection.socket, 'error');
+      connection.send(`GET / ${version}\r\nHost: 127.0.0.1\r\n\r\n`);
+      await connection.until('half');
+      read.emit('half');
+      const [error] = await reset;
+      assert.equal(error.code, 'ECONNRESET');
+      assert.doesNotMatch(connection.received, /\r\n0\r\n|too late/);
+      assert.equal((logged[0] as Error).message, 'too late');
+      assert.equal(logged.length, 1);
+    },
+  );
 }
 
 test('what a method writes after the end of its answer is lost and logged, and no reason to stop', LIMIT, async (t) => {
@@ -227,24 +250,29 @@ test('a stream that says nothing for longer than any timeout is not cut', LIMIT,
   assert.equal(answer!.body, 'ab');
 });
 
-test('without a deadline for methods, a request may wait for its answer for longer than any other timeout', LIMIT, async (t) => {
-  const others = new EventEmitter();
-  class Patient extends RequestHandler {
-    override async doGet() {
-      await once(others, 'timed out');
-      return 'patient';
+test(
+  'without a deadline for methods, a request may wait for its answer for longer than any other timeout',
+  LIMIT,
+  async (t) => {
+    const others = new EventEmitter();
+    class Patient extends RequestHandler {
+      override async doGet() {
+        await once(others, 'timed out');
+        return 'patient';
+      }
     }
-  }
-  const { port } = await listen(t, { '/': Patient }, { handlerTimeout: 0, requestTimeout: 0.1 });
-  const connection = await Connection.open(t, port);
-  connection.send(requestBytes('GET /') + GET);
-  for (let times = 0; times < 5; times++) await sendRaw(t, port, 'GET');
-  others.emit('timed out');
-  soundAnswers(await connection.untilClosed(), [200, 200]);
-});
+    const { port } = await listen(t, { '/': Patient }, { handlerTimeout: 0, requestTimeout: 0.1 });
+    const connection = await Connection.open(t, port);
+    connection.send(requestBytes('GET /') + GET);
+    for (let times = 0; times < 5; times++) await sendRaw(t, port, 'GET');
+    others.emit('timed out');
+    soundAnswers(await connection.untilClosed(), [200, 200]);
+  },
+);
 
 for (const stream of [false, true]) {
-  test(`a client that leaves ${stream ? 'in the middle of a stream' : 'before the answer'}: the signal aborts, one line is logged, nothing stays open`, LIMIT, async (t) => {
+  const when = stream ? 'in the middle of a stream' : 'before the answer';
+  test(`a client that leaves ${when}: the signal aborts, one line is logged, nothing stays open`, LIMIT, async (t) => {
     const events = new EventEmitter();
     const lines: unknown[] = [];
     class Waits extends RequestHandler {

@@ -98,17 +98,21 @@ test('a client that leaves with requests in hand ends each of them, and those of
   await within('the answers to who stays', stays.until(/(?:\{"number":\d+\}[^]*){3}/));
 });
 
-test('a client that leaves while reading is paused is noticed by the first answer, and nothing of it stays', LIMIT, async (t) => {
-  const { Patient, release } = patience();
-  const { port, server } = await listen(t, { '/': Patient, '/other': Other });
-  const connection = await Connection.open(t, port);
-  connection.send(kinds.GET.repeat(COUNT));
-  await turns(t, port);
-  connection.socket.resetAndDestroy();
-  release();
-  const count = () => new Promise<number>((resolve) => server.getConnections((_, open) => resolve(open)));
-  const gone = (async () => {
-    while ((await count()) > 0) await new Promise(setImmediate);
-  })();
-  await within('the connection to be forgotten', gone);
-});
+test(
+  'a client that leaves while reading is paused is noticed by the first answer, and nothing of it stays',
+  LIMIT,
+  async (t) => {
+    const { Patient, release } = patience();
+    const { port, server } = await listen(t, { '/': Patient, '/other': Other });
+    const connection = await Connection.open(t, port);
+    connection.send(kinds.GET.repeat(COUNT));
+    await turns(t, port);
+    connection.socket.resetAndDestroy();
+    release();
+    const count = () => new Promise<number>((resolve) => server.getConnections((_, open) => resolve(open)));
+    const gone = (async () => {
+      while ((await count()) > 0) await new Promise(setImmediate);
+    })();
+    await within('the connection to be forgotten', gone);
+  },
+);

@@ -38,7 +38,9 @@ export class Connection {
   async until(text: string | RegExp): Promise<string> {
     const isThere = () => (typeof text === 'string' ? this.received.includes(text) : text.test(this.received));
     while (!isThere()) {
-      if (this.socket.closed) throw new Error(`The connection closed before ${text} came: ${JSON.stringify(this.received)}`);
+      if (this.socket.closed) {
+        throw new Error(`The connection closed before ${text} came: ${JSON.stringify(this.received)}`);
+      }
       await this.#within(`${text} came`, Promise.race([once(this.socket, 'data'), this.closed]));
     }
     return this.received;
@@ -55,7 +57,8 @@ export class Connection {
       await within(what, promise);
     } catch (error) {
       const { length } = this.received;
-      throw new Error(`${(error as Error).message}; ${length} characters came: ${JSON.stringify(this.received.slice(-500))}`);
+      const end = JSON.stringify(this.received.slice(-500));
+      throw new Error(`${(error as Error).message}; ${length} characters came: ${end}`);
     }
   }
 }
@@ -77,5 +80,6 @@ export const noRequests: readonly [status: number, bytes: string][] = [
 
 /** The bytes of a request; every line that `headers` leaves out is left out, Host apart. */
 export function requestBytes(requestLine: string, headers: readonly string[] = [], body = ''): string {
-  return `${requestLine} HTTP/1.1\r\n${['Host: 127.0.0.1', ...headers].map((line) => `${line}\r\n`).join('')}\r\n${body}`;
+  const lines = ['Host: 127.0.0.1', ...headers].map((line) => `${line}\r\n`);
+  return `${requestLine} HTTP/1.1\r\n${lines.join('')}\r\n${body}`;
 }

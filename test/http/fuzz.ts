@@ -32,7 +32,10 @@ const schema: StandardSchema = {
   '~standard': {
     version: 1,
     vendor: 'fuzz',
-    validate: (value) => (Array.isArray((value as { a?: unknown } | null)?.a) ? { value } : { issues: [{ message: 'Not a list', path: ['a'] }] }),
+    validate: (value) => {
+      const isList = Array.isArray((value as { a?: unknown } | null)?.a);
+      return isList ? { value } : { issues: [{ message: 'Not a list', path: ['a'] }] };
+    },
   },
 };
 
@@ -58,8 +61,10 @@ const routes = { '/': Echo, '/later': Later, '/health': Echo, '/notes': Checked,
 const SOUND = [
   'GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n',
   'GET /later HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n',
-  'POST / HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\nContent-Type: application/json\r\nContent-Length: 7\r\n\r\n{"a":1}',
-  `OPTIONS / HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\nOrigin: ${GRANTED_ORIGIN}\r\nAccess-Control-Request-Method: POST\r\n\r\n`,
+  'POST / HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\nContent-Type: application/json\r\n' +
+    'Content-Length: 7\r\n\r\n{"a":1}',
+  `OPTIONS / HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\nOrigin: ${GRANTED_ORIGIN}\r\n` +
+    'Access-Control-Request-Method: POST\r\n\r\n',
   'GET /none HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\nOrigin: https://evil.example\r\n\r\n',
 ];
 
@@ -69,7 +74,10 @@ export interface Figures {
   answers: ReadonlyMap<number, number>;
 }
 
-/** Sends mutated requests to two servers, one for each kind of policy; rejects with the first that is not answered as it should be. */
+/**
+ * Sends mutated requests to two servers, one for each kind of policy; rejects with the first that is not answered as it
+ * should be.
+ */
 export async function fuzz(count: number, seed: number): Promise<Figures> {
   const servers = [createServer(routes, options('*')), createServer(routes, options([GRANTED_ORIGIN]))];
   try {
@@ -86,9 +94,12 @@ export async function fuzz(count: number, seed: number): Promise<Figures> {
         const request = mutatedRequest(seed, number);
         const received = await send(ports[number % 2]!, request);
         try {
-          for (const { status } of check(request, received, number % 2 === 0)) answers.set(status, (answers.get(status) ?? 0) + 1);
+          const answered = check(request, received, number % 2 === 0);
+          for (const { status } of answered) answers.set(status, (answers.get(status) ?? 0) + 1);
         } catch (error) {
-          throw new Error(`Request ${number} of seed ${seed}, sent as ${JSON.stringify(request)}, was answered ${JSON.stringify(received)}`, { cause: error });
+          const [sent, came] = [JSON.stringify(request), JSON.stringify(received)];
+          const message = `Request ${number} of seed ${seed}, sent as ${sent}, was answered ${came}`;
+          throw new Error(message, { cause: error });
         }
       }
     };
@@ -102,7 +113,13 @@ export async function fuzz(count: number, seed: number): Promise<Figures> {
 }
 
 function options(origins: '*' | (typeof GRANTED_ORIGIN)[]) {
-  return { cors: { origins }, allowedHosts: ['127.0.0.1'], bodyLimit: 10_000, requestTimeout: 2, handlerTimeout: 10 } as const;
+  return {
+    cors: { origins },
+    allowedHosts: ['127.0.0.1'],
+    bodyLimit: 10_000,
+    requestTimeout: 2,
+    handlerTimeout: 10,
+  } as const;
 }
 
 function check({ packets, ending, expected }: MutatedRequest, received: string, anyOrigin: boolean): Answer[] {
@@ -152,7 +169,9 @@ function end(socket: Socket, ending: MutatedRequest['ending']): void {
 }
 
 async function soundAnswers(ports: number[]): Promise<string[]> {
-  const answers = ports.flatMap((port) => SOUND.map((bytes) => send(port, { packets: [bytes], ending: 'waits for the server to close' })));
+  const answers = ports.flatMap((port) =>
+    SOUND.map((bytes) => send(port, { packets: [bytes], ending: 'waits for the server to close' })),
+  );
   return (await Promise.all(answers)).map((answer) => answer.replace(/Date: .*\r\n/, ''));
 }
 

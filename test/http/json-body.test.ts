@@ -22,7 +22,8 @@ const routes = { '/': Echo };
 const JSON_TYPE = 'Content-Type: application/json';
 
 function post(body: string | Buffer, headers: readonly string[] = [JSON_TYPE]): Buffer {
-  return Buffer.concat([Buffer.from(requestBytes('POST /', [...headers, `Content-Length: ${Buffer.byteLength(body)}`])), Buffer.from(body)]);
+  const head = requestBytes('POST /', [...headers, `Content-Length: ${Buffer.byteLength(body)}`]);
+  return Buffer.concat([Buffer.from(head), Buffer.from(body)]);
 }
 
 /** Posts a body, and after it asks on the same connection for one more thing, to see that it is still of use. */
@@ -65,7 +66,8 @@ for (const framing of ['announced', 'chunked'] as const) {
     const { port } = await listen(t, routes);
     const body = Buffer.alloc(20_000_000, 'a');
     const announced = requestBytes('POST /', [JSON_TYPE, `Content-Length: ${body.length}`]);
-    const chunked = `${requestBytes('POST /', [JSON_TYPE, 'Transfer-Encoding: chunked'])}${body.length.toString(16)}\r\n`;
+    const chunkedHead = requestBytes('POST /', [JSON_TYPE, 'Transfer-Encoding: chunked']);
+    const chunked = `${chunkedHead}${body.length.toString(16)}\r\n`;
     for (let times = 0; times < 8; times++) {
       const connection = await Connection.open(t, port);
       connection.socket.pause();
@@ -104,14 +106,19 @@ const refusedTypes: Record<string, string[]> = {
 test('any media type but JSON in UTF-8 is answered 415 with Accept, and the connection stays usable', async (t) => {
   const { port } = await listen(t, routes);
   for (const [name, headers] of Object.entries(refusedTypes)) {
-    const answer = await answerTo(port, 415, post('{"a":1}', headers)).catch((error) => assert.fail(`${name}: ${error.message}`));
+    const answer = await answerTo(port, 415, post('{"a":1}', headers))
+      .catch((error) => assert.fail(`${name}: ${error.message}`));
     assert.equal(answer.headers.get('accept'), 'application/json', name);
   }
 });
 
 test('application/json and application/*+json are read, in any case, with any other parameter', async (t) => {
   const { port } = await listen(t, routes);
-  for (const type of ['application/json', 'Application/JSON', 'application/json; charset=utf-8', 'application/json;charset="UTF-8"', 'application/json ; x=y', 'application/vnd.api+json', 'application/ld+json; profile="https://a.example/x"', 'application/problem+json']) {
+  for (const type of [
+    'application/json', 'Application/JSON', 'application/json; charset=utf-8', 'application/json;charset="UTF-8"',
+    'application/json ; x=y', 'application/vnd.api+json', 'application/ld+json; profile="https://a.example/x"',
+    'application/problem+json',
+  ]) {
     assert.equal((await answerTo(port, 200, post('{"a":1}', [`Content-Type: ${type}`]))).body, '{"a":1}');
   }
 });
@@ -127,11 +134,15 @@ test('a Content-Encoding is answered 415 with Accept-Encoding: identity; identit
 
 test('a body that is empty, blank or malformed is answered 400, and the connection stays usable', async (t) => {
   const { port } = await listen(t, routes);
-  for (const body of ['', ' ', '\r\n\t', '\0', '{', '[1,]', "{'a':1}", '{"a":1}}', 'undefined', 'NaN', '01', '"\n"', '"\\x"', '\ufeff', '\ufeff\ufeff1', '<a/>', '{"a":1}\0']) {
+  for (const body of [
+    '', ' ', '\r\n\t', '\0', '{', '[1,]', "{'a':1}", '{"a":1}}', 'undefined', 'NaN', '01', '"\n"', '"\\x"', '\ufeff',
+    '\ufeff\ufeff1', '<a/>', '{"a":1}\0',
+  ]) {
     await answerTo(port, 400, post(body));
   }
   await answerTo(port, 400, Buffer.from(requestBytes('POST /', [JSON_TYPE])));
-  await answerTo(port, 400, Buffer.from(requestBytes('POST /', [JSON_TYPE, 'Transfer-Encoding: chunked'], '0\r\n\r\n')));
+  const empty = requestBytes('POST /', [JSON_TYPE, 'Transfer-Encoding: chunked'], '0\r\n\r\n');
+  await answerTo(port, 400, Buffer.from(empty));
 });
 
 test('malformed JSON is answered with what is wrong, as far as the engine tells', async (t) => {
@@ -202,7 +213,9 @@ test('100 levels of nesting are served; 101, 5,000 and 400,000 are answered 400'
   const objects = (depth: number) => '{"a":'.repeat(depth - 1) + '{}' + '}'.repeat(depth - 1);
   for (const nested of [arrays, objects]) {
     assert.equal((await answerTo(port, 200, post(nested(100)))).body, nested(100));
-    for (const depth of [101, 5_000]) assert.match((await answerTo(port, 400, post(nested(depth)))).body!, /100 levels/);
+    for (const depth of [101, 5_000]) {
+      assert.match((await answerTo(port, 400, post(nested(depth)))).body!, /100 levels/);
+    }
   }
   await answerTo(port, 400, post(arrays(400_000)));
   await answerTo(port, 400, post(`[${arrays(50)},"\\"",${arrays(100)}]`));
@@ -210,42 +223,49 @@ test('100 levels of nesting are served; 101, 5,000 and 400,000 are answered 400'
 
 test('brackets in strings are no nesting, nor is breadth', async (t) => {
   const { port } = await listen(t, routes);
-  for (const body of [JSON.stringify('['.repeat(5_000)), JSON.stringify(`\\"${'{'.repeat(500)}`), JSON.stringify(Array(500).fill([])), JSON.stringify({ '[[[[': '\\', b: '['.repeat(200) })]) {
+  for (const value of [
+    '['.repeat(5_000), `\\"${'{'.repeat(500)}`, Array(500).fill([]), { '[[[[': '\\', b: '['.repeat(200) },
+  ]) {
+    const body = JSON.stringify(value);
     assert.equal((await answerTo(port, 200, post(body))).body, body);
   }
 });
 
-test('an upload that is aborted gets no answer: the wait for its body ends, nothing is logged as an error, nothing leaks', { timeout: 20_000 }, async (t) => {
-  const lines: unknown[] = [];
-  let left: (reason: unknown) => void;
-  const reason = new Promise((resolve) => (left = resolve));
-  class Upload extends RequestHandler {
-    override async doPost() {
-      this.signal.addEventListener('abort', () => lines.push('aborted'));
-      await this.readJson().catch((error: unknown) => {
-        left(error);
-        throw error;
-      });
+test(
+  'an upload that is aborted gets no answer: the wait for its body ends, nothing is logged as an error, nothing leaks',
+  { timeout: 20_000 },
+  async (t) => {
+    const lines: unknown[] = [];
+    let left: (reason: unknown) => void;
+    const reason = new Promise((resolve) => (left = resolve));
+    class Upload extends RequestHandler {
+      override async doPost() {
+        this.signal.addEventListener('abort', () => lines.push('aborted'));
+        await this.readJson().catch((error: unknown) => {
+          left(error);
+          throw error;
+        });
+      }
+      override logRequest() {
+        lines.push('request');
+      }
+      override logError(error: unknown) {
+        lines.push(error);
+      }
     }
-    override logRequest() {
-      lines.push('request');
-    }
-    override logError(error: unknown) {
-      lines.push(error);
-    }
-  }
-  const { port, server } = await listen(t, { '/': Upload });
-  const connection = await Connection.open(t, port);
-  connection.send(requestBytes('POST /', [JSON_TYPE, 'Content-Length: 900000'], 'a'.repeat(100_000)));
-  const [, response] = await once(server, 'request');
-  connection.socket.resetAndDestroy();
-  assert.ok((await reason) instanceof Error);
-  if (!response.closed) await once(response, 'close');
-  await new Promise(setImmediate);
-  assert.equal(connection.received, '');
-  assert.deepEqual(lines.sort(), ['aborted', 'request']);
-  assert.equal(await new Promise((resolve) => server.getConnections((_, count) => resolve(count))), 0);
-});
+    const { port, server } = await listen(t, { '/': Upload });
+    const connection = await Connection.open(t, port);
+    connection.send(requestBytes('POST /', [JSON_TYPE, 'Content-Length: 900000'], 'a'.repeat(100_000)));
+    const [, response] = await once(server, 'request');
+    connection.socket.resetAndDestroy();
+    assert.ok((await reason) instanceof Error);
+    if (!response.closed) await once(response, 'close');
+    await new Promise(setImmediate);
+    assert.equal(connection.received, '');
+    assert.deepEqual(lines.sort(), ['aborted', 'request']);
+    assert.equal(await new Promise((resolve) => server.getConnections((_, count) => resolve(count))), 0);
+  },
+);
 
 const smuggled = 'GET /smuggled HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n';
 const chunk = `${smuggled.length.toString(16)}\r\n${smuggled}\r\n0\r\n\r\n`;
@@ -256,9 +276,18 @@ const unread: Record<string, [request: string, status: number]> = {
   'of a method that does not read it': [requestBytes('PUT /', [`Content-Length: ${smuggled.length}`], smuggled), 200],
   'of a method that does not read it, in chunks': [requestBytes('PUT /', ['Transfer-Encoding: chunked'], chunk), 200],
   'of a path that is none': [requestBytes('POST /none', [`Content-Length: ${smuggled.length}`], smuggled), 404],
-  'of a media type that is refused': [requestBytes('POST /', ['Content-Type: a/b', `Content-Length: ${smuggled.length}`], smuggled), 415],
-  'of a media type that is refused, in chunks': [requestBytes('POST /', ['Content-Type: a/b', 'Transfer-Encoding: chunked'], chunk), 415],
-  'that is too long': [requestBytes('POST /', [JSON_TYPE, `Content-Length: ${100 * smuggled.length}`], smuggled.repeat(100)), 413],
+  'of a media type that is refused': [
+    requestBytes('POST /', ['Content-Type: a/b', `Content-Length: ${smuggled.length}`], smuggled),
+    415,
+  ],
+  'of a media type that is refused, in chunks': [
+    requestBytes('POST /', ['Content-Type: a/b', 'Transfer-Encoding: chunked'], chunk),
+    415,
+  ],
+  'that is too long': [
+    requestBytes('POST /', [JSON_TYPE, `Content-Length: ${100 * smuggled.length}`], smuggled.repeat(100)),
+    413,
+  ],
 };
 for (const [name, [request, status]] of Object.entries(unread)) {
   test(`an unread body ${name} is never taken for the next request, wherever the packets are cut`, async (t) => {
@@ -281,7 +310,14 @@ for (const [name, [request, status]] of Object.entries(unread)) {
 
 test('what JSON leaves open is as JSON.parse has it', async (t) => {
   const { port } = await listen(t, routes);
-  for (const [body, echo] of [['{"a":1,"a":2}', '{"a":2}'], ['1e400', 'null'], ['"\\ud800"', '"\\ud800"'], ['9007199254740993', '9007199254740992'], [' 1 ', '1'], ['-0', '0']] as const) {
+  for (const [body, echo] of [
+    ['{"a":1,"a":2}', '{"a":2}'],
+    ['1e400', 'null'],
+    ['"\\ud800"', '"\\ud800"'],
+    ['9007199254740993', '9007199254740992'],
+    [' 1 ', '1'],
+    ['-0', '0'],
+  ] as const) {
     assert.equal((await answerTo(port, 200, post(body))).body, echo);
   }
 });

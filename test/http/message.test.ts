@@ -41,7 +41,10 @@ function assertClosed(received: string, statuses: number | number[], grant?: str
   assert.ok(answer!.body);
 }
 
-/** What comes back up to the end of the first problem; the server may listen on for a while, to discard what else is sent. */
+/**
+ * What comes back up to the end of the first problem; the server may listen on for a while, to discard what else is
+ * sent.
+ */
 async function firstAnswer(t: TestContext, port: number, bytes: string | Buffer): Promise<string> {
   const connection = await Connection.open(t, port);
   connection.send(bytes);
@@ -79,7 +82,9 @@ test('HTTP/1.0 may leave Host out, but not send a bad one', async (t) => {
 
 test('a Host that is not allowed is answered 421, and the detail names the variable to set', async (t) => {
   const { port } = await listen(t, routes, allowed);
-  for (const host of ['evil.example', 'api.example.com.evil.example', 'xapi.example.com', 'evil.example:80', 'localhost']) {
+  for (const host of [
+    'evil.example', 'api.example.com.evil.example', 'xapi.example.com', 'evil.example:80', 'localhost',
+  ]) {
     const received = await sendRaw(t, port, `GET / HTTP/1.1\r\nHost: ${host}\r\n\r\n`);
     assertClosed(received, 421);
     assert.match(received, /ALLOWED_HOSTS/);
@@ -107,10 +112,14 @@ test('GET * is answered 400, and OPTIONS * 204 with Allow', async (t) => {
   assert.match(answer!.headers.get('allow')!, /\bGET\b.*\bPOST\b/);
 });
 
-for (const target of ['//', '//127.0.0.1/', '//evil.example/x', '///', '/%zz', '/%00', '/%', '/..', '/../../etc/passwd', '/parts/', '/\\', '/a/;b', '/__proto__', '/constructor', '/toString', '/hasOwnProperty/x', '/parts/a/__proto__']) {
+for (const target of [
+  '//', '//127.0.0.1/', '//evil.example/x', '///', '/%zz', '/%00', '/%', '/..', '/../../etc/passwd', '/parts/', '/\\',
+  '/a/;b', '/__proto__', '/constructor', '/toString', '/hasOwnProperty/x', '/parts/a/__proto__',
+]) {
   test(`the target ${target} is answered 404, and the connection stays usable`, async (t) => {
     const { port } = await listen(t, routes);
-    soundAnswers(await sendRaw(t, port, requestBytes(`GET ${target}`) + requestBytes('GET /', ['Connection: close'])), [404, 200]);
+    const bytes = requestBytes(`GET ${target}`) + requestBytes('GET /', ['Connection: close']);
+    soundAnswers(await sendRaw(t, port, bytes), [404, 200]);
   });
 }
 
@@ -124,7 +133,8 @@ test('a parameter that cannot be decoded is answered 400', async (t) => {
   for (const name of ['%zz', '%', '%ff', '%c0%80']) {
     soundAnswers(await sendRaw(t, port, requestBytes(`GET /parts/${name}`, ['Connection: close'])), [400]);
   }
-  const [answer] = soundAnswers(await sendRaw(t, port, requestBytes('GET /parts/%00__proto__%2F', ['Connection: close'])), [200]);
+  const request = requestBytes('GET /parts/%00__proto__%2F', ['Connection: close']);
+  const [answer] = soundAnswers(await sendRaw(t, port, request), [200]);
   assert.equal(JSON.parse(answer!.body!), '\0__proto__/');
 });
 
@@ -135,7 +145,9 @@ test('a target without a slash is answered 400', async (t) => {
   }
 });
 
-for (const version of ['HTTP/2.0', 'HTTP/0.9', 'HTTP/1.2', 'HTTP/3.0', 'HTTP/9.9', 'HTTP/1', 'http/1.1', 'HTTP/1.10', '']) {
+for (const version of [
+  'HTTP/2.0', 'HTTP/0.9', 'HTTP/1.2', 'HTTP/3.0', 'HTTP/9.9', 'HTTP/1', 'http/1.1', 'HTTP/1.10', '',
+]) {
   test(`a request line that ends in "${version}" is answered 505 or 400`, async (t) => {
     const { port } = await listen(t, routes);
     assertClosed(await sendRaw(t, port, `GET / ${version}\r\nHost: 127.0.0.1\r\n\r\n`), [505, 400]);
@@ -147,32 +159,45 @@ test('the HTTP/2 preface is answered 505 or 400', async (t) => {
   assertClosed(await sendRaw(t, port, 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n'), [505, 400]);
 });
 
-const badCodings = ['gzip', 'gzip, chunked', 'chunked, gzip', 'chunked, chunked', 'identity', 'chunked;q=1', 'xchunked', '"chunked"', '', ' ', 'chunked\r\nTransfer-Encoding: chunked', 'chunked\r\nTransfer-Encoding: identity'];
-test('any Transfer-Encoding but chunked is answered 501 or 400, and nothing after it is taken for a request', async (t) => {
-  const { port } = await listen(t, routes);
-  await Promise.all(badCodings.map(async (coding) => {
-    const head = requestBytes('POST /', ['Content-Type: application/json', `Transfer-Encoding: ${coding}`]);
-    assertClosed(await sendRaw(t, port, `${head}0\r\n\r\n${requestBytes('GET /')}`), [501, 400]);
-  }));
-});
+const badCodings = [
+  'gzip', 'gzip, chunked', 'chunked, gzip', 'chunked, chunked', 'identity', 'chunked;q=1', 'xchunked', '"chunked"', '',
+  ' ', 'chunked\r\nTransfer-Encoding: chunked', 'chunked\r\nTransfer-Encoding: identity',
+];
+test(
+  'any Transfer-Encoding but chunked is answered 501 or 400, and nothing after it is taken for a request',
+  async (t) => {
+    const { port } = await listen(t, routes);
+    await Promise.all(badCodings.map(async (coding) => {
+      const head = requestBytes('POST /', ['Content-Type: application/json', `Transfer-Encoding: ${coding}`]);
+      assertClosed(await sendRaw(t, port, `${head}0\r\n\r\n${requestBytes('GET /')}`), [501, 400]);
+    }));
+  },
+);
 
 test('Transfer-Encoding: chunked is read in any case', async (t) => {
   const { port } = await listen(t, routes);
-  const head = requestBytes('POST /', ['Content-Type: application/json', 'Transfer-Encoding: Chunked', 'Connection: close']);
+  const head = requestBytes('POST /', [
+    'Content-Type: application/json',
+    'Transfer-Encoding: Chunked',
+    'Connection: close',
+  ]);
   const [answer] = soundAnswers(await sendRaw(t, port, `${head}1\r\n[\r\n1\r\n]\r\n0\r\n\r\n`), [200]);
   assert.equal(answer!.body, '[]');
 });
 
 test('Transfer-Encoding from an HTTP/1.0 client is answered 400', async (t) => {
   const { port } = await listen(t, routes);
-  assertClosed(await sendRaw(t, port, 'POST / HTTP/1.0\r\nHost: 127.0.0.1\r\nTransfer-Encoding: chunked\r\nContent-Type: application/json\r\n\r\n2\r\n[]\r\n0\r\n\r\n'), 400);
+  const head = 'POST / HTTP/1.0\r\nHost: 127.0.0.1\r\nTransfer-Encoding: chunked\r\nContent-Type: application/json';
+  assertClosed(await sendRaw(t, port, `${head}\r\n\r\n2\r\n[]\r\n0\r\n\r\n`), 400);
 });
 
 test('100 header lines are served; 101 and 1,500 are answered 431', async (t) => {
   const { port } = await listen(t, routes);
   const lines = (count: number) => Array.from({ length: count - 2 }, (_, index) => `x${index}:`);
   soundAnswers(await sendRaw(t, port, requestBytes('GET /', ['Connection: close', ...lines(100)])), [200]);
-  for (const count of [101, 1_500]) assertClosed(await sendRaw(t, port, requestBytes('GET /', ['Origin: null', ...lines(count)])), 431);
+  for (const count of [101, 1_500]) {
+    assertClosed(await sendRaw(t, port, requestBytes('GET /', ['Origin: null', ...lines(count)])), 431);
+  }
 });
 
 test('an Origin that comes after a thousand other header lines cannot slip past the policy', async (t) => {
@@ -187,7 +212,8 @@ test('a head over 16 kB is answered 431, be it in a header, in many, in the targ
   const long = 'a'.repeat(17_000);
   assertClosed(await sendRaw(t, port, requestBytes('GET /', [`x: ${long}`])), 431);
   assertClosed(await sendRaw(t, port, requestBytes('GET /', [`${long}: x`])), 431);
-  assertClosed(await sendRaw(t, port, requestBytes('GET /', Array.from({ length: 50 }, () => `x: ${long.slice(0, 400)}`))), 431);
+  const lines = Array.from({ length: 50 }, () => `x: ${long.slice(0, 400)}`);
+  assertClosed(await sendRaw(t, port, requestBytes('GET /', lines)), 431);
   assertClosed(await sendRaw(t, port, requestBytes(`GET /${long}`)), 431);
   const chunked = requestBytes('POST /', ['Content-Type: application/json', 'Transfer-Encoding: chunked']);
   assertClosed(await firstAnswer(t, port, `${chunked}2\r\n[]\r\n0\r\nx: ${long}\r\n\r\n`), 431);
@@ -202,7 +228,8 @@ test('chunk extensions over 16 kB are answered 413', async (t) => {
 test('a path of 8,000 bytes is a path like any other', async (t) => {
   const { port } = await listen(t, routes);
   const name = 'a'.repeat(8_000 - '/parts/'.length);
-  const [answer] = soundAnswers(await sendRaw(t, port, requestBytes(`GET /parts/${name}`, ['Connection: close'])), [200]);
+  const request = requestBytes(`GET /parts/${name}`, ['Connection: close']);
+  const [answer] = soundAnswers(await sendRaw(t, port, request), [200]);
   assert.equal(JSON.parse(answer!.body!).path, `/parts/${name}`);
 });
 
@@ -217,7 +244,8 @@ const malformed: Record<string, string | Buffer> = {
   'a NUL in a header': 'GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nx: a\0b\r\n\r\n',
   'a NUL in the target': 'GET /\0 HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n',
   'two blanks in the request line': 'GET / a HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n',
-  'Content-Length with Transfer-Encoding': `${post}Content-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n[]\r\n0\r\n\r\n`,
+  'Content-Length with Transfer-Encoding':
+    `${post}Content-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n[]\r\n0\r\n\r\n`,
   'two Content-Lengths that differ': `${post}Content-Length: 2\r\nContent-Length: 3\r\n\r\n[] `,
   'two Content-Lengths in one line': `${post}Content-Length: 2, 2\r\n\r\n[]`,
   'a Content-Length below zero': `${post}Content-Length: -2\r\n\r\n[]`,
@@ -242,7 +270,11 @@ for (const [fault, bytes] of Object.entries(malformed)) {
   });
 }
 
-for (const [what, start, status] of [['a head that does not end', 'GET / HTTP/1.1\r\nX: ', 431], ['a chunk that is none', `${post}Transfer-Encoding: chunked\r\n\r\n`, 400], ['garbage', '', 400]] as const) {
+for (const [what, start, status] of [
+  ['a head that does not end', 'GET / HTTP/1.1\r\nX: ', 431],
+  ['a chunk that is none', `${post}Transfer-Encoding: chunked\r\n\r\n`, 400],
+  ['garbage', '', 400],
+] as const) {
   test(`a client that reads only after it has written 5 MB still sees that it is refused: ${what}`, async (t) => {
     const { port } = await listen(t, routes);
     const bytes = Buffer.concat([Buffer.from(start), Buffer.alloc(5_000_000, 'x')]);
@@ -256,43 +288,54 @@ for (const [what, start, status] of [['a head that does not end', 'GET / HTTP/1.
   });
 }
 
-test('what node itself refuses says Vary: Origin under a list of origins, and grants nothing it does not know', async (t) => {
-  const { port } = await listen(t, routes, { cors: { origins: ['https://app.example.com'], credentials: true } });
-  for (const bytes of [malformed['a NUL in a header']!, malformed['the hello of a TLS client']!]) {
-    assertClosed(await sendRaw(t, port, bytes), 400, null);
-  }
-  assertClosed(await sendRaw(t, port, requestBytes('GET /', [`x: ${'a'.repeat(17_000)}`])), 431, null);
-  assertClosed(await sendRaw(t, port, 'CONNECT a:1 HTTP/1.1\r\nHost: a:1\r\n\r\n'), 405, null);
-});
+test(
+  'what node itself refuses says Vary: Origin under a list of origins, and grants nothing it does not know',
+  async (t) => {
+    const { port } = await listen(t, routes, { cors: { origins: ['https://app.example.com'], credentials: true } });
+    for (const bytes of [malformed['a NUL in a header']!, malformed['the hello of a TLS client']!]) {
+      assertClosed(await sendRaw(t, port, bytes), 400, null);
+    }
+    assertClosed(await sendRaw(t, port, requestBytes('GET /', [`x: ${'a'.repeat(17_000)}`])), 431, null);
+    assertClosed(await sendRaw(t, port, 'CONNECT a:1 HTTP/1.1\r\nHost: a:1\r\n\r\n'), 405, null);
+  },
+);
 
-test('what is refused after the Origin was read grants a known origin its access, and an unknown one nothing', async (t) => {
-  const origin = 'https://app.example.com';
-  const { port } = await listen(t, routes, { ...allowed, cors: { origins: [origin], credentials: true } });
-  const bad: [request: string, headers: string[], status: number, rest?: string][] = [
-    ['GET *', [], 400],
-    ['GET http://evil.example/', [], 421],
-    ['POST /', ['Transfer-Encoding: gzip'], 501],
-    ['POST /', ['Content-Length: 2', 'Expect: tea'], 417, '[]'],
-    ['POST /', ['Transfer-Encoding: chunked', 'Content-Type: application/json'], 400, 'zz\r\n'],
-    ['GET /', Array.from({ length: 101 }, () => 'x:'), 431],
-  ];
-  for (const [requestLine, headers, status, rest] of bad) {
-    const received = await firstAnswer(t, port, requestBytes(requestLine, [...headers, `Origin: ${origin}`], rest));
-    assertClosed(received, status, origin);
-    assert.match(received, /Access-Control-Allow-Credentials: true/);
-    const refused = await firstAnswer(t, port, requestBytes(requestLine, [...headers, 'Origin: https://evil.example'], rest));
-    assertClosed(refused, [status, 403], null);
-    assert.doesNotMatch(refused, /Access-Control-/i);
-  }
-});
+test(
+  'what is refused after the Origin was read grants a known origin its access, and an unknown one nothing',
+  async (t) => {
+    const origin = 'https://app.example.com';
+    const { port } = await listen(t, routes, { ...allowed, cors: { origins: [origin], credentials: true } });
+    const bad: [request: string, headers: string[], status: number, rest?: string][] = [
+      ['GET *', [], 400],
+      ['GET http://evil.example/', [], 421],
+      ['POST /', ['Transfer-Encoding: gzip'], 501],
+      ['POST /', ['Content-Length: 2', 'Expect: tea'], 417, '[]'],
+      ['POST /', ['Transfer-Encoding: chunked', 'Content-Type: application/json'], 400, 'zz\r\n'],
+      ['GET /', Array.from({ length: 101 }, () => 'x:'), 431],
+    ];
+    for (const [requestLine, headers, status, rest] of bad) {
+      const received = await firstAnswer(t, port, requestBytes(requestLine, [...headers, `Origin: ${origin}`], rest));
+      assertClosed(received, status, origin);
+      assert.match(received, /Access-Control-Allow-Credentials: true/);
+      const evil = requestBytes(requestLine, [...headers, 'Origin: https://evil.example'], rest);
+      const refused = await firstAnswer(t, port, evil);
+      assertClosed(refused, [status, 403], null);
+      assert.doesNotMatch(refused, /Access-Control-/i);
+    }
+  },
+);
 
-test('a method that the class lacks is answered 405 with Allow, TRACE too, and the connection stays usable', async (t) => {
-  const { port } = await listen(t, routes);
-  for (const method of ['DELETE', 'PUT', 'PROPFIND', 'M-SEARCH', 'TRACE']) {
-    const answers = soundAnswers(await sendRaw(t, port, requestBytes(`${method} /`) + requestBytes('GET /', ['Connection: close'])), [405, 200]);
-    assert.equal(answers[0]!.headers.get('allow'), 'GET, HEAD, POST, OPTIONS');
-  }
-});
+test(
+  'a method that the class lacks is answered 405 with Allow, TRACE too, and the connection stays usable',
+  async (t) => {
+    const { port } = await listen(t, routes);
+    for (const method of ['DELETE', 'PUT', 'PROPFIND', 'M-SEARCH', 'TRACE']) {
+      const bytes = requestBytes(`${method} /`) + requestBytes('GET /', ['Connection: close']);
+      const answers = soundAnswers(await sendRaw(t, port, bytes), [405, 200]);
+      assert.equal(answers[0]!.headers.get('allow'), 'GET, HEAD, POST, OPTIONS');
+    }
+  },
+);
 
 test('CONNECT is answered 405 with bytes, and the connection closes', async (t) => {
   const { port } = await listen(t, routes);
@@ -303,7 +346,13 @@ test('CONNECT is answered 405 with bytes, and the connection closes', async (t) 
 
 test('a client that resets its CONNECT, or anything else, does not stop the server', async (t) => {
   const { port, server } = await listen(t, routes);
-  for (const bytes of ['CONNECT a:1 HTTP/1.1\r\nHost: a:1\r\n\r\n', requestBytes('GET /'), requestBytes('GET /later'), 'garbage\r\n\r\n', 'GET']) {
+  for (const bytes of [
+    'CONNECT a:1 HTTP/1.1\r\nHost: a:1\r\n\r\n',
+    requestBytes('GET /'),
+    requestBytes('GET /later'),
+    'garbage\r\n\r\n',
+    'GET',
+  ]) {
     for (let times = 0; times < 5; times++) {
       const connected = once(server, 'connection');
       const { socket } = await Connection.open(t, port);
@@ -348,7 +397,8 @@ for (const [status, [requestLine, headers]] of Object.entries(expectingBad)) {
 
 test('an HTTP/1.0 client gets no 100 Continue, which it would take for the answer', async (t) => {
   const { port } = await listen(t, routes);
-  const [answer] = soundAnswers(await sendRaw(t, port, `POST / HTTP/1.0\r\n${expecting.join('\r\n')}\r\n\r\n[]`), [200]);
+  const request = `POST / HTTP/1.0\r\n${expecting.join('\r\n')}\r\n\r\n[]`;
+  const [answer] = soundAnswers(await sendRaw(t, port, request), [200]);
   assert.equal(answer!.body, '[]');
 });
 
@@ -390,7 +440,8 @@ for (const [what, first, status] of [
   ['the server made', 'GET / HTTP/1.1\r\n\r\n', 400],
 ] as const) {
   for (const rest of ['no request', requestBytes('GET /'), requestBytes('CONNECT example.com:443')]) {
-    test(`an answer that ${what} the last is the last, even if its packet goes on with ${JSON.stringify(rest.split('\r\n', 1)[0])}`, async (t) => {
+    const shown = JSON.stringify(rest.split('\r\n', 1)[0]);
+    test(`an answer that ${what} the last is the last, even if its packet goes on with ${shown}`, async (t) => {
       const { port } = await listen(t, routes);
       const [answer] = soundAnswers(await sendRaw(t, port, first + rest), [status]);
       assert.equal(answer!.headers.get('connection'), 'close');
@@ -400,7 +451,9 @@ for (const [what, first, status] of [
 
 test('pipelined requests are answered in their order, whichever is ready first', async (t) => {
   const { port } = await listen(t, routes);
-  const received = await sendRaw(t, port, requestBytes('GET /later') + requestBytes('GET /') + requestBytes('GET /later') + requestBytes('GET /', ['Connection: close']));
+  const [now, later] = [requestBytes('GET /'), requestBytes('GET /later')];
+  const last = requestBytes('GET /', ['Connection: close']);
+  const received = await sendRaw(t, port, later + now + later + last);
   const answers = soundAnswers(received, [200, 200, 200, 200]);
   assert.deepEqual(answers.map(({ body }) => body === '"later"'), [true, false, true, false]);
 });
@@ -409,14 +462,19 @@ for (const log of ['json', 'text'] as const) {
   test(`no control character of a request reaches the log: log '${log}'`, async (t) => {
     const server = new ServerProcess(t, { log });
     const port = await server.port();
-    const controls = Array.from({ length: 160 }, (_, code) => String.fromCharCode(code)).filter((character) => /[\x00-\x1f\x7f-\x9f]/.test(character));
+    const controls = Array.from({ length: 160 }, (_, code) => String.fromCharCode(code))
+      .filter((character) => /[\x00-\x1f\x7f-\x9f]/.test(character));
     await Promise.all(controls.map(async (control) => {
       await sendRaw(t, port, `GET /${control} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n`);
       await sendRaw(t, port, `GET / HTTP/1.1\r\nHost: ${control}\r\nConnection: close\r\n\r\n`);
-      await sendRaw(t, port, `GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nUser-Agent: ${control}\r\nConnection: close\r\n\r\n`);
+      await sendRaw(t, port, requestBytes('GET /', [`User-Agent: ${control}`, 'Connection: close']));
     }));
     const message = JSON.stringify(controls.filter((control) => control !== '\n').join(''));
-    const headers = ['Content-Type: application/json', `Content-Length: ${Buffer.byteLength(message)}`, 'Connection: close'];
+    const headers = [
+      'Content-Type: application/json',
+      `Content-Length: ${Buffer.byteLength(message)}`,
+      'Connection: close',
+    ];
     soundAnswers(await sendRaw(t, port, Buffer.from(requestBytes('POST /throw', headers, message))), [500]);
     server.child.kill('SIGTERM');
     await server.ended();

@@ -230,17 +230,21 @@ test('an HttpError after a whole answer is no second one', LIMIT, async (t) => {
   assert.equal(first!.body, '"whole"');
 });
 
-test('an answer that waits its turn is not lost where the body behind it breaks after its own answer', LIMIT, async (t) => {
-  class Late extends RequestHandler {
-    override async doGet() {
-      await once(broken, 'broken');
-      return 'late';
+test(
+  'an answer that waits its turn is not lost where the body behind it breaks after its own answer',
+  LIMIT,
+  async (t) => {
+    class Late extends RequestHandler {
+      override async doGet() {
+        await once(broken, 'broken');
+        return 'late';
+      }
     }
-  }
-  const broken = new EventEmitter();
-  const { port, server } = await listen(t, { '/late': Late, '/': Unread });
-  server.on('clientError', () => broken.emit('broken'));
-  const post = requestBytes('POST /', ['Transfer-Encoding: chunked'], '1\r\na\r\nnot a chunk');
-  const received = await within('the end', sendRaw(t, port, requestBytes('GET /late') + post));
-  soundAnswers(received, [200, 200]);
-});
+    const broken = new EventEmitter();
+    const { port, server } = await listen(t, { '/late': Late, '/': Unread });
+    server.on('clientError', () => broken.emit('broken'));
+    const post = requestBytes('POST /', ['Transfer-Encoding: chunked'], '1\r\na\r\nnot a chunk');
+    const received = await within('the end', sendRaw(t, port, requestBytes('GET /late') + post));
+    soundAnswers(received, [200, 200]);
+  },
+);

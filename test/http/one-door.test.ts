@@ -44,13 +44,16 @@ class Answers extends RequestHandler {
 
 const cases: [path: string, status: number, method?: string][] = [
   ['/value', 200], ['/nothing', 204], ['/promise', 200], ['/sent', 200], ['/stream', 200], ['/twice', 200],
-  ['/http-error', 418], ['/throw', 500], ['/rejection', 500], ['/not-an-error', 500], ['/cycle', 500], ['/dropped-headers', 409],
+  ['/http-error', 418], ['/throw', 500], ['/rejection', 500], ['/not-an-error', 500], ['/cycle', 500],
+  ['/dropped-headers', 409],
   ['/value', 405, 'DELETE'], ['/no/such/path', 404], ['/value', 200, 'HEAD'], ['/value', 204, 'OPTIONS'],
 ];
 
 for (const [path, status, method = 'GET'] of cases) {
   test(`${method} ${path} answers ${status} with exactly one set of CORS headers`, async (t) => {
-    const { url } = await listen(t, { '/:how': Answers }, { cors: { origins: [origin], credentials: true, exposedHeaders: ['x-pot'] } });
+    const { url } = await listen(t, { '/:how': Answers }, {
+      cors: { origins: [origin], credentials: true, exposedHeaders: ['x-pot'] },
+    });
     const response = await fetch(url + path, { method, headers: { origin } });
     const text = await response.text();
     assert.equal(response.status, status);
@@ -83,26 +86,29 @@ test('an Access-Control header sent by hand is an error that says where it belon
   assert.match(String(logged), /static cors.*ByHand.*sendCorsHeaders\(\)/);
 });
 
-test('a handler that overrides sendCorsHeaders decides for itself, errors included, and never doubles a header', async (t) => {
-  class Own extends RequestHandler {
-    override doGet() {
-      this.sendCorsHeaders();
-      if (this.query.has('throw')) throw new HttpError(400);
-      return 1;
+test(
+  'a handler that overrides sendCorsHeaders decides for itself, errors included, and never doubles a header',
+  async (t) => {
+    class Own extends RequestHandler {
+      override doGet() {
+        this.sendCorsHeaders();
+        if (this.query.has('throw')) throw new HttpError(400);
+        return 1;
+      }
+      override sendCorsHeaders() {
+        super.sendCorsHeaders();
+        this.sendHeader('Access-Control-Allow-Origin', 'https://own.example');
+        this.sendHeader('Vary', 'Origin');
+      }
     }
-    override sendCorsHeaders() {
-      super.sendCorsHeaders();
-      this.sendHeader('Access-Control-Allow-Origin', 'https://own.example');
-      this.sendHeader('Vary', 'Origin');
+    const { url } = await listen(t, { '/': Own });
+    for (const query of ['', '?throw']) {
+      const response = await fetch(url + query);
+      assert.equal(response.headers.get('access-control-allow-origin'), 'https://own.example');
+      assert.equal(response.headers.get('vary'), 'Origin');
     }
-  }
-  const { url } = await listen(t, { '/': Own });
-  for (const query of ['', '?throw']) {
-    const response = await fetch(url + query);
-    assert.equal(response.headers.get('access-control-allow-origin'), 'https://own.example');
-    assert.equal(response.headers.get('vary'), 'Origin');
-  }
-});
+  },
+);
 
 test('a handler that overrides sendCorsHeaders and leaves the rest to the policy gets each header once', async (t) => {
   class Before extends RequestHandler {
@@ -116,7 +122,10 @@ test('a handler that overrides sendCorsHeaders and leaves the rest to the policy
     }
   }
   const { url } = await listen(t, { '/': Before }, { cors: { origins: [origin] } });
-  const granted = async (query: string) => (await fetch(url + query, { headers: { origin } })).headers.get('access-control-allow-origin');
+  const granted = async (query: string) => {
+    const { headers } = await fetch(url + query, { headers: { origin } });
+    return headers.get('access-control-allow-origin');
+  };
   assert.equal(await granted(''), origin);
   assert.equal(await granted('?own'), 'https://other.example');
 });

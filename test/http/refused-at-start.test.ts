@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { type CorsOptions, RequestHandler, type Routes, type ServerOptions, createServer } from '../../src/http/index.ts';
+import {
+  type CorsOptions, RequestHandler, type Routes, type ServerOptions, createServer,
+} from '../../src/http/index.ts';
 
 class Good extends RequestHandler {
   override doGet() {
@@ -18,11 +20,31 @@ function faultsOf(routes: Routes, options: ServerOptions = {}): string[] {
 }
 
 const classes: [what: string, HandlerClass: typeof RequestHandler, fault: RegExp][] = [
-  ['a method that no HTTP method calls', class Typo extends RequestHandler { doFetch() {} }, /^Typo\.doFetch would never be called: it is not named/],
-  ['a method in capitals', class Capitals extends RequestHandler { doGET() {} }, /^Capitals\.doGET would never be called: write doGet/],
-  ['a method in an inherited class', class Child extends (class Parent extends RequestHandler { doPot() {} }) {}, /^Child\.doPot would never be called/],
-  ['a class field in place of a method', class Field extends RequestHandler { doSubscribe = () => 1; }, /^Field\.doSubscribe would never be called: it is a field, not a method: write doSubscribe/],
-  ['a static method', class Static extends RequestHandler { static doGet() {} }, /^Static\.doGet would never be called: it is static/],
+  [
+    'a method that no HTTP method calls',
+    class Typo extends RequestHandler { doFetch() {} },
+    /^Typo\.doFetch would never be called: it is not named/,
+  ],
+  [
+    'a method in capitals',
+    class Capitals extends RequestHandler { doGET() {} },
+    /^Capitals\.doGET would never be called: write doGet/,
+  ],
+  [
+    'a method in an inherited class',
+    class Child extends (class Parent extends RequestHandler { doPot() {} }) {},
+    /^Child\.doPot would never be called/,
+  ],
+  [
+    'a class field in place of a method',
+    class Field extends RequestHandler { doSubscribe = () => 1; },
+    /^Field\.doSubscribe would never be called: it is a field, not a method: write doSubscribe/,
+  ],
+  [
+    'a static method',
+    class Static extends RequestHandler { static doGet() {} },
+    /^Static\.doGet would never be called: it is static/,
+  ],
   ['CONNECT', class Tunnel extends RequestHandler { doConnect() {} }, /^Tunnel\.doConnect would never be called/],
   ['TRACE', class Trace extends RequestHandler { doTrace() {} }, /^Trace\.doTrace would never be called/],
 ];
@@ -101,11 +123,18 @@ const policies: [cors: unknown, fault: RegExp][] = [
   [{ origins: '*', allowedHeaders: ['*'] }, /^cors\.allowedHeaders: \* stands alone/],
   [{ origins: '*', allowedHeaders: 'x-token' }, /^cors\.allowedHeaders: x-token is not a list/],
   [{ origins: '*', allowedHeaders: ['x token'] }, /"x token" is not a header name/],
-  ...['Cookie', 'origin', 'Host', 'sec-fetch-mode', 'proxy-authorization', 'access-control-request-method', 'Content-Length'].map(
-    (name): [unknown, RegExp] => [{ origins: '*', allowedHeaders: [name] }, new RegExp(`^cors\\.allowedHeaders: ${name} cannot be set by a page: leave it out`)],
-  ),
+  ...[
+    'Cookie', 'origin', 'Host', 'sec-fetch-mode', 'proxy-authorization', 'access-control-request-method',
+    'Content-Length',
+  ].map((name): [unknown, RegExp] => [
+    { origins: '*', allowedHeaders: [name] },
+    new RegExp(`^cors\\.allowedHeaders: ${name} cannot be set by a page: leave it out`),
+  ]),
   [{ origins: '*', exposedHeaders: ['Set-Cookie'] }, /^cors\.exposedHeaders: Set-Cookie cannot be read by a page/],
-  [{ origins: ['https://a.example'], credentials: true, exposedHeaders: ['*'] }, /^cors\.exposedHeaders: \* means nothing with credentials/],
+  [
+    { origins: ['https://a.example'], credentials: true, exposedHeaders: ['*'] },
+    /^cors\.exposedHeaders: \* means nothing with credentials/,
+  ],
   [{ origins: '*', exposedHeaders: ['a b'] }, /"a b" is not a header name/],
   [{ origins: '*', maxAge: -1 }, /^cors\.maxAge: -1 is not a whole number/],
   [{ origins: '*', maxAge: 86_401 }, /^cors\.maxAge: 86401/],
@@ -124,9 +153,25 @@ const good: CorsOptions[] = [
   { origins: '*' },
   { origins: '*', allowedHeaders: '*', exposedHeaders: ['*'], methods: [], maxAge: 0 },
   { origins: () => true, credentials: true, allowedHeaders: '*', maxAge: 86_400 },
-  { origins: ['https://app.example.com', 'https://app.example.com:8443', 'https://*.example.com', 'https://*.example.com:8443', 'http://localhost:*'], credentials: true },
-  { origins: ['http://localhost:3000', 'http://127.0.0.1:3000', 'http://127.0.0.1:*', 'http://[::1]:3000', 'http://[::1]:*', 'http://app.localhost'], credentials: true },
-  { origins: ['http://app.example.com', 'http://192.168.0.1:5173', 'https://xn--bcher-kva.example', 'https://a_b.example.com'] },
+  {
+    origins: [
+      'https://app.example.com', 'https://app.example.com:8443', 'https://*.example.com',
+      'https://*.example.com:8443', 'http://localhost:*',
+    ],
+    credentials: true,
+  },
+  {
+    origins: [
+      'http://localhost:3000', 'http://127.0.0.1:3000', 'http://127.0.0.1:*', 'http://[::1]:3000', 'http://[::1]:*',
+      'http://app.localhost',
+    ],
+    credentials: true,
+  },
+  {
+    origins: [
+      'http://app.example.com', 'http://192.168.0.1:5173', 'https://xn--bcher-kva.example', 'https://a_b.example.com',
+    ],
+  },
 ];
 for (const cors of good) {
   test(`the policy ${JSON.stringify(cors)} is good`, () => {
@@ -139,8 +184,14 @@ test('all faults, of routes, classes and policies, are named in one error', () =
     static override readonly cors: CorsOptions = { origins: [], maxAge: -1 };
     doWrong() {}
   }
-  const faults = faultsOf({ '/': Wrong, '/:': Good } as Routes, { cors: { origins: ['https://a.example/'], methods: ['get'] }, bodyLimit: -1 });
-  assert.deepEqual(faults.map((fault) => fault.split(':')[0]).sort(), ['/', 'Wrong.cors.maxAge', 'Wrong.cors.origins', 'Wrong.doWrong would never be called', 'bodyLimit', 'cors.methods', 'cors.origins']);
+  const faults = faultsOf({ '/': Wrong, '/:': Good } as Routes, {
+    cors: { origins: ['https://a.example/'], methods: ['get'] },
+    bodyLimit: -1,
+  });
+  assert.deepEqual(faults.map((fault) => fault.split(':')[0]).sort(), [
+    '/', 'Wrong.cors.maxAge', 'Wrong.cors.origins', 'Wrong.doWrong would never be called', 'bodyLimit', 'cors.methods',
+    'cors.origins',
+  ]);
 });
 
 test('a policy cannot be changed once the server is made', async () => {

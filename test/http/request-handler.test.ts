@@ -62,22 +62,31 @@ test('path, query and param say what the target says', async (t) => {
     }
   }
   const { url } = await listen(t, { '/x/:a/y/:b': Target });
-  assert.deepEqual(await (await fetch(`${url}/x/%2Fone%20two/y/3?q=4&q=%C3%A4?`)).json(), ['/x/%2Fone%20two/y/3', ['4', 'ä?'], '/one two', '3']);
+  const response = await fetch(`${url}/x/%2Fone%20two/y/3?q=4&q=%C3%A4?`);
+  assert.deepEqual(await response.json(), ['/x/%2Fone%20two/y/3', ['4', 'ä?'], '/one two', '3']);
 });
 
-test('a literal part of a path goes before a parameter, and a path that fails further on is tried with it again', async (t) => {
-  const answering = (name: string) =>
-    class extends RequestHandler {
-      override doGet() {
-        return name;
-      }
-    };
-  const { url } = await listen(t, { '/a/new': answering('new'), '/a/:id': answering('id'), '/a/new/c': answering('c'), '/a/:id/d': answering('d') });
-  for (const [path, name] of [['/a/new', 'new'], ['/a/1', 'id'], ['/a/new/c', 'c'], ['/a/new/d', 'd']]) {
-    assert.equal(await (await fetch(url + path)).json(), name);
-  }
-  assert.equal((await fetch(`${url}/a/1/e`)).status, 404);
-});
+test(
+  'a literal part of a path goes before a parameter, and a path that fails further on is tried with it again',
+  async (t) => {
+    const answering = (name: string) =>
+      class extends RequestHandler {
+        override doGet() {
+          return name;
+        }
+      };
+    const { url } = await listen(t, {
+      '/a/new': answering('new'),
+      '/a/:id': answering('id'),
+      '/a/new/c': answering('c'),
+      '/a/:id/d': answering('d'),
+    });
+    for (const [path, name] of [['/a/new', 'new'], ['/a/1', 'id'], ['/a/new/c', 'c'], ['/a/new/d', 'd']]) {
+      assert.equal(await (await fetch(url + path)).json(), name);
+    }
+    assert.equal((await fetch(`${url}/a/1/e`)).status, 404);
+  },
+);
 
 test('prepare runs before the method, is awaited, and can refuse', async (t) => {
   class Guarded extends RequestHandler {
@@ -96,7 +105,10 @@ test('prepare runs before the method, is awaited, and can refuse', async (t) => 
   assert.equal(refused.status, 401);
   assert.equal(refused.headers.get('www-authenticate'), 'Bearer');
   assert.equal(await (await fetch(url, { headers: { authorization: 'me' } })).json(), 'me');
-  const preflight = await fetch(url, { method: 'OPTIONS', headers: { origin: 'https://a.example', 'access-control-request-method': 'GET' } });
+  const preflight = await fetch(url, {
+    method: 'OPTIONS',
+    headers: { origin: 'https://a.example', 'access-control-request-method': 'GET' },
+  });
   assert.equal(preflight.status, 204);
 });
 
@@ -144,14 +156,21 @@ test("Python's example, ported line for line, works as it stands", async (t) => 
   }
   const { url } = await listen(t, { '/': Python });
   const origin = 'https://app.example.com';
-  const preflight = await fetch(url, { method: 'OPTIONS', headers: { origin, 'access-control-request-method': 'POST' } });
+  const preflight = await fetch(url, {
+    method: 'OPTIONS',
+    headers: { origin, 'access-control-request-method': 'POST' },
+  });
   assert.equal(preflight.status, 200);
   assert.equal(preflight.headers.get('access-control-allow-methods'), 'GET, HEAD, POST, OPTIONS');
   const get = await fetch(url, { headers: { origin } });
   assert.equal(get.headers.get('access-control-allow-origin'), '*');
   assert.equal(get.headers.get('content-type'), 'application/json');
   assert.deepEqual(await get.json(), { status: 'OK' });
-  const post = await fetch(url, { method: 'POST', headers: { origin, 'content-type': 'application/json' }, body: '[1]' });
+  const post = await fetch(url, {
+    method: 'POST',
+    headers: { origin, 'content-type': 'application/json' },
+    body: '[1]',
+  });
   assert.deepEqual(await post.json(), { status: 'OK', received: [1] });
 });
 

@@ -26,12 +26,16 @@ export interface MutatedRequest {
   /** Latin-1, each sent by itself. */
   packets: string[];
   ending: Ending;
-  /** The statuses that each answer may have, interim ones apart, where it is known how many there are: exactly these. */
+  /**
+   * The statuses that each answer may have, interim ones apart, where it is known how many there are: exactly these.
+   */
   expected?: readonly (readonly number[])[];
 }
 
 /** To wait takes the longest, so few do. */
-const ENDINGS: readonly Ending[] = ['waits for the server to close', ...Array<Ending>(5).fill('closes its half'), 'leaves', 'resets'];
+const ENDINGS: readonly Ending[] = [
+  'waits for the server to close', ...Array<Ending>(5).fill('closes its half'), 'leaves', 'resets',
+];
 
 /** The origin that the list policy of a fuzzed server grants. */
 export const GRANTED_ORIGIN = 'https://app.example.com';
@@ -49,12 +53,15 @@ const SEEDS = [
   `GET / HTTP/1.0\r\n\r\n`,
   `POST / HTTP/1.1\r\n${HOST}${ORIGIN}${BODY}\r\n${JSON_BODY}`,
   `POST / HTTP/1.1\r\n${HOST}Expect: 100-continue\r\n${BODY}\r\n${JSON_BODY}`,
-  `POST / HTTP/1.1\r\n${HOST}Content-Type: application/json; charset=utf-8\r\nTransfer-Encoding: chunked\r\n\r\n8\r\n{"a":[1,\r\n4;x=y\r\n2]}\n\r\n0\r\nTrailer: x\r\n\r\n`,
-  `POST / HTTP/1.1\r\n${HOST}Content-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n4e20\r\n${'"'.padEnd(20_000, 'a')}\r\n0\r\n\r\n`,
+  `POST / HTTP/1.1\r\n${HOST}Content-Type: application/json; charset=utf-8\r\nTransfer-Encoding: chunked\r\n\r\n` +
+    '8\r\n{"a":[1,\r\n4;x=y\r\n2]}\n\r\n0\r\nTrailer: x\r\n\r\n',
+  `POST / HTTP/1.1\r\n${HOST}Content-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n` +
+    `4e20\r\n${'"'.padEnd(20_000, 'a')}\r\n0\r\n\r\n`,
   `POST /notes HTTP/1.1\r\n${HOST}Content-Type: application/json\r\nContent-Length: 2\r\n\r\n{}`,
   `PUT /notes/%C3%A9 HTTP/1.1\r\n${HOST}${BODY}\r\n${JSON_BODY}`,
   `DELETE /notes/1 HTTP/1.1\r\n${HOST}${ORIGIN}\r\n`,
-  `OPTIONS /notes/1 HTTP/1.1\r\n${HOST}${ORIGIN}Access-Control-Request-Method: PUT\r\nAccess-Control-Request-Headers: content-type,x-api-key\r\n\r\n`,
+  `OPTIONS /notes/1 HTTP/1.1\r\n${HOST}${ORIGIN}Access-Control-Request-Method: PUT\r\n` +
+    'Access-Control-Request-Headers: content-type,x-api-key\r\n\r\n',
   `OPTIONS * HTTP/1.1\r\n${HOST}\r\n`,
   `GET http://127.0.0.1/health HTTP/1.1\r\n${HOST}\r\n`,
   `GET /none HTTP/1.1\r\n${HOST}Origin: https://evil.example\r\nSec-Fetch-Site: cross-site\r\n\r\n`,
@@ -67,20 +74,29 @@ const SEEDS = [
 
 /** What has meaning somewhere in a request, and so does harm where it has none. */
 const TOKENS = [
-  '\0', '\t', '\n', '\r', '\r\n', '\r\n\r\n', '\x1b[2J', '\x7f', '\x80', '\xff', ' ', ':', ',', ';', '"', '\\', '/', '//', '/..', '?', '#', '*', '%', '%00', '%zz', '@', '[::1]',
-  '0', '-1', '+1', '0x10', '1e400', '99999999999999999999', '0\r\n\r\n', 'ffffffffffffffff\r\n', 'null', '{', '}', '[', ']', '{"__proto__":1}', '"\\u005f_proto__"', '\xef\xbb\xbf',
-  'HTTP/1.1', 'HTTP/0.9', 'HTTP/2.0', 'http://', 'https://evil.example', '127.0.0.1', '__proto__', 'constructor', 'GET', 'get', 'OPTIONS', 'QUERY', 'M-SEARCH', '100-continue', 'chunked', 'gzip', 'close',
+  '\0', '\t', '\n', '\r', '\r\n', '\r\n\r\n', '\x1b[2J', '\x7f', '\x80', '\xff', ' ', ':', ',', ';', '"', '\\', '/',
+  '//', '/..', '?', '#', '*', '%', '%00', '%zz', '@', '[::1]', '0', '-1', '+1', '0x10', '1e400',
+  '99999999999999999999', '0\r\n\r\n', 'ffffffffffffffff\r\n', 'null', '{', '}', '[', ']', '{"__proto__":1}',
+  '"\\u005f_proto__"', '\xef\xbb\xbf', 'HTTP/1.1', 'HTTP/0.9', 'HTTP/2.0', 'http://', 'https://evil.example',
+  '127.0.0.1', '__proto__', 'constructor', 'GET', 'get', 'OPTIONS', 'QUERY', 'M-SEARCH', '100-continue', 'chunked',
+  'gzip', 'close',
 ];
 
 const LINES = [
-  'Content-Length: 0', 'Content-Length: 5', 'Content-Length: 5, 5', 'Content-Length: 9999999', 'Transfer-Encoding: chunked', 'Transfer-Encoding: gzip, chunked', 'Transfer-Encoding:', 'Host: evil.example', 'Host:', 'Connection: close',
-  'Connection: keep-alive', 'Expect: 100-continue', 'Expect: tea', 'Content-Type: text/plain', 'Content-Type: application/json', 'Content-Encoding: br', 'Origin: null', 'Origin:', `Origin: ${GRANTED_ORIGIN}`, `Origin: ${GRANTED_ORIGIN}/`,
-  'Origin: https://evil.example', 'Sec-Fetch-Site: cross-site', 'Expect:', 'Access-Control-Request-Method: PUT', 'Access-Control-Request-Method:', 'Access-Control-Request-Headers: *', 'Sec-Fetch-Site: same-origin', 'Upgrade: h2c', ' folded: line', 'x', ': x', 'x :y',
+  'Content-Length: 0', 'Content-Length: 5', 'Content-Length: 5, 5', 'Content-Length: 9999999',
+  'Transfer-Encoding: chunked', 'Transfer-Encoding: gzip, chunked', 'Transfer-Encoding:', 'Host: evil.example',
+  'Host:', 'Connection: close', 'Connection: keep-alive', 'Expect: 100-continue', 'Expect: tea',
+  'Content-Type: text/plain', 'Content-Type: application/json', 'Content-Encoding: br', 'Origin: null', 'Origin:',
+  `Origin: ${GRANTED_ORIGIN}`, `Origin: ${GRANTED_ORIGIN}/`, 'Origin: https://evil.example',
+  'Sec-Fetch-Site: cross-site', 'Expect:', 'Access-Control-Request-Method: PUT', 'Access-Control-Request-Method:',
+  'Access-Control-Request-Headers: *', 'Sec-Fetch-Site: same-origin', 'Upgrade: h2c', ' folded: line', 'x', ': x',
+  'x :y',
 ].map((line) => `${line}\r\n`);
 
 type Mutation = (text: string, random: Random) => string;
 
-const replace = (text: string, at: number, length: number, by: string) => text.slice(0, at) + by + text.slice(at + length);
+const replace = (text: string, at: number, length: number, by: string) =>
+  text.slice(0, at) + by + text.slice(at + length);
 const startOfLine = (text: string, random: Random) => text.lastIndexOf('\n', random.below(text.length + 1)) + 1;
 const endOfLine = (text: string, start: number) => (text.indexOf('\n', start) + 1 || text.length);
 
@@ -106,7 +122,8 @@ const MUTATIONS: readonly Mutation[] = [
   function repeatPart(text, random) {
     const start = random.below(text.length);
     const end = start + 1 + random.below(8);
-    return text.slice(0, end) + text.slice(start, end).repeat(random.pick([1, 10, 100, 1_000, 5_000])) + text.slice(end);
+    const times = random.pick([1, 10, 100, 1_000, 5_000]);
+    return text.slice(0, end) + text.slice(start, end).repeat(times) + text.slice(end);
   },
   function moveLine(text, random) {
     const start = startOfLine(text, random);
@@ -148,7 +165,8 @@ const SENT: readonly Ending[] = [...Array<Ending>(3).fill('closes its half'), 'w
 const MADE: readonly Made[] = [
   function chunksDownToOneByte(random) {
     const body = random.below(8) ? JSON_BODY : `"${'a'.repeat(random.below(12_000))}"`;
-    const lines = `${HOST}${ORIGIN}Content-Type: application/json\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n`;
+    const framing = 'Content-Type: application/json\r\nTransfer-Encoding: chunked\r\n';
+    const lines = `${HOST}${ORIGIN}${framing}Connection: close\r\n`;
     const text = `POST / HTTP/1.1\r\n${lines}\r\n${inChunks(body, random.pick([1, 1, 2, 9]), random)}`;
     return { text, endings: ['waits for the server to close'], expected: [[body.length > 10_000 ? 413 : 200]] };
   },

@@ -142,8 +142,8 @@ describe('a process that ends', { concurrency: 4 }, () => {
   for (const [log, timeout] of [['json', 0], ['text', 1.6]] as const) {
     const waiting = log === 'text' ? ', which says after a second what it waits for' : '';
     test(
-      `what is in hand after ${timeout} seconds of a stop${waiting} is cut, with its line in the log, and the exit code ` +
-        `is 1: LOG=${log}`,
+      `what is in hand after ${timeout} seconds of a stop${waiting} is cut, with its line in the log, and the exit ` +
+        `code is 1: LOG=${log}`,
       LIMIT,
       async (t) => {
         const server = new ServerProcess(t, { log, handlerTimeout: 0, shutdown: { timeout } });

@@ -91,17 +91,26 @@ describe('each is on a server of its own, and waits for the time to be up', { co
     'stops between two chunks': ['Transfer-Encoding: chunked', '1\r\n[\r\n'],
   };
   for (const [how, [framing, start]] of Object.entries(unfinished)) {
-    test(`a body that ${how} is answered 408 with the grant, and the connection closes, whichever timeout comes first`, async (t) => {
-      const origin = 'https://app.example.com';
-      await Promise.all(([['/', 0], ['/', 0.3], ['/', 30], ['/waits', 0.3]] as const).map(async ([path, handlerTimeout]) => {
-        const { port } = await listen(t, routes, { requestTimeout: 0.6, handlerTimeout, cors: { origins: [origin] } });
-        const connection = await Connection.open(t, port);
-        connection.send(requestBytes(`POST ${path}`, ['Content-Type: application/json', framing, `Origin: ${origin}`], start));
-        // With chunks still to come, the server listens on for a while, to discard them.
-        const [answer] = soundAnswers(await connection.until(/\}$/), [408], origin);
-        assert.equal(answer!.headers.get('connection'), 'close');
-      }));
-    });
+    test(
+      `a body that ${how} is answered 408 with the grant, and the connection closes, whichever timeout comes first`,
+      async (t) => {
+        const origin = 'https://app.example.com';
+        const cases = [['/', 0], ['/', 0.3], ['/', 30], ['/waits', 0.3]] as const;
+        await Promise.all(cases.map(async ([path, handlerTimeout]) => {
+          const { port } = await listen(t, routes, {
+            requestTimeout: 0.6,
+            handlerTimeout,
+            cors: { origins: [origin] },
+          });
+          const connection = await Connection.open(t, port);
+          const headers = ['Content-Type: application/json', framing, `Origin: ${origin}`];
+          connection.send(requestBytes(`POST ${path}`, headers, start));
+          // With chunks still to come, the server listens on for a while, to discard them.
+          const [answer] = soundAnswers(await connection.until(/\}$/), [408], origin);
+          assert.equal(answer!.headers.get('connection'), 'close');
+        }));
+      },
+    );
   }
 
   test('a head has as long as its request, be it more than the minute that node gives', async (t) => {

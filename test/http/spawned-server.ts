@@ -150,8 +150,8 @@ const uncaught: Record<string, unknown> = {
 };
 
 /**
- * What the query says is thrown or rejected where nobody catches it, `?thrown=text&rejected=null`: the first at once, the
- * others when that has stopped the server.
+ * What the query says is thrown or rejected where nobody catches it, `?thrown=text&rejected=null`: the first at once,
+ * the others when that has stopped the server.
  */
 class Faults extends RequestHandler {
   override doGet() {

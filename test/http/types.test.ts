@@ -6,7 +6,12 @@ import { type CorsOptions, RequestHandler, type Routes } from '../../src/http/in
 
 /** Each line that must not compile says so, and the compiler complains about those that do. */
 const origin = 'https://app.example.com';
-const compiles: CorsOptions[] = [{ origins: '*' }, { origins: [origin], credentials: true }, { origins: (from) => from === origin }, { origins: ['https://*.example.com', 'http://localhost:*'] }];
+const compiles: CorsOptions[] = [
+  { origins: '*' },
+  { origins: [origin], credentials: true },
+  { origins: (from) => from === origin },
+  { origins: ['https://*.example.com', 'http://localhost:*'] },
+];
 
 // @ts-expect-error: browsers refuse * with credentials
 const starWithCredentials: CorsOptions = { origins: '*', credentials: true };
