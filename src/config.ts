@@ -22,7 +22,9 @@ export function readConfig(environment: NodeJS.ProcessEnv, isTerminal: boolean) 
     exposedHeaders: list('CORS_EXPOSED_HEADERS'),
     maxAge: number('CORS_MAX_AGE', 600, 0, 86_400, 'seconds'),
   } as CorsOptions;
-  for (const { option, message } of corsFaults(cors)) refuse(CORS_VARIABLES[option], message);
+  for (const { option, message } of corsFaults(cors)) {
+    refuse(`CORS_${option.replace(/[A-Z]/g, '_$&').toUpperCase()}`, message);
+  }
 
   const host = text('HOST', '127.0.0.1');
   const config = {
@@ -58,7 +60,7 @@ export function readConfig(environment: NodeJS.ProcessEnv, isTerminal: boolean) 
     return environment[name];
   }
 
-  /** Empty counts as unset, here and in all below, except where empty must not mean everyone. */
+  /** Empty counts as unset, except for CORS_ORIGINS and ALLOWED_HOSTS, where unset may let everyone in. */
   function text(name: string, otherwise: string): string {
     return read(name) || otherwise;
   }
@@ -75,17 +77,17 @@ export function readConfig(environment: NodeJS.ProcessEnv, isTerminal: boolean) 
   function choice<Choice extends string>(name: string, otherwise: Choice, choices: readonly Choice[]): Choice {
     const written = read(name) || otherwise;
     const chosen = choices.find((candidate) => candidate === written);
-    if (!chosen) refuse(name, `must be ${choices.join(' or ')}`);
+    if (!chosen) refuse(name, `must be ${choices.slice(0, -1).join(', ')} or ${choices.at(-1)}`);
     return chosen ?? otherwise;
   }
 
-  /** The items of a comma list; undefined where it is not set. An empty one is what `empty` says. */
+  /** The items of a comma list; undefined where it is not set, and `empty` where it has none. */
   function list(name: string, empty?: string[]): string[] | undefined {
     const items = read(name)?.split(',').map((item) => item.trim()).filter(Boolean);
     return items?.length === 0 ? empty : items;
   }
 
-  /** Host names; undefined: any. */
+  /** Host names; undefined for any. */
   function hosts(name: string, otherwise: string[] | undefined): string[] | undefined {
     const names = list(name, []);
     if (!names) return otherwise;
@@ -112,16 +114,6 @@ export function readConfig(environment: NodeJS.ProcessEnv, isTerminal: boolean) 
     }
   }
 }
-
-/** Where the options of the policy are set; `methods` only in code. */
-const CORS_VARIABLES: Record<ReturnType<typeof corsFaults>[number]['option'], string> = {
-  origins: 'CORS_ORIGINS',
-  credentials: 'CORS_CREDENTIALS',
-  allowedHeaders: 'CORS_ALLOWED_HEADERS',
-  exposedHeaders: 'CORS_EXPOSED_HEADERS',
-  maxAge: 'CORS_MAX_AGE',
-  methods: 'cors.methods',
-};
 
 /** What Kubernetes and container links set for a service that happens to be called `cors`. */
 const OF_A_SERVICE = /_SERVICE_HOST$|_PORT(?:_|$)/;

@@ -29,10 +29,10 @@ server.once('error', (error: NodeJS.ErrnoException) => {
   const { host, port } = config;
   if (isHandedOver) giveUp(`LISTEN_PID=${process.pid}: descriptor 3 is not a socket (${error.code}): hand one over`);
   if (error.code === 'EADDRINUSE') {
-    giveUp(`PORT=${port}: is already in use on ${host}: stop what listens there, or choose another PORT`);
+    giveUp(`PORT=${port}: is already in use on ${host}: stop the process that listens there, or choose another PORT`);
   }
   if (error.code === 'EACCES') giveUp(`PORT=${port}: needs privileges: choose 1024 or above`);
-  giveUp(`HOST=${host}: cannot be listened on (${error.code ?? error.message}): write an address of this machine`);
+  giveUp(`HOST=${host}: cannot listen there (${error.code ?? error.message}): write an address of this machine`);
 });
 
 server.listen(isHandedOver ? { fd: 3 } : { port: config.port, host: config.host }, () => {
@@ -59,7 +59,7 @@ function giveUp(message: string): never {
   process.exit(1);
 }
 
-/** What a person wants to see at start: the paths with their methods, and who may call them. */
+/** What a person wants to see at startup: the paths with their methods, and who may call them. */
 function overview(): string[] {
   const width = Math.max(...Object.keys(routes).map((path) => path.length));
   const lines = Object.entries(routes).map(([path, HandlerClass]) => {
@@ -72,6 +72,6 @@ function overview(): string[] {
 function sentence({ origins, credentials }: CorsOptions): string {
   const cookies = credentials ? 'with cookies' : 'without cookies';
   if (origins === '*') return `any page may call this API, ${cookies}`;
-  if (typeof origins === 'function') return `pages that your function lets in may call this API, ${cookies}`;
-  return `pages of ${origins.join(', ')} may call this API, ${cookies}`;
+  if (typeof origins === 'function') return `pages that your function allows may call this API, ${cookies}`;
+  return `pages from ${origins.join(', ')} may call this API, ${cookies}`;
 }

@@ -88,7 +88,7 @@ describe('a process that starts', { concurrency: true }, () => {
     assert.match(lines[0]!, LISTENING);
     const shown = lines.slice(1, -2).map((line) => /^ {2}(\/\S*) +.*OPTIONS/.exec(line)?.[1]);
     assert.deepEqual(shown, Object.keys(routes));
-    assert.equal(lines.at(-2), 'CORS: pages of https://a.example, https://b.example may call this API, with cookies');
+    assert.equal(lines.at(-2), 'CORS: pages from https://a.example, https://b.example may call this API, with cookies');
   });
 
   test('names a port in use in one line, and exits with 1', async (t) => {

@@ -9,7 +9,8 @@ const LIMIT = 30_000;
 export async function within<Value>(what: string, promise: PromiseLike<Value>): Promise<Value> {
   let timer: NodeJS.Timeout | undefined;
   const limit = new Promise<never>((_resolve, reject) => {
-    timer = setTimeout(() => reject(new Error(`Waited ${LIMIT / 1000} seconds in vain: ${what}`)), LIMIT);
+    const late = new Error(`Waited ${LIMIT / 1000} seconds, but this did not happen: ${what}`);
+    timer = setTimeout(() => reject(late), LIMIT);
   });
   try {
     return await Promise.race([promise, limit]);
@@ -22,7 +23,7 @@ export async function within<Value>(what: string, promise: PromiseLike<Value>): 
 export async function eventually(what: string, isSo: () => boolean | Promise<boolean>): Promise<void> {
   const deadline = Date.now() + LIMIT;
   while (!(await isSo())) {
-    if (Date.now() > deadline) throw new Error(`Waited ${LIMIT / 1000} seconds in vain: ${what}`);
+    if (Date.now() > deadline) throw new Error(`Waited ${LIMIT / 1000} seconds, but this did not happen: ${what}`);
     await sleep(5);
   }
 }

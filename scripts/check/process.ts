@@ -16,7 +16,8 @@ for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => process.e
 export async function within<Value>(what: string, promise: Promise<Value>, limit = LIMIT): Promise<Value> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<never>((_resolve, reject) => {
-    timer = setTimeout(() => reject(new Error(`Waited ${limit / 1000} seconds in vain until ${what}`)), limit);
+    const late = new Error(`Waited ${limit / 1000} seconds, but this did not happen: ${what}`);
+    timer = setTimeout(() => reject(late), limit);
   });
   return Promise.race([promise, late]).finally(() => clearTimeout(timer));
 }

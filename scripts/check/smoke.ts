@@ -64,7 +64,7 @@ async function checkHealth(): Promise<void> {
   server!.kill('SIGTERM');
   const deadline = Date.now() + 20_000;
   while ((await health()).status !== 503) {
-    assert.ok(Date.now() < deadline, 'Waited 20 seconds in vain until /health answered 503');
+    assert.ok(Date.now() < deadline, 'Waited 20 seconds, but /health did not answer 503');
   }
   assert.equal((await fetch(`http://127.0.0.1:${port}/`)).status, 200);
   server!.kill('SIGTERM');

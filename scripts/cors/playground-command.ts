@@ -51,7 +51,7 @@ async function listen(server: Server, port: number): Promise<void> {
     await once(server.listen(port, '127.0.0.1'), 'listening');
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException;
-    const advice = 'is already in use: stop what listens there, or choose another --port';
+    const advice = 'is already in use: stop the process that listens there, or choose another --port';
     throw new Misunderstanding(`--port ${port}: ${code === 'EADDRINUSE' ? advice : message}`);
   }
 }

@@ -10,12 +10,12 @@ export class CitiesHandler extends RequestHandler {
 
   override doGet() {
     const page = Number(this.query.get('page') ?? 1);
-    const last = Math.ceil(cities.length / SIZE);
+    const last = Math.max(1, Math.ceil(cities.length / SIZE));
     if (!Number.isInteger(page) || page < 1 || page > last) throw new HttpError(400, `page goes from 1 to ${last}`);
     const links = [];
     if (page > 1) links.push(`<${this.path}?page=${page - 1}>; rel="prev"`);
     if (page < last) links.push(`<${this.path}?page=${page + 1}>; rel="next"`);
-    this.sendHeader('Link', links.join(', '));
+    if (links.length > 0) this.sendHeader('Link', links.join(', '));
     this.sendHeader('X-Total-Count', cities.length);
     return { cities: cities.slice((page - 1) * SIZE, page * SIZE) };
   }

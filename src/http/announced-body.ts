@@ -9,7 +9,7 @@ import { Writable } from 'node:stream';
  */
 export function announcedBody(response: ServerResponse, length: number): Writable {
   let left = length;
-  const fault = () => new Error(`The body has another length than its Content-Length, ${length} bytes`);
+  const fault = () => new Error(`The length of the body differs from its Content-Length, ${length} bytes`);
   const body = new Writable({
     write(chunk: Buffer, _encoding, done) {
       left -= chunk.length;

@@ -9,6 +9,8 @@ const SINGLE = new RegExp(
 export class AnswerHead {
   /** 0 until one is chosen. */
   status = 0;
+  /** It is on its way: nothing can be changed any more. */
+  isComplete = false;
   /** The connection ends with this answer. */
   closes = false;
   /** Names and values in turn: what node's writeHead takes fastest. */
@@ -19,13 +21,23 @@ export class AnswerHead {
   #cacheControl = 'no-store';
   #vary = '';
 
+  /** @throws RangeError for a status that is not from 200 to 599; Error where it comes too late */
+  choose(status: number): void {
+    if (!Number.isInteger(status) || status < 200 || status > 599) {
+      throw new RangeError(`An answer has a status from 200 to 599, not ${status}`);
+    }
+    if (this.isComplete) throw new Error('The status comes too late: the headers have left');
+    this.status = status;
+  }
+
   /**
    * Adds a header; of those that an answer has only once, the last one counts.
    *
    * @throws TypeError for a name or value that no header can have (RFC 9110, section 5); Error for one that the server
-   *   decides about
+   *   decides about, or that comes too late
    */
   add(name: string, value: string): void {
+    if (this.isComplete) throw new Error(`${name} comes too late: the headers have left`);
     http.validateHeaderName(name);
     http.validateHeaderValue(name, value);
     const lower = name.toLowerCase();
@@ -61,6 +73,7 @@ export class AnswerHead {
    */
   complete(body: string | undefined, vary: string | undefined): void {
     const { fields } = this;
+    this.isComplete = true;
     this.status ||= body === '' ? 204 : 200;
     if (this.contentType) fields.push('Content-Type', this.contentType);
     if (body === undefined) {
@@ -75,9 +88,10 @@ export class AnswerHead {
   }
 }
 
-/** RFC 9110, section 12.5.5: one list, each name once, and `*` stays as it is. */
+/** RFC 9110, section 12.5.5: one list; no name comes again, and `*` stays as it is. */
 function mergeVary(names: string, more = ''): string {
   if (!names || !more) return names || more;
   const known = names.toLowerCase().split(/\s*,\s*/);
-  return known.includes('*') || known.includes(more.toLowerCase()) ? names : `${names}, ${more}`;
+  const added = more.split(/\s*,\s*/).filter((name) => !known.includes(name.toLowerCase()));
+  return known.includes('*') || added.length === 0 ? names : [names, ...added].join(', ');
 }

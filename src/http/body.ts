@@ -16,9 +16,9 @@ export function readBody<Parsed>(
 ): Promise<Parsed> {
   // Node 24 sets up no stream for it.
   if (!hasBody(request)) return Promise.resolve(parse(Buffer.alloc(0)));
-  if (Number(request.headers['content-length'] ?? 0) > bodyLimit) return refused(tooLarge(bodyLimit));
+  if (Number(request.headers['content-length'] ?? 0) > bodyLimit) return rejected(tooLarge(bodyLimit));
   if (request.readableDidRead || request.destroyed) {
-    return refused(new Error('The body has been read already: it can be read once a request'));
+    return rejected(new Error('The body has been read already: it can be read once a request'));
   }
   // Handled only where it is refused: for each good body a promise more would cost 2 %.
   const promise = new Promise<Parsed>((resolve, reject) => {
@@ -61,7 +61,7 @@ export function handled<Value>(promise: Promise<Value>): Promise<Value> {
   return promise;
 }
 
-export function refused(error: Error): Promise<never> {
+export function rejected(error: Error): Promise<never> {
   return handled(Promise.reject(error));
 }
 

@@ -7,9 +7,8 @@ import type { Connection, ServerState } from './exchange.ts';
 import { HttpError } from './http-error.ts';
 import { http } from './node-builtins.ts';
 import { COMMON_METHODS } from './resource.ts';
-import { FRAMING } from './strictness.ts';
+import { CLOSE, FRAMING } from './strictness.ts';
 
-const CLOSE = { Connection: 'close' };
 const NOT_HTTP = new HttpError(400, 'These bytes are not an HTTP/1.1 request', CLOSE);
 const UNREADABLE = new Map([
   ['HPE_HEADER_OVERFLOW', new HttpError(431, 'The head of a request may have at most 16 kB', CLOSE)],

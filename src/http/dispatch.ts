@@ -10,7 +10,7 @@ import type { Match, Router } from './router.ts';
 import { originForm, pathOf } from './target.ts';
 
 const REFUSED_ORIGIN = new HttpError(
-  403, 'This API does not allow pages of this origin: see CORS_ORIGINS (in code: cors.origins)',
+  403, 'This API does not allow pages from this origin: see CORS_ORIGINS (in code: cors.origins)',
 );
 
 /** What the requests of one server are answered from. */
@@ -18,14 +18,14 @@ export interface Site {
   readonly state: ServerState;
   readonly faultOf: (request: IncomingMessage) => HttpError | undefined;
   readonly router: Router<Resource<HandlerClass>>;
-  /** What is at a path that no route matches. */
+  /** What answers a path that no route matches. */
   readonly unknown: Match<Resource<HandlerClass>>;
 }
 
-/** Answers a request. Who asks is decided first, so that whatever is answered has the headers of the grant. */
+/** Answers a request. The origin is looked at first, so that every answer has the right CORS headers. */
 export function dispatch(site: Site, request: IncomingMessage, response: ServerResponse): void {
   const connection = site.state.connections.get(request.socket);
-  // RFC 9112, section 9.6: nothing is served behind a request or an answer that closes.
+  // RFC 9112, section 9.6: nothing is served after a request or an answer that closes.
   if (connection?.closing) return void request.resume();
   const fault = site.faultOf(request);
   const target = fault ? '/' : originForm(request.url!);
@@ -71,14 +71,14 @@ function run(
   if (!name) throw resource.methodNotAllowed;
   if (!handler.prepare) return handler[name]!();
   const prepared = handler.prepare();
-  // What prepare() has answered by itself is answered.
+  // If prepare() has answered, the method does not run.
   const proceed = () => (exchange.stream || exchange.isOver ? undefined : handler[name]!());
   return isThenable(prepared) ? Promise.resolve(prepared).then(proceed) : proceed();
 }
 
 function notFound(site: Site, path: string): HttpError {
   const shorter = path.slice(0, -1);
-  const advice = path.endsWith('/') && site.router.find(shorter) ? `: leave the last slash out, ${shorter}` : '';
+  const advice = path.endsWith('/') && site.router.find(shorter) ? `: remove the slash at the end, ${shorter}` : '';
   return new HttpError(404, `There is nothing at this path${advice}`);
 }
 

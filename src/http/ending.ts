@@ -41,16 +41,17 @@ function endStream(stream: Writable): void {
 export function fail(exchange: Exchange, error: unknown): void {
   if (exchange.isOver) return;
   const hasBegun = exchange.stream !== undefined;
+  const isCut = hasBegun && !exchange.response.writableEnded;
   if (hasBegun || !(error instanceof HttpError)) logError(exchange, error);
   if (hasBegun) exchange.cut();
   else sendProblem(exchange, error instanceof HttpError ? error : INTERNAL_ERROR);
   // In the middle of its body a client that ends its half has left, as far as anyone can tell.
   const { complete, socket } = exchange.request;
-  conclude(exchange, !complete && socket.readableEnded, hasBegun);
+  conclude(exchange, !complete && socket.readableEnded, isCut);
   exchange.abort(error);
 }
 
-/** Nobody waits for the answer any more: the client has left, or the server does. */
+/** Nobody waits for the answer any more: the client has left, or the server is stopping. */
 export function abandon(exchange: Exchange, reason: 'The client has left' | 'The server has stopped'): void {
   if (exchange.isOver) return;
   const clientLeft = reason === 'The client has left';
@@ -101,7 +102,7 @@ function logError(exchange: Exchange, error: unknown): void {
   }
 }
 
-/** Where the class was not asked, or its constructor threw, RequestHandler's own. */
+/** RequestHandler's own where no handler was made, or its constructor threw. */
 function hooksOf(exchange: Exchange): Hooks {
   return (exchange.handler ??= new RequestHandler(exchange));
 }

@@ -12,9 +12,9 @@ import type { Resource } from './resource.ts';
 export interface ServerState {
   readonly log: Log;
   readonly connections: Map<Socket, Connection>;
-  /** Somebody is told how long an answer took: two looks at a clock cost a request 2 %. */
+  /** Whether anyone is told how long an answer took: two looks at a clock cost a request 2 %. */
   readonly isTimed: boolean;
-  /** How long a client may not read what waits for it, in milliseconds. */
+  /** How long a client may leave its answer unread, in milliseconds. */
   readonly readTimeout: number;
   /** The server is about to stop: /health says so, everything else goes on as usual. */
   draining: boolean;
@@ -29,9 +29,9 @@ export interface Connection {
   readonly address: string | undefined;
   /** From the oldest to the newest, each until its answer has left and is closed: answers leave in order. */
   readonly inHand: Exchange[];
-  /** What comes after the request that has said so, or the answer, is no request any more (RFC 9112, section 9.6). */
+  /** A request or an answer said `Connection: close`: what follows is not served (RFC 9112, section 9.6). */
   closing: boolean;
-  /** The newest request that was answered before all of it had come. */
+  /** The newest request that was answered before all of it had arrived. */
   unfinished: IncomingMessage | undefined;
 }
 
@@ -44,8 +44,8 @@ export interface Hooks {
 }
 
 /**
- * One request and its answer: the door through which every answer leaves. Only RequestHandler.endHeaders calls `begin`,
- * after it has put the CORS headers in; whatever is returned, thrown or streamed goes through it.
+ * One request and its answer: the door through which every answer leaves. RequestHandler.endHeaders calls `begin` after
+ * it has put the CORS headers in; whatever is returned, thrown or streamed goes through it.
  */
 export class Exchange {
   readonly state: ServerState;
@@ -124,8 +124,8 @@ export class Exchange {
     if (connection && head.closes) connection.closing = true;
     this.stream = body === undefined ? this.#open() : response;
     if (body !== undefined) response.end(body);
-    // Only now: node's own server.timeout starts a timer for each request, and costs it 2 % of its time. What has left
-    // whole needs none; writableFinished may say so only in the next tick.
+    // Only now: node's own server.timeout would start a timer for each request, which costs it 2 %. What has left whole
+    // needs none; writableFinished may say so only in the next tick.
     const hasLeft = response.writableEnded && response.writableLength === 0;
     if (connection && !hasLeft) request.socket.setTimeout(state.readTimeout);
     return this.stream;

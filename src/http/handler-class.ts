@@ -16,12 +16,15 @@ export interface HandlerClass {
 
 const DO_LIKE = /^do_?[A-Z]/;
 
-/** What of a class looks like a method that answers, but would never be called; each with what to write instead. */
+/** Members that look like methods for requests, but would never answer one; each with what to write instead. */
 export function classFaults(HandlerClass: HandlerClass): string[] {
   const faults: string[] = [];
   const answered = new Set<string>();
-  const refuse = (name: string, advice: string) =>
-    faults.push(`${HandlerClass.name}.${name} would never be called: ${advice}`);
+  const refuse = (name: string, adviceFor: (method: string) => string) => {
+    const meant = meantBy(name);
+    const advice = meant ? adviceFor(meant) : 'no method that a class can answer is called that: rename it';
+    faults.push(`${HandlerClass.name}.${name} would never answer a request: ${advice}`);
+  };
 
   for (const name of DO_METHODS.values()) {
     if (Reflect.get(HandlerClass.prototype, name) !== Reflect.get(RequestHandler.prototype, name)) answered.add(name);
@@ -33,15 +36,15 @@ export function classFaults(HandlerClass: HandlerClass): string[] {
       const meant = meantBy(name);
       if (meant === name) continue;
       // A get() beside doGet() is a method for the class's own use.
-      if (meant && (/^do/i.test(name) || !answered.has(meant))) refuse(name, `write ${meant}`);
-      else if (DO_LIKE.test(name)) refuse(name, 'it is not named after an HTTP method that a class can answer');
+      const isSlip = meant ? /^do/i.test(name) || !answered.has(meant) : DO_LIKE.test(name);
+      if (isSlip) refuse(name, (method) => `write ${method}`);
     }
   }
-  for (const name of doLike(HandlerClass)) refuse(name, `it is static: write ${meantBy(name) ?? name}, not static`);
+  for (const name of doLike(HandlerClass)) refuse(name, (method) => `it is static: write ${method}() { … }`);
   try {
     const blank = { request: new http.IncomingMessage(new Socket()) } as Exchange;
     for (const name of doLike(new HandlerClass(blank))) {
-      refuse(name, `it is a field, not a method: write ${meantBy(name) ?? name}() { … }`);
+      refuse(name, (method) => `it is a field, not a method: write ${method}() { … }`);
     }
   } catch {
     // A constructor that needs a real request hides its fields from this check, and may.

@@ -1,4 +1,5 @@
-// In the order in which a newcomer should read: what you write, how a request is answered, how it starts and stops.
+// In the order in which a newcomer should read: what you write, how the server starts, how it stops. How a request is
+// answered begins in dispatch.ts, and goes down from there: ending.ts, request-handler.ts, exchange.ts, answer-head.ts.
 export { RequestHandler } from './request-handler.ts';
 export { HttpError } from './http-error.ts';
 export type { StandardSchema } from './standard-schema.ts';

@@ -12,7 +12,7 @@ export function toJson(value: unknown, handler: object): string {
   }
   const json = JSON.stringify(value) as string | undefined;
   if (json !== undefined) return json;
-  throw new TypeError(`${handler.constructor.name} answers with a ${typeof value}, which is not a JSON value`);
+  throw new TypeError(`${handler.constructor.name} answers with a value that JSON cannot say (${typeof value})`);
 }
 
 /** Nearly every answer is: asked first, for it costs next to nothing. */

@@ -34,7 +34,7 @@ export class Log {
     this.format = format;
   }
 
-  /** @param address of the client; a socket that is closed knows it no longer */
+  /** @param address of the client, which a closed socket no longer knows */
   request(request: IncomingMessage, address: string | undefined, line: RequestLine): void {
     if (this.format === 'json') return standardOutput.write(asJson(request, address, line));
     if (this.format === 'off') return;
@@ -62,7 +62,7 @@ export class Log {
     if (this.format === 'text') standardOutput.write(`${clock()} ${escape(text)}`);
   }
 
-  /** Something that is nobody's answer: `where` says whose. It is written whole, with its causes. */
+  /** An error that no client is told, whole and with its causes. `where` says what was running. */
   error(error: unknown, where: string): void {
     standardError.write(
       this.format === 'json'

@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import type { Writable } from 'node:stream';
-import { handled, readBody, refused } from './body.ts';
+import { handled, readBody, rejected } from './body.ts';
 import type { CorsOptions } from './cors/options.ts';
 import type { Exchange } from './exchange.ts';
 import { toJson } from './json-answer.ts';
@@ -11,9 +11,9 @@ import { decodeRest, decodeSegment, pathOf, queryOf } from './target.ts';
 
 /**
  * Extend this class, and give it the methods that its path answers: `doGet`, `doPost`, … , one for each name in
- * http.METHODS (`M-SEARCH`: `doMSearch`). What a method returns is the answer, sent as JSON: a value 200,
- * `undefined` 204, and a promise whatever it settles to. Throw an HttpError for any other answer. `Allow`, the CORS
- * methods, HEAD (from `doGet`), OPTIONS and 405 follow from the methods that are there.
+ * http.METHODS (`M-SEARCH`: `doMSearch`). What a method returns is the answer, sent as JSON: a value is a 200,
+ * `undefined` a 204, and a promise is awaited. Throw an HttpError for an error. `Allow`, the CORS methods, HEAD (from
+ * `doGet`), OPTIONS and 405 follow from the methods that are there.
  */
 export class RequestHandler {
   /** This path's own policy, instead of the server's. */
@@ -45,8 +45,8 @@ export class RequestHandler {
   }
 
   /**
-   * Runs before the method: the place for authentication. What it returns is ignored, a promise awaited, an HttpError
-   * is the answer. Not run for a preflight, which carries no credentials (Fetch, "CORS-preflight fetch").
+   * Runs before the method: the place for authentication. A promise is awaited; what it returns is ignored; throw an
+   * HttpError to refuse. Not run for a preflight, which carries no credentials (Fetch, "CORS-preflight fetch").
    */
   prepare?(): unknown;
 
@@ -62,7 +62,7 @@ export class RequestHandler {
 
   /**
    * The part of the path that the route calls `:name`, or all the rest that it calls `*name`, percent-decoded. A rest
-   * cannot climb: a part of it that is empty, `.` or `..`, or holds `/`, `\` or NUL once it is decoded, is refused.
+   * never leads out of a folder: a part that is empty, `.` or `..`, or that decodes to `/`, `\` or NUL, is refused.
    * @throws HttpError 400 where it cannot be decoded or is refused; Error where the route has no such name
    */
   param(name: string): string {
@@ -75,55 +75,48 @@ export class RequestHandler {
   /**
    * Reads the body as JSON, and checks it where a schema is given (https://standardschema.dev).
    * @throws HttpError 400 (not JSON), 413 (over the body limit), 415 (another media type), 422 (the schema's issues,
-   *   each with its path): leave them, and the engine answers
+   *   each with its path): do not catch them, the engine answers
    */
   readJson(): Promise<unknown>;
   readJson<Output>(schema: StandardSchema<Output>): Promise<Output>;
   readJson(schema?: StandardSchema): Promise<unknown> {
-    const { request, resource } = this.#exchange;
-    const fault = jsonHeadFault(request);
-    if (fault) return refused(fault);
-    const value = readBody(request, resource.bodyLimit, parseJson);
+    const fault = jsonHeadFault(this.request);
+    const value = fault ? rejected(fault) : readBody(this.request, this.#exchange.resource.bodyLimit, parseJson);
     return schema ? handled(value.then((body) => validate(schema, body))) : value;
   }
 
   /**
    * Reads the body as it is, of whatever media type.
-   * @param limit in bytes; left out, `static bodyLimit` or the server's
-   * @throws HttpError 413 (over the limit): leave it, and the engine answers
+   * @param limit in bytes; default: `static bodyLimit`, or the server's
+   * @throws HttpError 413 (over the limit): do not catch it, the engine answers
    */
   readBody(limit = this.#exchange.resource.bodyLimit): Promise<Buffer> {
     return readBody(this.request, limit, (bytes) => bytes);
   }
 
-  /** Chooses the status, 200 to 599 (a RangeError for any other); left out: 200 with a body, and 204 without. */
+  /** Chooses the status, 200 to 599 (a RangeError for any other); default: 200 with a body, 204 without. */
   sendResponse(status: number): void {
-    if (!Number.isInteger(status) || status < 200 || status > 599) {
-      throw new RangeError(`An answer has a status from 200 to 599, not ${status}`);
-    }
-    this.#exchange.head.status = status;
+    this.#exchange.head.choose(status);
   }
 
   /**
    * Adds a header to the answer; the headers leave together, in endHeaders().
-   * @throws TypeError for a name or value that no header can have (CR, LF, …); Error for `Access-Control-*`, which
-   *   only an overridden sendCorsHeaders() may send
+   * @throws TypeError for a name or value that no header can have (CR, LF, …); Error for `Access-Control-*`, unless
+   *   the class overrides sendCorsHeaders()
    */
   sendHeader(name: string, value: string | number): void {
-    const { head, stream } = this.#exchange;
-    if (stream) throw new Error(`${name} comes too late: the headers have left`);
     const followsPolicy = this.sendCorsHeaders === RequestHandler.prototype.sendCorsHeaders;
     if (followsPolicy && /^access-control-/i.test(name)) {
       const place = `static cors = {…} in ${this.constructor.name}`;
       throw new Error(`${name} follows from the policy: write ${place}, or override sendCorsHeaders()`);
     }
-    head.add(name, String(value));
+    this.#exchange.head.add(name, String(value));
   }
 
   /**
    * Adds the headers by which the policy grants this request's origin its access (Fetch, "CORS protocol"). endHeaders()
    * calls it for every answer, errors too, so a handler need not; twice does no harm. Override it to change the policy
-   * of one handler in code: in there, sendHeader() takes `Access-Control-*`.
+   * of one handler in code: call super first, which drops any `Access-Control-*` sent before, then sendHeader().
    */
   sendCorsHeaders(): void {
     this.#exchange.grantHeaders();
@@ -143,15 +136,12 @@ export class RequestHandler {
    * @throws TypeError for what JSON cannot say (BigInt, a cycle, a function, a Map, …), before anything has left
    */
   sendJson(value: unknown): void {
-    const exchange = this.#exchange;
+    const { body, stream } = this.#exchange;
     const json = toJson(value, this);
-    if (exchange.stream) {
-      if (exchange.body !== undefined) throw new Error('The answer has left already: a request has one');
-      exchange.stream.write(json);
-    } else {
-      exchange.setBody(json, 'application/json');
-      this.endHeaders();
-    }
+    if (stream && body !== undefined) throw new Error('The answer has left already: a request has one');
+    if (stream) return void stream.write(json);
+    this.#exchange.setBody(json, 'application/json');
+    this.endHeaders();
   }
 
   /** Aborts when the client leaves before the answer, or the time for the answer is up: pass it on to fetch(). */
@@ -165,15 +155,15 @@ export class RequestHandler {
   }
 
   /**
-   * Called once for each answer; writes the line of the access log. Override it to omit the line, or to add fields of
-   * your own: `super.logRequest({ ...line, user: this.user })`.
+   * Called once for each answer of this class, and writes its line in the log; a refused origin and a protocol fault
+   * are logged without it. Override it to omit the line, or to add fields: `super.logRequest({ ...line, user })`.
    */
   logRequest(line: RequestLine): void {
     const { connection, request, state } = this.#exchange;
     state.log.request(request, connection?.address, line);
   }
 
-  /** Called for what a method threw and no HttpError explains to the client; writes it to the log, whole. */
+  /** Called for an error that is not an HttpError, or that comes after the headers have left; writes it to the log. */
   logError(error: unknown): void {
     this.#exchange.state.log.error(error, `${this.constructor.name} ${this.request.method} ${this.path}`);
   }

@@ -11,7 +11,7 @@ interface ResourceClass {
 
 /** What one path answers, grants and allows: all that follows from its class and policy, worked out once. */
 export interface Resource<Class extends ResourceClass = ResourceClass> {
-  /** As the routes have it: `/notes/:id`. */
+  /** As the routes have it: `/notes/:id`; `*` where none matches. */
   readonly pattern: string;
   readonly HandlerClass: Class;
   readonly policy: CorsPolicy;
@@ -48,22 +48,6 @@ export function resourceOf<Class extends ResourceClass>(
   pattern: string, HandlerClass: Class, policy: CorsPolicy, bodyLimit: number,
 ): Resource<Class> {
   const methods = doMethodsOf(HandlerClass);
-  const corsMethods = [...methods.keys()].filter((method) => policy.methods?.includes(method) ?? true);
-  return resourceWith(pattern, HandlerClass, policy, bodyLimit, methods, corsMethods);
-}
-
-/** The resource of every path that no class answers, and of `OPTIONS *`. */
-export function unknownResource<Class extends ResourceClass>(
-  HandlerClass: Class, policy: CorsPolicy, bodyLimit: number,
-): Resource<Class> {
-  const methods = new Map(COMMON_METHODS.map((method) => [method, 'doOptions']));
-  return resourceWith('*', HandlerClass, policy, bodyLimit, methods, COMMON_METHODS);
-}
-
-function resourceWith<Class extends ResourceClass>(
-  pattern: string, HandlerClass: Class, policy: CorsPolicy, bodyLimit: number, methods: ReadonlyMap<string, string>,
-  corsMethods: readonly string[],
-): Resource<Class> {
   const allow = [...methods.keys()].join(', ');
   return {
     pattern,
@@ -72,9 +56,17 @@ function resourceWith<Class extends ResourceClass>(
     bodyLimit: HandlerClass.bodyLimit ?? bodyLimit,
     methods,
     allow,
-    corsMethods: corsMethods.join(', '),
+    corsMethods: [...methods.keys()].filter((method) => policy.methods?.includes(method) ?? true).join(', '),
     methodNotAllowed: new HttpError(405, `This path answers ${allow}`, { Allow: allow }),
   };
+}
+
+/** The resource of every path that no class answers, and of `OPTIONS *`. */
+export function unknownResource<Class extends ResourceClass>(
+  HandlerClass: Class, policy: CorsPolicy, bodyLimit: number,
+): Resource<Class> {
+  const all = COMMON_METHODS.join(', ');
+  return { ...resourceOf('*', HandlerClass, policy, bodyLimit), allow: all, corsMethods: all };
 }
 
 function doMethodsOf({ prototype }: ResourceClass): ReadonlyMap<string, string> {

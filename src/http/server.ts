@@ -15,24 +15,24 @@ import { runIn } from './run-in.ts';
 import { registerForShutdown } from './shutdown.ts';
 import { hostNameFault, strictness } from './strictness.ts';
 
-/** Path -> class: `/notes`; `/notes/:id` with what `param('id')` returns; `/files/*path`, where it takes the rest. */
+/** Path -> class: `/notes`, `/notes/:id`, `/files/*path`. `:id` is one segment, `*path` the rest: see `param(name)`. */
 export type Routes = Readonly<Record<`/${string}`, HandlerClass>>;
 
 export interface ServerOptions {
-  /** The policy of every class that has no `static cors`; left out: any page, without cookies. */
+  /** The policy of every class that has no `static cors`; default: any page, without cookies. */
   cors?: CorsOptions;
-  /** The names by which clients may call this server, without ports; left out: any. An IP address always may. */
+  /** The host names that clients may use for this server, without ports; default: any. An IP address always works. */
   allowedHosts?: readonly string[];
-  /** The most that a body may have, in bytes; left out: 1 MiB. */
+  /** The most that a body may have, in bytes; default: 1 MiB. */
   bodyLimit?: number;
-  /** How long head and body of a request may take to arrive, in seconds; left out: 30. */
+  /** How long head and body of a request may take to arrive, in seconds; default: 30. */
   requestTimeout?: number;
   /**
-   * How long a method may take to begin its answer, in seconds; left out: 30; 0: as long as it likes. Both are looked
-   * at each second, or four times in them where they are shorter: an answer may come so much later, never sooner.
+   * How long a method may take to begin its answer, in seconds; default: 30; 0: as long as it likes. Both times are
+   * checked every second, or every quarter of the time where that is less: the answer may be that late, never early.
    */
   handlerTimeout?: number;
-  /** Left out: 'off'. */
+  /** Default: 'off'. */
   log?: LogFormat;
 }
 
@@ -46,8 +46,9 @@ export function createServer(routes: Routes, options: ServerOptions = {}): Serve
   const { requestTimeout = 30, handlerTimeout = 30 } = options;
   const faults: string[] = [];
   for (const [name, value] of Object.entries({ bodyLimit, requestTimeout, handlerTimeout })) {
-    const isGood = Number.isFinite(value) && (value > 0 || (value === 0 && name === 'handlerTimeout'));
-    if (!isGood) faults.push(`${name}: ${value} is not a number above 0`);
+    const mayBeZero = name === 'handlerTimeout';
+    const isGood = Number.isFinite(value) && (value > 0 || (mayBeZero && value === 0));
+    if (!isGood) faults.push(`${name}: ${value} is not ${mayBeZero ? '0 or ' : ''}a number above 0`);
   }
   for (const host of allowedHosts ?? []) {
     const fault = hostNameFault(host);
@@ -57,7 +58,7 @@ export function createServer(routes: Routes, options: ServerOptions = {}): Serve
   const state: ServerState = {
     log: new Log(log),
     connections: new Map(),
-    isTimed: log !== 'off' || Object.values(routes).some(isToldOfRequests),
+    isTimed: log !== 'off' || Object.values(routes).some(overridesLogRequest),
     readTimeout: Math.ceil((requestTimeout + handlerTimeout) * 1000),
     draining: false,
     closing: false,
@@ -70,15 +71,18 @@ export function createServer(routes: Routes, options: ServerOptions = {}): Serve
       faults.push(`${path}: write a class that extends RequestHandler`);
       continue;
     }
-    const { cors: own, bodyLimit: limit = 1 } = HandlerClass;
+    const { name, cors: ownCors, bodyLimit: ownLimit } = HandlerClass;
     faults.push(...classFaults(HandlerClass));
-    if (!(limit > 0)) faults.push(`${HandlerClass.name}.bodyLimit: ${limit} is not a number above 0`);
-    const its = own ? makePolicy(`${HandlerClass.name}.cors`, own as CorsOptions, state.log, faults) : policy;
-    const fault = router.add(path, resourceOf(path, HandlerClass, its, bodyLimit));
+    if (ownLimit !== undefined && !(ownLimit > 0)) {
+      faults.push(`${name}.bodyLimit: ${ownLimit} is not a number above 0`);
+    }
+    const itsPolicy = ownCors ? makePolicy(`${name}.cors`, ownCors as CorsOptions, state.log, faults) : policy;
+    const fault = router.add(path, resourceOf(path, HandlerClass, itsPolicy, bodyLimit));
     if (fault) faults.push(fault);
   }
   // What is wrong with a class is said once, however many routes it has.
   if (faults.length) throw new Error(`The server cannot start:\n${[...new Set(faults)].join('\n')}`);
+  // Without it, a server that idles after its first requests would be slower for good.
   runIn(() => createServer({}, { handlerTimeout: 0 }));
 
   const server = http.createServer(nodeOptions(requestTimeout));
@@ -96,7 +100,7 @@ export function createServer(routes: Routes, options: ServerOptions = {}): Serve
   return server;
 }
 
-function isToldOfRequests(HandlerClass: HandlerClass): boolean {
+function overridesLogRequest(HandlerClass: HandlerClass): boolean {
   return HandlerClass?.prototype?.logRequest !== RequestHandler.prototype.logRequest;
 }
 

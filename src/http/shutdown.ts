@@ -9,10 +9,11 @@ import type { Exchange, ServerState } from './exchange.ts';
  * request that is on its way to an idle connection would be lost if that closed at once.
  */
 const GRACE = 400;
+/** How often connections are looked at while they come to their end, in milliseconds. */
 const POLL = 25;
 /** How long new connections are let in before the listener closes, in milliseconds. */
 const QUEUE = 1_000;
-/** How long a person waits without being told for what, in milliseconds. */
+/** How long a person waits before being told for what, in milliseconds. */
 const PATIENCE = 1_000;
 
 const states = new WeakMap<Server, ServerState>();
@@ -23,9 +24,9 @@ export function registerForShutdown(server: Server, state: ServerState): void {
 }
 
 /**
- * Stops a server made by createServer without losing a request, in this order: RequestHandler.draining turns true;
- * after `delay` seconds of serving on, the listener closes and every answer says `Connection: close` (RFC 9112,
- * section 9.6); then each connection closes once it has no request in hand.
+ * Stops a server made by createServer without losing a request that it has let in, in this order:
+ * RequestHandler.draining turns true; after `delay` seconds of serving on, the listener closes and every answer says
+ * `Connection: close` (RFC 9112, section 9.6); then each connection closes once it has no request in hand.
  *
  * @param delay in seconds: how long a load balancer takes to notice
  * @param timeout in seconds, after the delay: what is left then is cut
@@ -53,7 +54,8 @@ export async function shutdown(server: Server, { delay = 0, timeout = 10 } = {})
     if (elapsed() < PATIENCE || hasSpoken) continue;
     hasSpoken = true;
     const waitedFor = inHand(state).map(({ request }) => `${request.method} ${request.url}`);
-    if (waitedFor.length > 0) state.log.say(`Stopping: waiting for ${waitedFor.join(', ')}; Ctrl-C again to cut`);
+    const list = waitedFor.join(', ');
+    if (list) state.log.say(`Stopping: waiting for ${list}; press Ctrl-C again to stop at once`);
   }
   const isClean = [...state.connections.values()].every((connection) => connection.inHand.length === 0);
   cut(state);

@@ -30,7 +30,7 @@ export async function validate(schema: StandardSchema, value: unknown): Promise<
   const result = await schema['~standard'].validate(value);
   if (!result.issues) return result.value;
   const errors = result.issues.map((issue) => ({ detail: issue.message, pointer: pointer(issue) }));
-  throw new HttpError(422, 'The body is not what this resource takes', {}, { errors });
+  throw new HttpError(422, 'The body does not match what this resource expects', {}, { errors });
 }
 
 /** RFC 6901, section 6: `#/author/name`. A key may hold half a surrogate pair, which no URI can. */

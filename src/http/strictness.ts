@@ -4,16 +4,16 @@ import { HttpError } from './http-error.ts';
 import { ABSOLUTE_FORM } from './target.ts';
 
 /** Each of these faults leaves doubt about where the message ends or for whom it is. */
-const CLOSE = { Connection: 'close' };
+export const CLOSE = { Connection: 'close' };
 const TOO_MANY_HEADERS = new HttpError(431, 'A request may have at most 100 header lines', CLOSE);
 const VERSION = new HttpError(505, 'This server speaks HTTP/1.1', CLOSE);
-const NO_HOST = new HttpError(400, 'A request needs one Host, name or name:port', CLOSE);
+const NO_HOST = new HttpError(400, 'A request needs exactly one Host: a name, or name:port', CLOSE);
 const NOT_OUR_HOST = new HttpError(
   421, 'This server does not answer for this Host: add the name to ALLOWED_HOSTS (in code: allowedHosts)', CLOSE,
 );
 export const FRAMING = new HttpError(400, 'The Transfer-Encoding leaves the length of the body in doubt', CLOSE);
-const TRANSFER_CODING = new HttpError(501, 'The only transfer coding here is chunked', CLOSE);
-const EXPECTATION = new HttpError(417, 'The only expectation that can be met here is 100-continue', CLOSE);
+const TRANSFER_CODING = new HttpError(501, 'The only transfer coding supported is chunked', CLOSE);
+const EXPECTATION = new HttpError(417, 'The only expectation supported is 100-continue', CLOSE);
 const TARGET = new HttpError(400, 'The request target is not a path', CLOSE);
 
 const MAXIMUM_HEADER_LINES = 100;
@@ -21,7 +21,7 @@ const HOST = /^([a-z0-9._-]+|\[[0-9a-f:.]+\])(?::\d{0,5})?$/i;
 /** RFC 9110, section 10.1.1: a list, whose members may be empty. */
 const CONTINUE = /^[\s,]*(?:100-continue[\s,]*)*$/i;
 
-/** What is wrong with a name that a Host header shall have, without the port; undefined where nothing is. */
+/** What is wrong with a host name, as a Host header has it without the port; undefined where nothing is. */
 export function hostNameFault(name: string): string | undefined {
   if (HOST.exec(name)?.[1] === name) return undefined;
   return `${name} is not a host name: write one such as api.example.com, without scheme and port`;

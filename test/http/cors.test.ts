@@ -235,6 +235,8 @@ test('a predicate decides, now or later, and its fault is a refusal', async (t) 
   const origins: Record<string, (origin: string) => boolean | Promise<boolean>> = {
     '/now': (origin) => origin === page,
     '/later': async (origin) => (await sleep(1), origin === page),
+    // As older promise libraries have it.
+    '/thenable': (origin) => ({ then: (settle: (is: boolean) => void) => settle(origin === page) }) as Promise<boolean>,
     '/throws': () => { throw new Error('the database is down'); },
     '/rejects': async () => { throw new Error('the database is down'); },
     '/truthy': () => 'yes' as unknown as boolean,
@@ -249,7 +251,7 @@ test('a predicate decides, now or later, and its fault is a refusal', async (t) 
   );
   const { port } = await listen(t, routes);
   const grant = { 'access-control-allow-origin': page, 'access-control-allow-credentials': 'true', vary: 'Origin' };
-  for (const path of ['/now', '/later']) {
+  for (const path of ['/now', '/later', '/thenable']) {
     assert.deepEqual(corsOf(await send(port, 'GET', { origin: page }, path)), grant);
     assert.deepEqual(corsOf(await send(port, 'POST', { origin: page }, path)), grant);
     const { headers } = await send(port, 'OPTIONS', preflight('PUT'), path);

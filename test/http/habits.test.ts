@@ -43,7 +43,7 @@ for (const [name, method] of meant) {
   test(`a method called ${name} is refused, with its right name`, () => {
     const faults = faultsOf({ '/': habit(name) });
     assert.equal(faults.length, 1, faults.join('\n'));
-    assert.match(faults[0]!, new RegExp(`^Habit\\.${name} would never be called: write ${method}\\b`));
+    assert.match(faults[0]!, new RegExp(`^Habit\\.${name} would never answer a request: write ${method}\\b`));
   });
 }
 
@@ -51,10 +51,17 @@ for (const name of ['do_FETCH', 'doFetch', 'do_CONNECT', 'do_TRACE']) {
   test(`a method called ${name} is refused: no request calls it`, () => {
     const faults = faultsOf({ '/': habit(name) });
     assert.equal(faults.length, 1, faults.join('\n'));
-    assert.match(faults[0]!, new RegExp(`^Habit\\.${name} would never be called: `));
+    assert.match(faults[0]!, new RegExp(`^Habit\\.${name} would never answer a request: `));
     assert.doesNotMatch(faults[0]!, /write do/);
   });
 }
+
+test('a static method that is named after no HTTP method is not told to be another: that would be refused too', () => {
+  class Static extends RequestHandler {
+    static doWork() {}
+  }
+  assert.match(faultsOf({ '/': Static }).join('\n'), /^Static\.doWork would never answer a request: .*rename it$/);
+});
 
 const helpers = [
   'getUser',
@@ -99,7 +106,7 @@ test('a habit in a class between is found, and named by the class that has the r
   }
   const faults = faultsOf({ '/': Child });
   assert.equal(faults.length, 1);
-  assert.match(faults[0]!, /^Child\.do_GET would never be called: write doGet\b/);
+  assert.match(faults[0]!, /^Child\.do_GET would never answer a request: write doGet\b/);
 });
 
 test('a habit that is a field or static is found too', () => {
@@ -109,8 +116,8 @@ test('a habit that is a field or static is found too', () => {
   class Static extends RequestHandler {
     static do_GET() {}
   }
-  assert.match(faultsOf({ '/': Field }).join('\n'), /^Field\.do_GET would never be called: .*doGet/);
-  assert.match(faultsOf({ '/': Static }).join('\n'), /^Static\.do_GET would never be called: /);
+  assert.match(faultsOf({ '/': Field }).join('\n'), /^Field\.do_GET would never answer a request: .*doGet/);
+  assert.match(faultsOf({ '/': Static }).join('\n'), /^Static\.do_GET would never answer a request: /);
 });
 
 test('the faults of a class on two routes are each said once', () => {

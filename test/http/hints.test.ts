@@ -126,6 +126,21 @@ test('the log says once per cause why a page was refused or will stumble, and wh
   ]);
 });
 
+test('a path that no route has is told, and nothing of a list of headers that has an empty member', LIMIT, async (t) => {
+  const requests: Sent[] = [
+    ['OPTIONS /nowhere?q', [page, `${asks}-Method: QUERY`]],
+    ['OPTIONS /items', [page, `${asks}-Method: GET`, `${asks}-Headers: content-type,`]],
+    ['OPTIONS /items', [page, `${asks}-Method: GET`, `${asks}-Headers: `]],
+  ];
+  assert.deepEqual(await hintsOf(t, requests), ['QUERY /nowhere: no route has this path']);
+});
+
+test('where a function has refused an origin, no list is named to add it to', LIMIT, async (t) => {
+  assert.deepEqual(await hintsOf(t, [['GET /decides', ['Origin: https://other.example']]]), [
+    'refused https://other.example: the function Decides.cors.origins does not allow it',
+  ]);
+});
+
 test('a class with a policy of its own is named, and a cookie that stays behind is told', LIMIT, async (t) => {
   const requests: Sent[] = [
     ['GET /own-policy', ['Origin: https://other.example']],
@@ -138,6 +153,6 @@ test('a class with a policy of its own is named, and a cookie that stays behind 
     'PUT /own-policy is not among OwnPolicy.cors.methods',
     'x-token is not allowed (add it to OwnPolicy.cors.allowedHeaders)',
     'a page cannot read the X-Total-Count of /own-policy (add it to OwnPolicy.cors.exposedHeaders)',
-    'a cookie of /own-policy will not come back from pages of other sites (set it with SameSite=None; Secure)',
+    'a cookie of /own-policy will not come back from pages on other sites (set it with SameSite=None; Secure)',
   ]);
 });

@@ -143,5 +143,6 @@ test('the Vary of a handler is merged with that of the policy, and a star stays'
   assert.equal(await vary('vary=Accept'), 'Accept, Origin');
   assert.equal(await vary('vary=Accept&vary=Accept-Language'), 'Accept, Accept-Language, Origin');
   assert.equal(await vary('vary=accept,+origin'), 'accept, origin');
+  assert.equal(await vary('vary=Accept&vary=Accept-Language,+accept'), 'Accept, Accept-Language, Origin');
   assert.equal(await vary('vary=*'), '*');
 });

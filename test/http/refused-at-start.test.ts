@@ -23,30 +23,30 @@ const classes: [what: string, HandlerClass: typeof RequestHandler, fault: RegExp
   [
     'a method that no HTTP method calls',
     class Typo extends RequestHandler { doFetch() {} },
-    /^Typo\.doFetch would never be called: it is not named/,
+    /^Typo\.doFetch would never answer a request: no method that a class can answer/,
   ],
   [
     'a method in capitals',
     class Capitals extends RequestHandler { doGET() {} },
-    /^Capitals\.doGET would never be called: write doGet/,
+    /^Capitals\.doGET would never answer a request: write doGet/,
   ],
   [
     'a method in an inherited class',
     class Child extends (class Parent extends RequestHandler { doPot() {} }) {},
-    /^Child\.doPot would never be called/,
+    /^Child\.doPot would never answer a request/,
   ],
   [
     'a class field in place of a method',
     class Field extends RequestHandler { doSubscribe = () => 1; },
-    /^Field\.doSubscribe would never be called: it is a field, not a method: write doSubscribe/,
+    /^Field\.doSubscribe would never answer a request: it is a field, not a method: write doSubscribe/,
   ],
   [
     'a static method',
     class Static extends RequestHandler { static doGet() {} },
-    /^Static\.doGet would never be called: it is static/,
+    /^Static\.doGet would never answer a request: it is static/,
   ],
-  ['CONNECT', class Tunnel extends RequestHandler { doConnect() {} }, /^Tunnel\.doConnect would never be called/],
-  ['TRACE', class Trace extends RequestHandler { doTrace() {} }, /^Trace\.doTrace would never be called/],
+  ['CONNECT', class Tunnel extends RequestHandler { doConnect() {} }, /^Tunnel\.doConnect would never answer a request/],
+  ['TRACE', class Trace extends RequestHandler { doTrace() {} }, /^Trace\.doTrace would never answer a request/],
 ];
 for (const [what, HandlerClass, fault] of classes) {
   test(`${what} is refused by name`, () => {
@@ -80,7 +80,7 @@ const policies: [cors: unknown, fault: RegExp][] = [
   [{}, /^cors\.origins: undefined is not a list/],
   [{ origins: [1] }, /^cors\.origins: 1 is not a string/],
   [{ origins: ['null'] }, /^cors\.origins: null is the origin of any sandboxed page.*leave it out/],
-  [{ origins: ['*'] }, /^cors\.origins: \* stands alone/],
+  [{ origins: ['*'] }, /^cors\.origins: \* must stand alone/],
   [{ origins: ['app.example.com'] }, /has no scheme: write https:\/\/app\.example\.com$/],
   [{ origins: ['localhost:3000'] }, /has no scheme/],
   [{ origins: ['ftp://app.example.com'] }, /neither http:\/\/ nor https:\/\//],
@@ -120,7 +120,7 @@ const policies: [cors: unknown, fault: RegExp][] = [
   [{ origins: '*', methods: ['CONNECT'] }, /CONNECT cannot be sent by a page/],
   [{ origins: '*', methods: ['TRACK'] }, /TRACK cannot be sent by a page/],
   [{ origins: '*', methods: 'GET' }, /^cors\.methods: GET is not a list/],
-  [{ origins: '*', allowedHeaders: ['*'] }, /^cors\.allowedHeaders: \* stands alone/],
+  [{ origins: '*', allowedHeaders: ['*'] }, /^cors\.allowedHeaders: \* must stand alone/],
   [{ origins: '*', allowedHeaders: 'x-token' }, /^cors\.allowedHeaders: x-token is not a list/],
   [{ origins: '*', allowedHeaders: ['x token'] }, /"x token" is not a header name/],
   ...[
@@ -189,7 +189,7 @@ test('all faults, of routes, classes and policies, are named in one error', () =
     bodyLimit: -1,
   });
   assert.deepEqual(faults.map((fault) => fault.split(':')[0]).sort(), [
-    '/', 'Wrong.cors.maxAge', 'Wrong.cors.origins', 'Wrong.doWrong would never be called', 'bodyLimit', 'cors.methods',
+    '/', 'Wrong.cors.maxAge', 'Wrong.cors.origins', 'Wrong.doWrong would never answer a request', 'bodyLimit', 'cors.methods',
     'cors.origins',
   ]);
 });

@@ -230,6 +230,21 @@ test('HEAD on a stream sends its headers, and the connection goes on', async (t)
   assert.match(await connection.until(/\r\n\r\nHTTP[^]*\r\n\r\n/), /^(?!.*never seen)/s);
 });
 
+test('a status or a header is refused once the headers have left: it could not be sent', async (t) => {
+  class Late extends RequestHandler {
+    override doGet() {
+      const body = this.endHeaders();
+      assert.throws(() => this.sendResponse(503), /too late/);
+      assert.throws(() => this.sendHeader('X-A', 'b'), /too late/);
+      body.write('in time');
+    }
+  }
+  const { url } = await listen(t, { '/': Late });
+  const response = await fetch(url);
+  assert.equal(response.status, 200);
+  assert.equal(await response.text(), 'in time');
+});
+
 test('a header that no message can have is refused where it is sent', async (t) => {
   class Injected extends RequestHandler {
     override doGet() {

@@ -241,6 +241,10 @@ class OwnPolicy extends RequestHandler {
   override doPut() {}
 }
 
+class Decides extends Listed {
+  static override readonly cors: CorsOptions = { origins: () => false };
+}
+
 const routes = {
   '/': Status,
   '/health': Health,
@@ -261,6 +265,7 @@ const routes = {
   '/cookies': WithCookies,
   '/items': Items,
   '/own-policy': OwnPolicy,
+  '/decides': Decides,
 };
 
 // Bare `node --test` runs this file without a channel, so that no message comes, and it ends.

@@ -1,5 +1,6 @@
 import type { Exchange } from '../exchange.ts';
 import type { Resource } from '../resource.ts';
+import { pathOf } from '../target.ts';
 import type { CorsFault } from './options.ts';
 
 /** Fetch, "CORS-safelisted response-header name"; and what is not meant for a page's script. */
@@ -15,7 +16,7 @@ const NEEDS_NO_EXPOSING = new RegExp(
  * Why a page was refused, and what it will stumble on, each with the line that changes it: for the log while
  * developing.
  */
-export function* corsHints({ grant, head, isPreflight, request, resource }: Exchange): Generator<string> {
+export function* corsHints({ grant, head, isPreflight, request, resource, target }: Exchange): Generator<string> {
   const { fields: sent } = head;
   const { headers } = request;
   const { pattern, policy } = resource;
@@ -23,17 +24,19 @@ export function* corsHints({ grant, head, isPreflight, request, resource }: Exch
   if (origin === undefined) return;
   const place = (option: CorsFault['option']) => placeOf(policy.name, option);
   if (!grant) {
-    yield origin === 'null'
-      ? 'refused null: a sandboxed page, or a local file; open the page over http'
-      : `refused ${origin}: not among ${place('origins')} (add it there)`;
+    if (origin === 'null') yield 'refused null: a sandboxed page, or a local file; open the page over http';
+    else if (policy.predicate) yield `refused ${origin}: the function ${policy.name}.origins does not allow it`;
+    else yield `refused ${origin}: not among ${place('origins')} (add it there)`;
   } else if (isPreflight) {
     const method = headers['access-control-request-method']!;
     if (!listOf(sent, 'Access-Control-Allow-Methods').includes(method)) {
-      const why = resource.methods.has(method) ? `among ${place('methods')}` : `implemented (${has(resource)})`;
-      yield `${method} ${pattern} is not ${why}`;
+      if (pattern === '*') yield `${method} ${pathOf(target)}: no route has this path`;
+      else if (resource.methods.has(method)) yield `${method} ${pattern} is not among ${place('methods')}`;
+      else yield `${method} ${pattern} is not implemented (${has(resource)})`;
     }
     const allowed = listOf(sent, 'Access-Control-Allow-Headers');
-    for (const name of headers['access-control-request-headers']?.toLowerCase().split(/[\s,]+/) ?? []) {
+    const asked = headers['access-control-request-headers']?.toLowerCase().split(/[\s,]+/).filter(Boolean) ?? [];
+    for (const name of asked) {
       if (!allowed.includes(name) && !allowed.includes('*')) {
         yield `${name} is not allowed (add it to ${place('allowedHeaders')})`;
       }
@@ -41,8 +44,8 @@ export function* corsHints({ grant, head, isPreflight, request, resource }: Exch
   } else if (grant.actual.length > 0) {
     const withCredentials = sent.includes('Access-Control-Allow-Credentials');
     if (headers.cookie !== undefined && !withCredentials && headers['sec-fetch-site'] !== 'same-origin') {
-      yield `a page sends cookies to ${pattern}, which is without credentials, so the browser hides the answer ` +
-        `(list its origin in ${place('origins')} and switch ${place('credentials')} on, or fetch without them)`;
+      yield `a page sends cookies to ${pattern}, whose policy is without credentials: the browser hides the answer ` +
+        `(list its origin in ${place('origins')} and set ${place('credentials')} to true, or fetch without them)`;
     }
     const exposed = listOf(sent, 'Access-Control-Expose-Headers');
     for (let at = 0; at < sent.length; at += 2) {
@@ -52,7 +55,7 @@ export function* corsHints({ grant, head, isPreflight, request, resource }: Exch
       }
       const isCrossSite = (headers['sec-fetch-site'] ?? 'cross-site') === 'cross-site';
       if (/^set-cookie$/i.test(name) && withCredentials && isCrossSite && !crossesSites(sent[at + 1]!)) {
-        yield `a cookie of ${pattern} will not come back from pages of other sites (set it with SameSite=None; Secure)`;
+        yield `a cookie of ${pattern} will not come back from pages on other sites (set it with SameSite=None; Secure)`;
       }
     }
   }
@@ -74,7 +77,7 @@ function listOf(sent: readonly string[], header: string): string[] {
   return at < 0 ? [] : sent[at + 1]!.split(/[\s,]+/);
 }
 
-/** Whether browsers send a cookie along from pages of other sites: it has to say both. */
+/** Whether browsers send a cookie along from pages on other sites: it has to say both. */
 function crossesSites(cookie: string): boolean {
   return /;\s*samesite=none\b/i.test(cookie) && /;\s*secure\b/i.test(cookie);
 }

@@ -9,13 +9,13 @@ export type Origin = `http://${string}` | `https://${string}`;
 export type OriginPredicate = (origin: string, request: IncomingMessage) => boolean | Promise<boolean>;
 
 interface CommonOptions {
-  /** Narrows Access-Control-Allow-Methods (not Allow); left out: what the class implements. */
+  /** Narrows Access-Control-Allow-Methods (not Allow); default: what the class implements. */
   methods?: readonly string[];
-  /** Request headers that a page may send; left out: authorization, content-type and x-api-key. */
+  /** Request headers that a page may send; default: authorization, content-type and x-api-key. */
   allowedHeaders?: '*' | readonly string[];
   /** Response headers that a page may read, beside Fetch's "CORS-safelisted response-header names". */
   exposedHeaders?: readonly string[];
-  /** How long a browser may remember a preflight, in seconds: 0 to 86400; left out: 600. */
+  /** How long a browser may remember a preflight, in seconds: 0 to 86400; default: 600. */
   maxAge?: number;
 }
 
@@ -26,7 +26,7 @@ export type CorsOptions = CommonOptions &
     | { /** These pages. */ origins: readonly Origin[] | OriginPredicate; /** With cookies. */ credentials?: boolean }
   );
 
-/** A wish that cannot work, the option it stands in, and what to write instead. */
+/** A setting that cannot work: the option, and what to write instead. */
 export interface CorsFault {
   option: keyof CommonOptions | 'origins' | 'credentials';
   message: string;
@@ -46,7 +46,7 @@ const FORBIDDEN_REQUEST_HEADER = new RegExp(
   ].join('|')})$`,
 );
 
-/** All that cannot work in `options`, in one list, so that one start shows every fault. */
+/** Everything in `options` that cannot work, in one list, so that one start shows every fault. */
 export function corsFaults(options: CorsOptions): CorsFault[] {
   const { origins, credentials = false, methods = [], allowedHeaders = [], exposedHeaders = [], maxAge = 0 } = options;
   const faults: CorsFault[] = [];
@@ -56,7 +56,8 @@ export function corsFaults(options: CorsOptions): CorsFault[] {
   if (origins === '*') {
     // Fetch, "CORS protocol and credentials": browsers refuse the pair.
     if (credentials === true) {
-      refuse('credentials', `true does not go with origins '*': list the origins, or write origins: (origin) => …`);
+      const advice = 'list the origins, or decide about each in code, (origin) => …';
+      refuse('credentials', `true does not go with origins '*': ${advice}`);
     }
   } else if (Array.isArray(origins)) {
     if (origins.length === 0) refuse('origins', `an empty list allows no page: name one, or write '*' for any`);
@@ -81,7 +82,7 @@ export function corsFaults(options: CorsOptions): CorsFault[] {
 
   if (allowedHeaders !== '*') {
     for (const name of listOf('allowedHeaders', allowedHeaders)) {
-      if (name === '*') refuse('allowedHeaders', `* stands alone, not in a list: write allowedHeaders: '*'`);
+      if (name === '*') refuse('allowedHeaders', '* must stand alone, not in a list');
       else if (!TOKEN.test(name)) refuse('allowedHeaders', `${notAName(name)} x-api-key`);
       else if (FORBIDDEN_REQUEST_HEADER.test(name.toLowerCase())) {
         refuse('allowedHeaders', `${name} cannot be set by a page: leave it out`);

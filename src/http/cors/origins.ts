@@ -56,7 +56,7 @@ export function originFault(entry: unknown, credentials: boolean): string | unde
   if (typeof entry !== 'string') {
     return `${String(entry)} is not a string: write an origin such as 'https://app.example.com'`;
   }
-  if (entry === '*') return '* stands alone, not in a list: list the origins, or allow every one';
+  if (entry === '*') return '* must stand alone, not in a list: list the origins, or allow every one';
   if (entry === 'null') {
     return 'null is the origin of any sandboxed page and local file, not of a page of yours: leave it out';
   }
@@ -74,7 +74,7 @@ export function originFault(entry: unknown, credentials: boolean): string | unde
     return `${entry} is not an origin: write one such as https://app.example.com`;
   }
   if (star && !url.hostname.includes('.')) {
-    return `${entry} covers the sites of strangers: write two labels or more after the star (https://*.example.com)`;
+    return `${entry} covers other people's sites: write two labels or more after the star (https://*.example.com)`;
   }
   const asSent = `${url.protocol}//${star}${url.host}${anyPort}`;
   if (asSent !== entry) return `${entry} is not what browsers send: write ${asSent}`;

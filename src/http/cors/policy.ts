@@ -28,10 +28,11 @@ export class CorsPolicy {
   readonly methods: readonly string[] | undefined;
   /** `allowedHeaders: '*'` with credentials, where `*` would be a header of that name: the preflight's own names. */
   readonly mirrorsHeaders: boolean;
+  /** Decides where `origins` is a function. */
+  readonly predicate: OriginPredicate | undefined;
   readonly #anyOrigin: Grant | undefined;
   readonly #known = new Map<string, Grant>();
   readonly #patterns: readonly ((origin: string) => boolean)[] = [];
-  readonly #predicate: OriginPredicate | undefined;
   readonly #grantTo: (origin: string) => Grant;
   readonly #log: Log;
 
@@ -47,7 +48,7 @@ export class CorsPolicy {
     if (origins === '*') {
       this.#anyOrigin = this.#grantTo('*');
     } else if (typeof origins === 'function') {
-      this.#predicate = origins;
+      this.predicate = origins;
     } else {
       this.#patterns = origins.flatMap((entry) => originPattern(entry) ?? []);
       for (const entry of origins) if (!entry.includes('*')) this.#known.set(entry, this.#grantTo(entry));
@@ -69,14 +70,14 @@ export class CorsPolicy {
     if (known) return known;
     if (this.#patterns.some((matches) => matches(origin))) return this.#grantTo(origin);
     if (isSameOrigin(origin, request!)) return UNGRANTED;
-    return this.#predicate && isSerialisedOrigin(origin) ? this.#ask(this.#predicate, origin, request!) : undefined;
+    return this.predicate && isSerialisedOrigin(origin) ? this.#ask(this.predicate, origin, request!) : undefined;
   }
 
   #ask(predicate: OriginPredicate, origin: string, request: IncomingMessage): ReturnType<CorsPolicy['grant']> {
     try {
       const granted = predicate(origin, request);
-      if (!(granted instanceof Promise)) return granted === true ? this.#grantTo(origin) : undefined;
-      return granted.then(
+      if (typeof granted === 'boolean') return granted ? this.#grantTo(origin) : undefined;
+      return Promise.resolve(granted).then(
         (settled) => (settled === true ? this.#grantTo(origin) : undefined),
         (error: unknown) => this.#refuse(error),
       );
