@@ -153,22 +153,17 @@ function gitFiles(...options: string[]): string[] {
 }
 
 const changes: Record<string, (clone: Clone) => void | Promise<void>> = {
-  'the notes and their test are deleted, and the README is another': (clone) => {
-    clone.remove('src/handlers/notes.ts', 'test/notes.test.ts');
-    clone.write('README.md', '# My API\n');
+  'the notes and their test, scripts/ and test/cors/ are deleted': (clone) => {
+    clone.remove('src/handlers/notes.ts', 'test/notes.test.ts', 'scripts', 'test/cors');
     clone.removeLines('src/routes.ts', 'Note');
-  },
-  'every handler, route and example test is replaced by one': (clone) => {
-    clone.replaceHandlers('HelloHandler', 'hello.ts', HELLO, '/hello/:name', '/hello/Ada');
-  },
-  'zod and node:http are imported in a handler': async (clone) => {
-    clone.replaceHandlers('TodosHandler', 'todos.ts', TODOS, '/', '/');
-    await clone.installed('zod');
-  },
-  'scripts/ and test/cors/ are deleted': (clone) => {
-    clone.remove('scripts', 'test/cors');
     clone.removeLines('package.json', 'scripts/');
   },
+  'every handler, route and example test is replaced by one that imports zod and node:http; another README':
+    async (clone) => {
+      clone.replaceHandlers('TodosHandler', 'todos.ts', TODOS, '/', '/');
+      clone.write('README.md', '# My API\n');
+      await clone.installed('zod');
+    },
   'the tests of the engine are deleted': (clone) => {
     clone.remove('test/http');
     clone.removeLines('package.json', 'test/http/');
