@@ -1,17 +1,14 @@
+import { readFileSync } from 'node:fs';
 import module from 'node:module';
 import type { AddressInfo } from 'node:net';
 import type { CorsOptions } from './http/index.ts';
 
-// Node 22.8 and newer then keep what they compiled, in the folder for temporary files, and the next start takes three
-// quarters of the time and of the memory. Static imports would all be compiled before this line runs.
-(module as { enableCompileCache?: () => void }).enableCompileCache?.();
-try {
-  process.loadEnvFile();
-} catch (error) {
-  // There is none, or node's permission model, under which a deployment may run, hides it.
-  const { code = '' } = error as NodeJS.ErrnoException;
-  if (code !== 'ENOENT' && code !== 'ERR_ACCESS_DENIED') throw error;
-}
+// Node 22.8 and newer then keep what they compiled, and the next start takes three quarters of the time and of the
+// memory. Not in the folder for temporary files, where any user of the machine could put something else in its place.
+// Static imports would all be compiled before this line runs.
+const { enableCompileCache } = module as { enableCompileCache?: (folder: string) => void };
+enableCompileCache?.(`${import.meta.dirname}/../.cache`);
+loadEnvironmentFile();
 
 const { config } = await import('./config.ts');
 if (config.faults.length > 0) giveUp(config.faults.join('\n'));
@@ -36,7 +33,8 @@ server.once('error', (error: NodeJS.ErrnoException) => {
 });
 
 server.listen(isHandedOver ? { fd: 3 } : { port: config.port, host: config.host }, () => {
-  const { address, family, port } = server.address() as AddressInfo;
+  const { address, family, port } = (server.address() ?? {}) as Partial<AddressInfo>;
+  if (!address) giveUp(`LISTEN_PID=${process.pid}: descriptor 3 is not a TCP socket: hand one over`);
   const url = `http://${family === 'IPv6' ? `[${address}]` : address}:${port}`;
   console.log(config.log === 'json' ? JSON.stringify({ time: new Date(), listening: url }) : `Listening on ${url}`);
   if (config.log === 'text') console.log(overview().join('\n'));
@@ -45,6 +43,19 @@ server.listen(isHandedOver ? { fd: 3 } : { port: config.port, host: config.host 
 // Under `npm run dev`, node waits for the end of the old process before it starts the new one.
 const isWatched = process.env['WATCH_REPORT_DEPENDENCIES'] !== undefined;
 stopOnSignals(server, isWatched ? { timeout: 0.2 } : config.shutdown);
+
+/** What cannot be read would silently leave every setting at its default, CORS_ORIGINS too. */
+function loadEnvironmentFile(): void {
+  try {
+    const isText = !/[\0\ufeff\ufffd]/.test(readFileSync('.env', 'utf8'));
+    if (!isText) giveUp('.env: is not plain UTF-8: save it so, without a byte order mark');
+    process.loadEnvFile();
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    // There is none, or node's permission model, under which a deployment may run, hides it.
+    if (code !== 'ENOENT' && code !== 'ERR_ACCESS_DENIED') giveUp(`.env: cannot be read (${code})`);
+  }
+}
 
 function create() {
   try {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { Agent, type IncomingMessage, get } from 'node:http';
 import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -100,6 +100,22 @@ describe('a process that starts', { concurrency: true }, () => {
     assert.match(line!, new RegExp(`^PORT=${port}: is already in use on 127\\.0\\.0\\.1: `));
     assert.deepEqual(rest, []);
   });
+
+  const unreadable: Record<string, (file: string) => void> = {
+    'is a folder': (file) => mkdirSync(file),
+    'is UTF-16, as some shells write it': (file) => writeFileSync(file, '\ufeffLOG=off\n', 'utf16le'),
+    'begins with a byte order mark': (file) => writeFileSync(file, '\ufeffLOG=off\n'),
+  };
+  for (const [what, write] of Object.entries(unreadable)) {
+    test(`does not start with a .env that ${what}: its settings would silently be the defaults`, async (t) => {
+      const folder = mkdtempSync(join(tmpdir(), 'env-'));
+      t.after(() => rmSync(folder, { recursive: true }));
+      write(join(folder, '.env'));
+      const lines = await faults(t, {}, folder);
+      assert.equal(lines.length, 1, lines.join('\n'));
+      assert.match(lines[0]!, /^\.env: /);
+    });
+  }
 
   test('names all bad variables together, in .env or misspelt too, a line each, and exits with 1', async (t) => {
     const folder = mkdtempSync(join(tmpdir(), 'env-'));

@@ -47,6 +47,12 @@ test('a note with faults answers 422 with the path of each', async (t) => {
   ]);
 });
 
+test('a note that is too long answers 413', async (t) => {
+  const { url } = await listen(t, routes);
+  const long = { title: 'Milk', text: 'a'.repeat(10_000) };
+  assert.equal((await fetch(`${url}/notes`, sending('POST', long))).status, 413);
+});
+
 test('a note beyond NOTES_LIMIT answers 409', async (t) => {
   const { notesLimit } = config;
   t.after(() => (config.notesLimit = notesLimit));

@@ -24,7 +24,12 @@ const noteSchema: StandardSchema<Note> = {
   },
 };
 
+/** In bytes: a thousand notes of the server's own limit would fill its memory. */
+const NOTE_LIMIT = 10_000;
+
 export class NotesHandler extends RequestHandler {
+  static override readonly bodyLimit = NOTE_LIMIT;
+
   override doGet() {
     return { notes: [...notes].map(([id, note]) => ({ id, ...note })) };
   }
@@ -41,6 +46,8 @@ export class NotesHandler extends RequestHandler {
 }
 
 export class NoteHandler extends RequestHandler {
+  static override readonly bodyLimit = NOTE_LIMIT;
+
   override doGet() {
     const id = this.param('id');
     return { id, ...find(id) };

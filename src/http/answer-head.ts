@@ -76,11 +76,10 @@ export class AnswerHead {
     this.isComplete = true;
     this.status ||= body === '' ? 204 : 200;
     if (this.contentType) fields.push('Content-Type', this.contentType);
-    if (body === undefined) {
-      if (this.contentLength !== undefined) fields.push('Content-Length', String(this.contentLength));
-    } else if (this.status !== 204 && this.status !== 304) {
-      fields.push('Content-Length', String(Buffer.byteLength(body)));
-    }
+    if (body !== undefined) this.contentLength = this.status === 304 ? undefined : Buffer.byteLength(body);
+    // RFC 9110, section 8.6: a 204 has none.
+    const hasLength = this.contentLength !== undefined && this.status !== 204;
+    if (hasLength) fields.push('Content-Length', String(this.contentLength));
     fields.push('X-Content-Type-Options', 'nosniff', 'Cache-Control', this.#cacheControl);
     const varies = mergeVary(this.#vary, vary);
     if (varies) fields.push('Vary', varies);

@@ -17,7 +17,7 @@ export function readBody<Parsed>(
   // Node 24 sets up no stream for it.
   if (!hasBody(request)) return Promise.resolve(parse(Buffer.alloc(0)));
   if (Number(request.headers['content-length'] ?? 0) > bodyLimit) return rejected(tooLarge(bodyLimit));
-  if (request.readableDidRead || request.destroyed) {
+  if (request.readableDidRead || request.listenerCount('data') > 0 || request.destroyed) {
     return rejected(new Error('The body has been read already: it can be read once a request'));
   }
   // Handled only where it is refused: for each good body a promise more would cost 2 %.

@@ -5,6 +5,7 @@ import type { CorsPolicy } from './cors/policy.ts';
 import { abandon, fail } from './ending.ts';
 import type { Connection, ServerState } from './exchange.ts';
 import { HttpError } from './http-error.ts';
+import { discard } from './in-hand.ts';
 import { http } from './node-builtins.ts';
 import { COMMON_METHODS } from './resource.ts';
 import { CLOSE, FRAMING } from './strictness.ts';
@@ -46,7 +47,16 @@ export function watchConnections(server: Server, state: ServerState, policy: Cor
     });
   });
 
-  server.on('connect', (_request, socket) => refuse(state, policy, socket as Socket, NO_TUNNEL));
+  server.on('connect', (_request, duplex) => {
+    const socket = duplex as Socket;
+    const { inHand } = state.connections.get(socket)!;
+    // Node has taken its own listeners off, but answers before it may still be on their way.
+    socket.on('drain', () => inHand[0]?.response.emit('drain'));
+    socket.on('timeout', () => server.emit('timeout', socket));
+    socket.on('end', () => endSocket(socket));
+    discard(socket);
+    refuse(state, policy, socket, NO_TUNNEL);
+  });
   server.on('clientError', (error: NodeJS.ErrnoException, duplex) => {
     const socket = duplex as Socket;
     const connection = state.connections.get(socket);
@@ -56,6 +66,7 @@ export function watchConnections(server: Server, state: ServerState, policy: Cor
     const isSilent = socket.bytesRead === 0;
     if (isSilent || error.code === 'ECONNRESET' || error.code === 'EPIPE') return void socket.destroy();
 
+    discard(socket);
     const problem = UNREADABLE.get(error.code ?? '') ?? NOT_HTTP;
     const newest = connection.inHand.at(-1);
     const unfinished = newest && !newest.request.complete ? newest.request : connection.unfinished;
@@ -67,8 +78,10 @@ export function watchConnections(server: Server, state: ServerState, policy: Cor
 
   // A client that does not read, or that keeps a connection for nothing; not a stream that has nothing to say yet.
   server.on('timeout', (socket) => {
-    const newest = state.connections.get(socket)?.inHand.at(-1);
-    const isWaiting = newest && !newest.response.writableEnded && socket.writableLength === 0;
+    const [oldest, next] = state.connections.get(socket)?.inHand ?? [];
+    // Where reading has paused because of what is behind it, a client that has left could not be told from another.
+    const isUnseen = next && socket.isPaused();
+    const isWaiting = oldest && !oldest.response.writableEnded && socket.writableLength === 0 && !isUnseen;
     if (isWaiting) socket.setTimeout(state.readTimeout);
     else socket.destroy();
   });
@@ -132,14 +145,12 @@ function bytesOf(problem: HttpError, policy: CorsPolicy): string {
 function endSocket(socket: Socket, bytes = ''): void {
   socket.end(bytes);
   let left = MAXIMUM_DISCARDED;
-  const discard = (chunk: Buffer) => {
+  // Where reading has paused, a listener of node's starts it again, in the next tick, before all of node's go.
+  socket.resume();
+  discard(socket, (chunk) => {
     left -= chunk.length;
     if (left < 0) socket.destroy();
-  };
-  // Where reading has paused, a listener of node's starts it again, in the next tick. Then all of node's go: what comes
-  // now is not a request any more.
-  socket.resume();
-  process.nextTick(() => socket.removeAllListeners('data').on('data', discard));
+  });
   const timer = setTimeout(() => socket.destroy(), LINGER);
   socket.once('close', () => clearTimeout(timer));
 }

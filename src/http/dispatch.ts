@@ -4,7 +4,7 @@ import { fail, finish } from './ending.ts';
 import { Exchange, type ServerState } from './exchange.ts';
 import type { HandlerClass } from './handler-class.ts';
 import { HttpError } from './http-error.ts';
-import { takeInHand } from './in-hand.ts';
+import { discard, takeInHand } from './in-hand.ts';
 import type { Resource } from './resource.ts';
 import type { Match, Router } from './router.ts';
 import { originForm, pathOf } from './target.ts';
@@ -26,7 +26,10 @@ export interface Site {
 export function dispatch(site: Site, request: IncomingMessage, response: ServerResponse): void {
   const connection = site.state.connections.get(request.socket);
   // RFC 9112, section 9.6: nothing is served after a request or an answer that closes.
-  if (connection?.closing) return void request.resume();
+  if (connection?.closing) {
+    request.resume();
+    return discard(request.socket);
+  }
   const fault = site.faultOf(request);
   const target = fault ? '/' : originForm(request.url!);
   const { found, parameters } = (fault ? undefined : site.router.find(pathOf(target))) ?? site.unknown;

@@ -1,6 +1,7 @@
 import { Stream, type Writable } from 'node:stream';
 import { finished } from 'node:stream/promises';
 import { AnswerHead } from './answer-head.ts';
+import { NOBODY_READS, cut } from './body-stream.ts';
 import { corsHints } from './cors/hints.ts';
 import type { Exchange, Hooks } from './exchange.ts';
 import { HttpError } from './http-error.ts';
@@ -23,11 +24,17 @@ export function finish(exchange: Exchange, value: unknown): void {
       exchange.setBody('', '');
       handler.endHeaders();
     }
-    if (exchange.body === undefined) endStream(exchange.stream!);
+    const stream = streamOf(exchange);
+    if (exchange.body === undefined) endStream(stream);
   } catch (error) {
     return fail(exchange, error);
   }
   conclude(exchange, false, false);
+}
+
+function streamOf({ handler, stream }: Exchange): Writable {
+  if (stream) return stream;
+  throw new Error(`${handler!.constructor.name}.endHeaders() has sent nothing: return super.endHeaders() in it`);
 }
 
 function endStream(stream: Writable): void {
@@ -42,8 +49,9 @@ export function fail(exchange: Exchange, error: unknown): void {
   if (exchange.isOver) return;
   const hasBegun = exchange.stream !== undefined;
   const isCut = hasBegun && !exchange.response.writableEnded;
-  if (hasBegun || !(error instanceof HttpError)) logError(exchange, error);
-  if (hasBegun) exchange.cut();
+  const isFault = hasBegun || !(error instanceof HttpError);
+  if (isFault && error !== NOBODY_READS) logError(exchange, error);
+  if (hasBegun) cut(exchange.response);
   else sendProblem(exchange, error instanceof HttpError ? error : INTERNAL_ERROR);
   // In the middle of its body a client that ends its half has left, as far as anyone can tell.
   const { complete, socket } = exchange.request;
@@ -64,9 +72,10 @@ function sendProblem(exchange: Exchange, problem: HttpError): void {
     startOver(exchange, problem);
     for (const [name, value] of Object.entries(problem.headers)) exchange.head.add(name, value);
     hooksOf(exchange).endHeaders();
+    streamOf(exchange);
   } catch (error) {
     logError(exchange, error);
-    if (exchange.stream) return exchange.cut();
+    if (exchange.stream) return cut(exchange.response);
     // The problem cannot be sent, or an overridden hook throws: the engine's own headers can.
     startOver(exchange, INTERNAL_ERROR);
     exchange.grantHeaders();
@@ -95,11 +104,8 @@ function conclude(exchange: Exchange, clientLeft: boolean, cut: boolean): void {
 }
 
 function logError(exchange: Exchange, error: unknown): void {
-  try {
-    hooksOf(exchange).logError(error);
-  } catch (fault) {
-    exchange.state.log.error(fault, 'logError');
-  }
+  hooksOf(exchange);
+  exchange.logError(error);
 }
 
 /** RequestHandler's own where no handler was made, or its constructor threw. */

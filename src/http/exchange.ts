@@ -1,9 +1,9 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
-import { Writable } from 'node:stream';
+import type { Writable } from 'node:stream';
 import { AnswerHead } from './answer-head.ts';
-import { announcedBody } from './announced-body.ts';
 import { hasUnreadBody } from './body.ts';
+import { NOBODY_READS, openBody, unreadBody } from './body-stream.ts';
 import { type Grant, UNGRANTED, mirroredHeaders } from './cors/policy.ts';
 import type { Log, RequestLine } from './log.ts';
 import type { Resource } from './resource.ts';
@@ -115,9 +115,13 @@ export class Exchange {
   begin(): Writable {
     if (this.stream) throw new Error('The headers have left: endHeaders() goes once, before any body');
     const { body, connection, head, request, resource, response, state } = this;
-    // While the server stops, only the last of several pipelined requests may say so: the others would be lost.
     head.closes ||=
       (body !== undefined && hasUnreadBody(request, resource.bodyLimit)) ||
+      // Node's parser drops what comes in one packet behind it.
+      request.headers.upgrade !== undefined ||
+      // An end that HTTP/1.0 cannot tell otherwise.
+      (body === undefined && request.httpVersionMinor === 0 && head.contentLength === undefined) ||
+      // While the server stops, only the last of several pipelined requests may say so: the others would be lost.
       (state.closing && connection?.inHand.at(-1) === this);
     head.complete(body, resource.policy.vary);
     response.writeHead(head.status, head.fields);
@@ -131,16 +135,12 @@ export class Exchange {
     return this.stream;
   }
 
-  /** Cuts the connection, with a reset: an end of the connection could pass for the end of the body. */
-  cut(): void {
-    if (!this.response.writableEnded) this.request.socket.resetAndDestroy();
-  }
-
   /** Made when asked for; aborts when the client leaves or the answer is given up on. */
   get signal(): AbortSignal {
     this.#controller ??= new AbortController();
-    const { request, response } = this;
-    if (response.writableEnded || request.socket.destroyed) this.abort(new Error('Nobody waits for the answer'));
+    const { isOver, request: { socket }, stream } = this;
+    const isUnread = isOver || socket.destroyed || stream?.writableEnded || stream?.destroyed;
+    if (isUnread) this.abort(new Error('Nobody waits for the answer'));
     return this.#controller.signal;
   }
 
@@ -148,19 +148,21 @@ export class Exchange {
     this.#controller?.abort(reason);
   }
 
+  logError(error: unknown): void {
+    try {
+      this.handler!.logError(error);
+    } catch (fault) {
+      this.state.log.error(fault, 'logError');
+    }
+  }
+
   #open(): Writable {
     const { head: { contentLength }, request, response } = this;
     if (request.method === 'HEAD') {
       response.end();
-      this.abort(new Error('Nobody waits for the body of a HEAD'));
-      return new Writable({ write: (_chunk, _encoding, done) => done() });
+      setImmediate(() => this.abort(NOBODY_READS));
+      return unreadBody();
     }
-    response.flushHeaders();
-    const stream = contentLength === undefined ? response : announcedBody(response, contentLength);
-    // What is written after the end is lost, and no reason to stop the server.
-    return stream.on('error', (error) => {
-      if (!request.socket.destroyed) this.handler!.logError(error);
-      this.cut();
-    });
+    return openBody(response, contentLength, (error) => this.logError(error));
   }
 }

@@ -21,6 +21,12 @@ export function takeInHand(exchange: Exchange, connection: Connection): void {
   });
 }
 
+/** What a connection still sends is read, but it is not a request any more. */
+export function discard(socket: Socket, count: (chunk: Buffer) => void = () => {}): void {
+  // Not in this tick: node's parser may be at work on what has come.
+  process.nextTick(() => socket.removeAllListeners('data').on('data', count));
+}
+
 function pause(this: Socket): void {
   this.pause();
 }

@@ -82,31 +82,37 @@ function asJson({ method, url, headers }: IncomingMessage, address: string | und
   return JSON.stringify(isAll ? fields : { ...fields, ...line });
 }
 
+/** Whatever was thrown; an object of one's own may make even its inspection throw. */
 function show(error: unknown): string {
-  return error instanceof Error ? shown(error) : `${shown(error)} was thrown`;
-}
-
-/** A text as it is, and anything else as util.inspect has it, which an object of one's own may make throw. */
-function shown(value: unknown): string {
   try {
-    return typeof value === 'string' ? value : inspect(value);
+    return error instanceof Error ? shown(error) : `${shown(error)} was thrown`;
   } catch {
-    return 'something that cannot be shown';
+    return 'something that cannot be shown was thrown';
   }
 }
 
-/** How deep causes may lie inside each other: an error can be its own cause. */
-const MAXIMUM_CAUSES = 8;
+function shown(value: unknown): string {
+  return typeof value === 'string' ? value : inspect(value);
+}
 
-function describe(error: unknown, depth = 0): object {
-  if (!(error instanceof Error) || depth === MAXIMUM_CAUSES) return { error: show(error) };
-  const { cause, code, errors } = error as Error & { code?: unknown; errors?: unknown };
-  return {
-    error: shown(error.stack ?? error),
-    code: code === undefined ? undefined : shown(code),
-    cause: cause === undefined ? undefined : describe(cause, depth + 1),
-    errors: Array.isArray(errors) ? errors.map((one) => describe(one, depth + 1)) : undefined,
-  };
+/** How many errors one line may hold: an error can be its own cause, or one of many that share theirs. */
+const MAXIMUM_CAUSES = 20;
+
+function describe(error: unknown, told = new Set<unknown>()): object {
+  try {
+    if (!(error instanceof Error)) return { error: show(error) };
+    if (told.has(error) || told.size === MAXIMUM_CAUSES) return { error: error.message };
+    told.add(error);
+    const { cause, code, errors } = error as Error & { code?: unknown; errors?: unknown };
+    return {
+      error: shown(error.stack ?? error),
+      code: code === undefined ? undefined : shown(code),
+      cause: cause === undefined ? undefined : describe(cause, told),
+      errors: Array.isArray(errors) ? errors.map((one) => describe(one, told)) : undefined,
+    };
+  } catch {
+    return { error: show(error) };
+  }
 }
 
 let millisecond = 0;

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import type { ServerResponse } from 'node:http';
 import { type TestContext, test } from 'node:test';
 import { RequestHandler } from '../../src/http/index.ts';
 import { listen } from '../listen.ts';
@@ -80,6 +81,45 @@ for (const [kind, bytes] of Object.entries(kinds)) {
     },
   );
 }
+
+test('what comes after a request that closes is not taken in, however long that waits for its turn', LIMIT, async (t) => {
+  const { Patient, release } = patience();
+  const { port, server } = await listen(t, { '/': Patient, '/other': Other });
+  let requests = 0;
+  server.on('request', () => requests++);
+  const connection = await Connection.open(t, port);
+  connection.send(kinds.GET + requestBytes('GET /#'));
+  await turns(t, port);
+  requests = 0;
+  for (let sent = 0; sent < 10; sent++) {
+    connection.send(requestBytes('GET /more').repeat(1_000));
+    await turns(t, port);
+  }
+  // The client of each of the turns asks 40 times.
+  const taken = requests - 10 * 40;
+  assert.ok(taken < MOST, `${taken} requests were taken in`);
+  release();
+  assert.match(await connection.untilClosed(), /^HTTP\/1\.1 200 [^]*HTTP\/1\.1 400 /);
+});
+
+test('each packet after a chunk that is none costs nothing more, while an answer before it waits', LIMIT, async (t) => {
+  const { Patient, release } = patience();
+  const { port, server } = await listen(t, { '/': Patient, '/other': Other });
+  const responses: ServerResponse[] = [];
+  server.on('request', (_request, response) => responses.push(response));
+  const connection = await Connection.open(t, port);
+  connection.send(kinds.GET + requestBytes('GET /other', ['Transfer-Encoding: chunked'], '1\r\na\r\n'));
+  await turns(t, port);
+  const before = responses.slice(0, 2).map((response) => response.listenerCount('close'));
+  for (let packet = 0; packet < 5; packet++) {
+    connection.send('not a chunk\r\n');
+    await turns(t, port);
+  }
+  const after = responses.slice(0, 2).map((response) => response.listenerCount('close'));
+  assert.ok(after.every((count, index) => count <= before[index]! + 1), `${before} listeners have become ${after}`);
+  release();
+  assert.match(await connection.untilClosed(), /^HTTP\/1\.1 200 [^]*HTTP\/1\.1 200 /);
+});
 
 test('a client that leaves with requests in hand ends each of them, and those of nobody else', LIMIT, async (t) => {
   const { Patient, counts, release } = patience();

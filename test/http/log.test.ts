@@ -230,7 +230,10 @@ test('a chunk that is none is logged as the fault of its request, once', LIMIT, 
   );
 });
 
-const ways = ['cause', 'causes', 'errors', 'fetch', 'code', 'circle', 'controls', 'text', 'object', 'null', 'plain'];
+const ways = [
+  'cause', 'causes', 'errors', 'fetch', 'code', 'circle', 'crowd', 'hidden', 'revoked', 'controls', 'text', 'object',
+  'null', 'plain',
+];
 
 /** What is on standard error once each way to fail has been gone, for the tests that read it. */
 const gone: Record<string, Promise<{ errors: string }>> = {};
@@ -306,6 +309,10 @@ test(
 
     assert.equal(entry('code').code, 'ERR_OF_OUR_OWN');
     assert.match(entry('circle').error, /^Error: round and round/);
+    assert.equal(entry('crowd').errors!.length, 30);
+    assert.ok(JSON.stringify(entry('crowd')).length < 50_000, 'errors that share a cause repeat it');
+    assert.match(entry('hidden').error, /^Error: hidden\n +at /);
+    assert.match(entry('revoked').error, /^Error: with a revoked cause\n +at /);
     assert.match(entry('text').error, /only a text/);
     assert.match(entry('object').error, /only an object/);
     assert.match(entry('null').error, /null/);
@@ -338,6 +345,13 @@ test(
     }
   },
 );
+
+test('a logError() that throws about a stream is logged in its place, and is no reason to stop', LIMIT, async (t) => {
+  const { errors } = await server.written({ log: 'text' }, async (port) => {
+    for (const _ of [1, 2]) soundAnswers(await sendRaw(t, port, ask('/fails-to-log')), [200]);
+  });
+  assert.equal(errors.match(/ logError\n +Error: The log is gone\n/g)?.length, 2, errors);
+});
 
 for (const log of ['text', 'json'] as const) {
   test(

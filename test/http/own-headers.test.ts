@@ -47,6 +47,22 @@ for (const length of ['abc', '', '-1', '1.5', '1e3', '0x10', '5, 5']) {
   });
 }
 
+test('a 204 has no Content-Length, whatever its method announced', LIMIT, async (t) => {
+  class Empty extends RequestHandler {
+    override doGet() {
+      this.sendResponse(204);
+      this.sendHeader('Content-Length', 0);
+      if (this.query.has('stream')) this.endHeaders();
+    }
+  }
+  const { url } = await listen(t, { '/': Empty });
+  for (const query of ['', '?stream']) {
+    const response = await fetch(url + query);
+    assert.equal(response.status, 204);
+    assert.equal(response.headers.get('content-length'), null);
+  }
+});
+
 test('a Trailer on an answer without chunks is dropped or a 500, and never the end of the server', LIMIT, async (t) => {
   const { port } = await listen(t, { '/': Sends });
   for (const method of ['GET', 'PUT', 'DELETE', 'HEAD', 'POST']) {

@@ -162,15 +162,18 @@ test('a body can be read once: a second time is an error that says so', LIMIT, a
       await this.readBody();
       return this.readJson();
     }
+    override doPatch() {
+      return Promise.all([this.readBody(), this.readJson()]);
+    }
     override logError(error: unknown) {
       logged.push(error);
     }
   }
   const { port } = await listen(t, { '/': Twice });
-  for (const method of ['POST', 'PUT']) {
+  for (const method of ['POST', 'PUT', 'PATCH']) {
     soundAnswers(await sendRaw(t, port, withBody(`${method} /`, '{}', ['Content-Type: application/json'])), [500]);
   }
-  assert.equal(logged.length, 2);
+  assert.equal(logged.length, 3);
   for (const error of logged) assert.match(String(error), /read/);
 });
 

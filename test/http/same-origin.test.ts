@@ -22,10 +22,11 @@ async function answerTo(
   status: number,
   headers: string[],
   version = 'HTTP/1.1',
+  target = '/',
 ): Promise<Answer> {
   calls = 0;
   const lines = [...headers, 'Connection: close'].map((line) => `${line}\r\n`).join('');
-  const [answer] = soundAnswers(await sendRaw(t, port, `GET / ${version}\r\n${lines}\r\n`), [status], null);
+  const [answer] = soundAnswers(await sendRaw(t, port, `GET ${target} ${version}\r\n${lines}\r\n`), [status], null);
   assert.equal(calls, status === 200 ? 1 : 0);
   return answer!;
 }
@@ -59,6 +60,14 @@ test('without Sec-Fetch-Site, an Origin is of the server itself where its host i
   await answerTo(t, port, 200, ['Host: api.example.com', 'Origin: https://api.example.com']);
   await answerTo(t, port, 403, ['Host: api.example.com', 'Origin: https://evil.example']);
   await answerTo(t, port, 403, ['Host: api.example.com', 'Origin: https://api.example.com:8443']);
+});
+
+test('a target in absolute-form says which host is the server itself, and the Host is ignored', LIMIT, async (t) => {
+  const { port } = await listen(t, { '/': Counts }, { cors });
+  const target = 'http://api.example.com/';
+  const ask = (status: number, headers: string[]) => answerTo(t, port, status, headers, 'HTTP/1.1', target);
+  await ask(200, ['Host: other.example', 'Origin: https://api.example.com']);
+  await ask(403, ['Host: other.example', 'Origin: https://other.example']);
 });
 
 test('a request without Host is never one of the server itself', LIMIT, async (t) => {

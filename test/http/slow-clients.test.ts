@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
+import { EventEmitter, once } from 'node:events';
+import { pipeline } from 'node:stream/promises';
 import { type TestContext, describe, test } from 'node:test';
 import { RequestHandler } from '../../src/http/index.ts';
 import { soundAnswers } from './answers.ts';
@@ -41,7 +42,44 @@ class Some extends RequestHandler {
   }
 }
 
-const routes = { '/': Echo, '/waits': Waits, '/large': Large, '/some': Some };
+class Download extends RequestHandler {
+  override doGet() {
+    const block = 'd'.repeat(100_000);
+    const source = function* () {
+      yield '"';
+      for (let sent = 0; sent < 199; sent++) yield block;
+      yield block.slice(2) + '"';
+    };
+    return pipeline(source, this.endHeaders());
+  }
+}
+
+const quiet = new EventEmitter();
+
+class Quiet extends RequestHandler {
+  override async doGet() {
+    this.endHeaders().write('begun');
+    await once(this.signal, 'abort');
+    quiet.emit('left');
+  }
+}
+
+class Held extends RequestHandler {
+  override async doGet() {
+    await once(quiet, 'release');
+    return 'held';
+  }
+}
+
+const routes = {
+  '/': Echo,
+  '/waits': Waits,
+  '/large': Large,
+  '/some': Some,
+  '/download': Download,
+  '/quiet': Quiet,
+  '/held': Held,
+};
 /** Seconds; on a busy machine, a shorter one is over before the server has read what was sent. */
 const short = { requestTimeout: 0.5, handlerTimeout: 0.5 };
 
@@ -151,6 +189,59 @@ for (const [method, kind] of [['GET', 'a value'], ['POST', 'a stream']]) {
     assert.ok((await connection.untilClosed()).length < 50_000_000);
   });
 }
+
+const tunnel = requestBytes('CONNECT example.com:443');
+
+test('a CONNECT behind a GET does not keep the client from reading all of the answer', async (t) => {
+  const { port } = await listen(t, routes, short);
+  const connection = await Connection.open(t, port);
+  connection.send(requestBytes('GET /download') + tunnel);
+  const received = await connection.untilClosed();
+  const [answer] = soundAnswers(received, [200, 405]);
+  assert.equal(answer!.body!.length, 20_000_000);
+});
+
+test('a CONNECT behind a GET does not keep the server from cutting off a client that never reads', async (t) => {
+  const { port, server } = await listen(t, routes, short);
+  const connected = once(server, 'connection');
+  const connection = await Connection.open(t, port);
+  connection.socket.pause();
+  connection.send(requestBytes('GET /large') + tunnel);
+  const [socket] = await within('the server had the connection', connected);
+  await within('the server cut the connection off', once(socket, 'close'));
+});
+
+test('a client that leaves behind a CONNECT, while its answer has nothing to say, is noticed', async (t) => {
+  const { port } = await listen(t, routes, short);
+  const left = within('the signal aborted', once(quiet, 'left'));
+  const connection = await Connection.open(t, port);
+  connection.send(requestBytes('GET /quiet') + tunnel);
+  await connection.until('begun');
+  connection.socket.end();
+  await left;
+});
+
+test('a hundred requests behind a stream that says nothing, from a client that leaves, end in time', async (t) => {
+  const { port, server } = await listen(t, routes, short);
+  const connected = once(server, 'connection');
+  const connection = await Connection.open(t, port);
+  connection.send(requestBytes('GET /quiet').repeat(100));
+  const [socket] = await within('the server had the connection', connected);
+  await connection.until('begun');
+  connection.socket.destroy();
+  await within('the server closed the connection', once(socket, 'close'));
+});
+
+test('an answer that waits for its turn is no reason to cut off the one before it', async (t) => {
+  const { port, server } = await listen(t, routes, { requestTimeout: 0.3, handlerTimeout: 0 });
+  const connection = await Connection.open(t, port);
+  const late = within('the timeout', once(server, 'timeout'));
+  connection.send(requestBytes('GET /held') + requestBytes('GET /some', ['Connection: close']));
+  await late;
+  quiet.emit('release');
+  const [answer] = soundAnswers(await connection.untilClosed(), [200, 200]);
+  assert.equal(answer!.body, '"held"');
+});
 
 test('a client that asks and asks but never reads is cut off', async (t) => {
   const { port, server } = await listen(t, routes, short);

@@ -113,6 +113,23 @@ class Fails extends RequestHandler {
         return fetch(await nobodyListensTo());
       case 'code':
         throw Object.assign(new Error('coded'), { code: 'ERR_OF_OUR_OWN' });
+      case 'crowd': {
+        const crowd = Array.from({ length: 30 }, (_, index) => new Error(`number ${index}`));
+        const all = new AggregateError(crowd, 'all of a crowd failed');
+        for (const error of crowd) error.cause = all;
+        throw all;
+      }
+      case 'hidden':
+        throw Object.defineProperty(new Error('hidden'), 'code', {
+          get() {
+            throw new Error('no code');
+          },
+        });
+      case 'revoked': {
+        const { proxy, revoke } = Proxy.revocable({}, {});
+        revoke();
+        throw Object.assign(new Error('with a revoked cause'), { cause: proxy });
+      }
       case 'circle': {
         const error = new Error('round and round');
         error.cause = error;
@@ -169,6 +186,17 @@ class Faults extends RequestHandler {
 function fault(how: string, what: string): void {
   if (how === 'rejected') void Promise.reject(uncaught[what]);
   else throw uncaught[what];
+}
+
+class FailsToLog extends RequestHandler {
+  override doGet() {
+    const body = this.endHeaders();
+    body.end('enough');
+    body.write('too much');
+  }
+  override logError() {
+    throw new Error('The log is gone');
+  }
 }
 
 class Prints extends RequestHandler {
@@ -257,6 +285,7 @@ const routes = {
   '/big': BigIntHandler,
   '/fails/:how': Fails,
   '/faults': Faults,
+  '/fails-to-log': FailsToLog,
   '/prints': Prints,
   '/mark/:number': Mark,
   '/fields': Fields,

@@ -12,6 +12,9 @@ const NEEDS_NO_EXPOSING = new RegExp(
   ].join('|')})$`, 'i',
 );
 
+/** More than a page needs: whoever asks for thousands wastes the server's time. */
+const MAXIMUM_NAMES = 50;
+
 /**
  * Why a page was refused, and what it will stumble on, each with the line that changes it: for the log while
  * developing.
@@ -35,7 +38,7 @@ export function* corsHints({ grant, head, isPreflight, request, resource, target
       else yield `${method} ${pattern} is not implemented (${has(resource)})`;
     }
     const allowed = listOf(sent, 'Access-Control-Allow-Headers');
-    const asked = headers['access-control-request-headers']?.toLowerCase().split(/[\s,]+/).filter(Boolean) ?? [];
+    const asked = headers['access-control-request-headers']?.toLowerCase().split(/[\s,]+/, MAXIMUM_NAMES).filter(Boolean) ?? [];
     for (const name of asked) {
       if (!allowed.includes(name) && !allowed.includes('*')) {
         yield `${name} is not allowed (add it to ${place('allowedHeaders')})`;

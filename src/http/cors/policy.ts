@@ -1,5 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import type { Log } from '../log.ts';
+import { ABSOLUTE_FORM } from '../target.ts';
 import { type CorsOptions, type OriginPredicate, TOKEN } from './options.ts';
 import { isSerialisedOrigin, originPattern } from './origins.ts';
 
@@ -122,10 +123,11 @@ export function mirroredHeaders(request: IncomingMessage): string | undefined {
  * Browsers send an Origin with a page's own POSTs too (Fetch, "append a request `Origin` header"). Sec-Fetch-Site,
  * where it is sent, decides alone. The scheme is not compared: behind a proxy that ends TLS, the server cannot know it.
  */
-function isSameOrigin(origin: string, { headers }: IncomingMessage): boolean {
+function isSameOrigin(origin: string, { headers, url = '' }: IncomingMessage): boolean {
   const site = headers['sec-fetch-site'];
   if (site !== undefined) return site === 'same-origin';
-  const { host } = headers;
+  // RFC 9112, section 3.2.2: beside a target in absolute-form, the Host is ignored.
+  const host = ABSOLUTE_FORM.exec(url)?.[1] ?? headers.host;
   return host !== undefined && (origin === `http://${host}` || origin === `https://${host}`);
 }
 
