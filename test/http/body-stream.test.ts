@@ -161,7 +161,7 @@ test('to HTTP/1.0 the end of a stream is that of the connection: nothing behind 
   assert.equal(posts, 0);
 });
 
-test('on a Unix socket, which has no reset, a stream that fails is cut too, and the server goes on', LIMIT, async (t) => {
+test('on a Unix socket, which has no reset, a stream that fails is cut too, and no more', LIMIT, async (t) => {
   const folder = mkdtempSync(join(tmpdir(), 'socket-'));
   t.after(() => rmSync(folder, { recursive: true }));
   const path = join(folder, 'api');

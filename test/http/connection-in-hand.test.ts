@@ -82,7 +82,7 @@ for (const [kind, bytes] of Object.entries(kinds)) {
   );
 }
 
-test('what comes after a request that closes is not taken in, however long that waits for its turn', LIMIT, async (t) => {
+test('what comes after a request that closes is not taken in, however long it waits its turn', LIMIT, async (t) => {
   const { Patient, release } = patience();
   const { port, server } = await listen(t, { '/': Patient, '/other': Other });
   let requests = 0;

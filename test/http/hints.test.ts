@@ -126,7 +126,7 @@ test('the log says once per cause why a page was refused or will stumble, and wh
   ]);
 });
 
-test('a path that no route has is told, and nothing of a list of headers that has an empty member', LIMIT, async (t) => {
+test('a path that no route has is told, and nothing of an empty member in a list of headers', LIMIT, async (t) => {
   const requests: Sent[] = [
     ['OPTIONS /nowhere?q', [page, `${asks}-Method: QUERY`]],
     ['OPTIONS /items', [page, `${asks}-Method: GET`, `${asks}-Headers: content-type,`]],

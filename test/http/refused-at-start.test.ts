@@ -45,7 +45,7 @@ const classes: [what: string, HandlerClass: typeof RequestHandler, fault: RegExp
     class Static extends RequestHandler { static doGet() {} },
     /^Static\.doGet would never answer a request: it is static/,
   ],
-  ['CONNECT', class Tunnel extends RequestHandler { doConnect() {} }, /^Tunnel\.doConnect would never answer a request/],
+  ['CONNECT', class Tunnel extends RequestHandler { doConnect() {} }, /^Tunnel\.doConnect would never answer/],
   ['TRACE', class Trace extends RequestHandler { doTrace() {} }, /^Trace\.doTrace would never answer a request/],
 ];
 for (const [what, HandlerClass, fault] of classes) {
@@ -189,8 +189,8 @@ test('all faults, of routes, classes and policies, are named in one error', () =
     bodyLimit: -1,
   });
   assert.deepEqual(faults.map((fault) => fault.split(':')[0]).sort(), [
-    '/', 'Wrong.cors.maxAge', 'Wrong.cors.origins', 'Wrong.doWrong would never answer a request', 'bodyLimit', 'cors.methods',
-    'cors.origins',
+    '/', 'Wrong.cors.maxAge', 'Wrong.cors.origins', 'Wrong.doWrong would never answer a request', 'bodyLimit',
+    'cors.methods', 'cors.origins',
   ]);
 });
 
