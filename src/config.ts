@@ -4,7 +4,7 @@ import { type CorsOptions, type LogFormat, type ServerOptions, corsFaults, hostN
 export type Config = ReturnType<typeof readConfig>;
 
 /**
- * Every setting, read from the environment. One of your own is a line beside the others:
+ * Every setting, read from the environment. One of your own is a line in `yours`:
  *
  *     databaseUrl: text('DATABASE_URL', 'postgres://localhost/notes'),
  *
@@ -27,7 +27,7 @@ export function readConfig(environment: NodeJS.ProcessEnv, isTerminal: boolean) 
   }
 
   const host = text('HOST', '127.0.0.1');
-  const config = {
+  const engine = {
     faults,
     host,
     port: number('PORT', 8000, 0, 65_535),
@@ -44,11 +44,14 @@ export function readConfig(environment: NodeJS.ProcessEnv, isTerminal: boolean) 
       delay: number('SHUTDOWN_DELAY', 0, 0, 3_600, 'seconds'),
       timeout: number('SHUTDOWN_TIMEOUT', 10, 0, 3_600, 'seconds'),
     },
-    // Yours. This one goes with the notes.
+  };
+  const names = [...known];
+  const yours = {
+    // This one goes with the notes.
     notesLimit: number('NOTES_LIMIT', 1_000, 0, 1_000_000, 'notes'),
   };
-  refuseMisspelt();
-  return config;
+  refuseMisspelt(names);
+  return { ...engine, ...yours };
 
   function refuse(name: string, message: string): void {
     faults.push(`${name}=${environment[name] ?? ''}: ${message}`);
@@ -101,8 +104,7 @@ export function readConfig(environment: NodeJS.ProcessEnv, isTerminal: boolean) 
   }
 
   /** A setting that nobody reads would silently be the default. */
-  function refuseMisspelt(): void {
-    const settings = [...known];
+  function refuseMisspelt(settings: string[]): void {
     for (const name of Object.keys(environment)) {
       if (known.has(name)) continue;
       const meant = settings.find((setting) => isSlipOf(setting, name));

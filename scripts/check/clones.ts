@@ -66,6 +66,12 @@ test('it answers', async (t) => {
 });
 `;
 
+/** Settings whose names are like those that others set, or that the engine has. */
+const SETTINGS = `    redisHost: text('REDIS_HOST', 'localhost'),
+    logLevel: choice('LOG_LEVEL', 'info', ['info', 'debug']),
+    corsLabel: text('CORS_LABEL', ''),
+`;
+
 /** A copy of this repository, as a clone has it, with what has changed since the last commit. */
 class Clone {
   readonly folder = mkdtempSync(join(tmpdir(), 'clone-'));
@@ -97,6 +103,12 @@ class Clone {
   /** Deletes a file, or a folder with all that is in it. */
   remove(...files: string[]): void {
     for (const file of files) rmSync(this.#at(file), { recursive: true });
+  }
+
+  insertBefore(file: string, text: string, lines: string): void {
+    const source = readFileSync(this.#at(file), 'utf8');
+    assert.ok(source.includes(text), `${file} has no ${text}`);
+    this.write(file, source.replace(text, () => lines + text));
   }
 
   /** Deletes each line with this text; there must be one. */
@@ -158,10 +170,11 @@ const changes: Record<string, (clone: Clone) => void | Promise<void>> = {
     clone.removeLines('src/routes.ts', 'Note');
     clone.removeLines('package.json', 'scripts/');
   },
-  'every handler, route and example test is replaced by one that imports zod and node:http; another README':
+  'handlers, routes and their tests are replaced by one with zod and node:http; another README, more settings':
     async (clone) => {
       clone.replaceHandlers('TodosHandler', 'todos.ts', TODOS, '/', '/');
       clone.write('README.md', '# My API\n');
+      clone.insertBefore('src/config.ts', "    notesLimit: number('NOTES_LIMIT'", SETTINGS);
       await clone.installed('zod');
     },
   'the tests of the engine are deleted': (clone) => {
@@ -174,7 +187,6 @@ const changes: Record<string, (clone: Clone) => void | Promise<void>> = {
     clone.removeLines('package.json', 'test/http/');
     clone.replaceHandlers('HelloHandler', 'hello.ts', HELLO, '/hello/:name', '/hello/Ada');
     for (const file of ['src/config.ts', 'test/config.test.ts']) clone.removeLines(file, 'NOTES_LIMIT');
-    clone.removeLines('test/config.test.ts', 'notesLimit');
   },
 };
 

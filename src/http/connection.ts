@@ -11,6 +11,7 @@ import { COMMON_METHODS } from './resource.ts';
 import { CLOSE, FRAMING } from './strictness.ts';
 
 const NOT_HTTP = new HttpError(400, 'These bytes are not an HTTP/1.1 request', CLOSE);
+const NOT_TLS = new HttpError(400, 'This port speaks http, not https: write http:// in its address', CLOSE);
 const UNREADABLE = new Map([
   ['HPE_HEADER_OVERFLOW', new HttpError(431, 'The head of a request may have at most 16 kB', CLOSE)],
   ['HPE_CHUNK_EXTENSIONS_OVERFLOW', new HttpError(413, 'The chunk extensions are too long', CLOSE)],
@@ -57,7 +58,7 @@ export function watchConnections(server: Server, state: ServerState, policy: Cor
     discard(socket);
     refuse(state, policy, socket, NO_TUNNEL);
   });
-  server.on('clientError', (error: NodeJS.ErrnoException, duplex) => {
+  server.on('clientError', (error: NodeJS.ErrnoException & { rawPacket?: Buffer }, duplex) => {
     const socket = duplex as Socket;
     const connection = state.connections.get(socket);
     // Broken, or ended with an answer that was given already.
@@ -67,7 +68,9 @@ export function watchConnections(server: Server, state: ServerState, policy: Cor
     if (isSilent || error.code === 'ECONNRESET' || error.code === 'EPIPE') return void socket.destroy();
 
     discard(socket);
-    const problem = UNREADABLE.get(error.code ?? '') ?? NOT_HTTP;
+    // RFC 8446, section 5.1: 22 begins a TLS handshake.
+    const isTls = error.rawPacket?.[0] === 22 && socket.bytesRead === error.rawPacket.length;
+    const problem = isTls ? NOT_TLS : (UNREADABLE.get(error.code ?? '') ?? NOT_HTTP);
     const newest = connection.inHand.at(-1);
     const unfinished = newest && !newest.request.complete ? newest.request : connection.unfinished;
     if (newest && unfinished === newest.request && !newest.isOver) fail(newest, problem);

@@ -22,7 +22,7 @@ export interface Site {
   readonly unknown: Match<Resource<HandlerClass>>;
 }
 
-/** Answers a request. The origin is looked at first, so that every answer has the right CORS headers. */
+/** Answers a request. The grant is worked out first, so that errors have the right CORS headers too. */
 export function dispatch(site: Site, request: IncomingMessage, response: ServerResponse): void {
   const connection = site.state.connections.get(request.socket);
   // RFC 9112, section 9.6: nothing is served after a request or an answer that closes.

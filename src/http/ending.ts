@@ -1,7 +1,7 @@
 import { Stream, type Writable } from 'node:stream';
 import { finished } from 'node:stream/promises';
 import { AnswerHead } from './answer-head.ts';
-import { NOBODY_READS, cut } from './body-stream.ts';
+import { NOBODY_READS, cut } from './answer-stream.ts';
 import { corsHints } from './cors/hints.ts';
 import type { Exchange, Hooks } from './exchange.ts';
 import { HttpError } from './http-error.ts';

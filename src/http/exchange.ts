@@ -2,10 +2,10 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Writable } from 'node:stream';
 import { AnswerHead } from './answer-head.ts';
-import { hasUnreadBody } from './body.ts';
-import { NOBODY_READS, openBody, unreadBody } from './body-stream.ts';
+import { NOBODY_READS, openBody, unreadBody } from './answer-stream.ts';
 import { type Grant, UNGRANTED, mirroredHeaders } from './cors/policy.ts';
 import type { Log, RequestLine } from './log.ts';
+import { hasUnreadBody } from './request-body.ts';
 import type { Resource } from './resource.ts';
 
 /** What all requests of one server share. */
@@ -117,9 +117,9 @@ export class Exchange {
     const { body, connection, head, request, resource, response, state } = this;
     head.closes ||=
       (body !== undefined && hasUnreadBody(request, resource.bodyLimit)) ||
-      // Node's parser drops what comes in one packet behind it.
+      // Node's parser drops what comes behind an Upgrade in the same packet.
       request.headers.upgrade !== undefined ||
-      // An end that HTTP/1.0 cannot tell otherwise.
+      // HTTP/1.0 has no chunks: the end of the connection is that of the stream.
       (body === undefined && request.httpVersionMinor === 0 && head.contentLength === undefined) ||
       // While the server stops, only the last of several pipelined requests may say so: the others would be lost.
       (state.closing && connection?.inHand.at(-1) === this);

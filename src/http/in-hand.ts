@@ -11,7 +11,7 @@ export function takeInHand(exchange: Exchange, connection: Connection): void {
   connection.closing = !response.shouldKeepAlive;
   // Node goes on reading at the end of each request, and where a body is read.
   if (inHand.push(exchange) === MAXIMUM_IN_HAND) request.socket.on('resume', pause).pause();
-  // Kept until the next request, it would outlive V8's quick collections, which then take twice the memory.
+  // An exchange that was kept until the next request would outlive V8's quick collections: twice the memory.
   response.on('close', () => {
     // Nearly always it is the only one; and what shift() has emptied gets new room from V8 with the next push().
     if (inHand.length === 1) inHand.pop();

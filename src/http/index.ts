@@ -1,5 +1,6 @@
-// In the order in which a newcomer should read: what you write, how the server starts, how it stops. How a request is
-// answered begins in dispatch.ts, and goes down from there: ending.ts, request-handler.ts, exchange.ts, answer-head.ts.
+// In the order in which a newcomer should read: what you write, how the server starts, how it stops. The way of a
+// request: connection.ts, dispatch.ts, strictness.ts, router.ts, cors/policy.ts (what its origin is granted), your
+// method with its request-body.ts and json-body.ts, ending.ts, exchange.ts, answer-head.ts.
 export { RequestHandler } from './request-handler.ts';
 export { HttpError } from './http-error.ts';
 export type { StandardSchema } from './standard-schema.ts';

@@ -1,7 +1,7 @@
 import { isUtf8 } from 'node:buffer';
 import type { IncomingMessage } from 'node:http';
-import { hasBody } from './body.ts';
 import { HttpError } from './http-error.ts';
+import { hasBody } from './request-body.ts';
 
 /** Deeper nesting than anyone's data needs; JSON.stringify throws at a few thousand levels. */
 const MAXIMUM_DEPTH = 100;

@@ -40,7 +40,8 @@ export class Log {
     if (this.format === 'off') return;
     const { status, milliseconds, clientLeft, cut, ...own } = line;
     const end = clientLeft ? ', but the client had left' : cut ? ', cut' : '';
-    const fields = Object.entries(own).map(([name, value]) => ` ${name}=${String(value)}`).join('');
+    const known = Object.entries(own).filter(([, value]) => value !== undefined);
+    const fields = known.map(([name, value]) => ` ${name}=${String(value)}`).join('');
     this.say(`${request.method} ${request.url} ${status || '-'} ${milliseconds} ms${end}${fields}`);
   }
 

@@ -1,11 +1,11 @@
 import type { IncomingMessage } from 'node:http';
 import type { Writable } from 'node:stream';
-import { handled, readBody, rejected } from './body.ts';
 import type { CorsOptions } from './cors/options.ts';
 import type { Exchange } from './exchange.ts';
 import { toJson } from './json-answer.ts';
 import { jsonHeadFault, parseJson } from './json-body.ts';
 import type { RequestLine } from './log.ts';
+import { handled, readBody, rejected } from './request-body.ts';
 import { type StandardSchema, validate } from './standard-schema.ts';
 import { decodeRest, decodeSegment, pathOf, queryOf } from './target.ts';
 
@@ -21,7 +21,7 @@ export class RequestHandler {
   /** The most that a body sent to this path may have, in bytes, instead of the server's limit. */
   static readonly bodyLimit?: number;
 
-  /** Node's own request. */
+  /** Node's own request: `request.headers['x-api-key']`, names in lower case. */
   readonly request: IncomingMessage;
   readonly #exchange: Exchange;
 
@@ -55,7 +55,7 @@ export class RequestHandler {
     return pathOf(this.#exchange.target);
   }
 
-  /** The query, made anew each time it is asked for. */
+  /** The query, made anew each time it is asked for: `this.query.get('page')` is a string, or null. */
   get query(): URLSearchParams {
     return new URLSearchParams(queryOf(this.#exchange.target));
   }

@@ -1,5 +1,4 @@
 import type { Server, ServerOptions as NodeOptions } from 'node:http';
-import { continueOnFirstRead } from './body.ts';
 import { watchConnections } from './connection.ts';
 import { type CorsOptions, corsFaults } from './cors/options.ts';
 import { CorsPolicy } from './cors/policy.ts';
@@ -8,6 +7,7 @@ import type { ServerState } from './exchange.ts';
 import { type HandlerClass, classFaults } from './handler-class.ts';
 import { Log, type LogFormat } from './log.ts';
 import { http } from './node-builtins.ts';
+import { continueOnFirstRead } from './request-body.ts';
 import { RequestHandler } from './request-handler.ts';
 import { type Resource, resourceOf, unknownResource } from './resource.ts';
 import { Router } from './router.ts';
@@ -82,7 +82,7 @@ export function createServer(routes: Routes, options: ServerOptions = {}): Serve
   }
   // What is wrong with a class is said once, however many routes it has.
   if (faults.length) throw new Error(`The server cannot start:\n${[...new Set(faults)].join('\n')}`);
-  // Without it, a server that idles after its first requests would be slower for good.
+  // Once a process: without it, a server that idles after its first requests would be slower for good.
   runIn(() => createServer({}, { handlerTimeout: 0 }));
 
   const server = http.createServer(nodeOptions(requestTimeout));

@@ -92,6 +92,12 @@ function closeIdle(state: ServerState): void {
   }
 }
 
+interface StopOptions {
+  delay?: number;
+  timeout?: number;
+  stopped?: () => unknown;
+}
+
 /**
  * Ends the process in order. SIGTERM and SIGINT stop the server without losing a request, and exit with 0, or with 1
  * where something had to be cut; a second signal exits at once with 1. After an exception that nothing caught, or a
@@ -100,13 +106,21 @@ function closeIdle(state: ServerState): void {
  *
  * @param delay of `shutdown`, in seconds; a fault waits for no load balancer
  * @param timeout of `shutdown`, in seconds
+ * @param stopped is called once no request is in hand any more, and awaited for as long as `timeout`: the place to
+ *   close a database
  */
-export function stopOnSignals(server: Server, { delay = 0, timeout = 10 } = {}): void {
+export function stopOnSignals(server: Server, { delay = 0, timeout = 10, stopped = () => {} }: StopOptions = {}): void {
   const state = stateOf(server);
   let isStopping = false;
   const stop = async (exitCode: number, wait: number) => {
     isStopping = true;
-    const isClean = await shutdown(server, { delay: wait, timeout });
+    let isClean = await shutdown(server, { delay: wait, timeout });
+    try {
+      await Promise.race([stopped(), sleep(timeout * 1000)]);
+    } catch (error) {
+      isClean = false;
+      state.log.error(error, 'stopped');
+    }
     process.exit(isClean ? exitCode : 1);
   };
   for (const signal of ['SIGTERM', 'SIGINT']) {
@@ -117,7 +131,7 @@ export function stopOnSignals(server: Server, { delay = 0, timeout = 10 } = {}):
     });
   }
   process.on('uncaughtException', (error, origin) => {
-    state.log.error(error, origin);
+    state.log.error(error, `${origin}, which stops the server`);
     if (!isStopping) void stop(1, 0);
   });
   // Where nobody reads them any more, or the disk is full, a write fails: no reason to stop.

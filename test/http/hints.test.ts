@@ -121,8 +121,20 @@ test('the log says once per cause why a page was refused or will stumble, and wh
   assert.deepEqual(await hintsOf(t, [...requests, ...requests], { origins: [origin] }), [
     'refused https://other.example: not among CORS_ORIGINS (add it there)',
     'PUT /items is not implemented (Items has doGet, doPost)',
-    'x-token is not allowed (add it to CORS_ALLOWED_HEADERS)',
+    'x-token is not allowed (set CORS_ALLOWED_HEADERS to authorization,content-type,x-api-key,x-token)',
     'a page cannot read the Location of /items (add it to CORS_EXPOSED_HEADERS)',
+  ]);
+});
+
+test('a cookie that the browser does not keep, or does not send back to this machine, is told', LIMIT, async (t) => {
+  const cookie = 'GET /own-policy?cookie=a=1';
+  const local: Sent = ['GET /local?cookie=a=1', ['Origin: http://localhost:5173', 'Sec-Fetch-Site: cross-site']];
+  assert.deepEqual(await hintsOf(t, [['GET /listed?cookie=a=1', [page]], local, [cookie, [page]]]), [
+    'a page of another origin does not keep the cookie of /listed ' +
+      '(list its origin in Listed.cors.origins and set Listed.cors.credentials to true)',
+    'a cookie of /local will not come back from pages on other sites (open the page under the name of this server)',
+    'a page cannot read the X-Total-Count of /own-policy (add it to OwnPolicy.cors.exposedHeaders)',
+    'a cookie of /own-policy will not come back from pages on other sites (set it with SameSite=None; Secure)',
   ]);
 });
 
@@ -151,7 +163,7 @@ test('a class with a policy of its own is named, and a cookie that stays behind 
   assert.deepEqual(await hintsOf(t, requests, { origins: '*', exposedHeaders: ['x-total-count'] }), [
     'refused https://other.example: not among OwnPolicy.cors.origins (add it there)',
     'PUT /own-policy is not among OwnPolicy.cors.methods',
-    'x-token is not allowed (add it to OwnPolicy.cors.allowedHeaders)',
+    'x-token is not allowed (set OwnPolicy.cors.allowedHeaders to x-token)',
     'a page cannot read the X-Total-Count of /own-policy (add it to OwnPolicy.cors.exposedHeaders)',
     'a cookie of /own-policy will not come back from pages on other sites (set it with SameSite=None; Secure)',
   ]);

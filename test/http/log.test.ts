@@ -216,6 +216,14 @@ for (const log of ['json', 'text'] as const) {
   );
 }
 
+test('a client that speaks TLS to the port is logged as such', LIMIT, async (t) => {
+  const { lines } = await server.written({ log: 'text' }, async (port) => {
+    const hello = Buffer.from('16030100c8010000c40303', 'hex');
+    soundAnswers(await sendRaw(t, port, hello), [400]);
+  });
+  assert.match(lines[0]!, /400 This port speaks http, not https: write http:\/\/ in its address$/);
+});
+
 test('a chunk that is none is logged as the fault of its request, once', LIMIT, async (t) => {
   const bytes = requestBytes('POST /short', ['Content-Type: application/json', 'Transfer-Encoding: chunked'], 'zz\r\n');
   const { lines } = await server.written({ log: 'json' }, async (port) => {

@@ -74,7 +74,7 @@ for (const [routes, fault] of paths) {
 }
 
 const policies: [cors: unknown, fault: RegExp][] = [
-  [{ origins: '*', credentials: true }, /^cors\.credentials: true does not go with origins '\*': list the origins/],
+  [{ origins: '*', credentials: true }, /^cors\.credentials: true does not go with origins '\*': name the pages/],
   [{ origins: [] }, /^cors\.origins: an empty list allows no page/],
   [{ origins: 'https://app.example.com' }, /^cors\.origins: https:\/\/app\.example\.com is not a list: write /],
   [{}, /^cors\.origins: undefined is not a list/],
@@ -82,7 +82,8 @@ const policies: [cors: unknown, fault: RegExp][] = [
   [{ origins: ['null'] }, /^cors\.origins: null is the origin of any sandboxed page.*leave it out/],
   [{ origins: ['*'] }, /^cors\.origins: \* must stand alone/],
   [{ origins: ['app.example.com'] }, /has no scheme: write https:\/\/app\.example\.com$/],
-  [{ origins: ['localhost:3000'] }, /has no scheme/],
+  [{ origins: ['localhost:3000'] }, /has no scheme: write http:\/\/localhost:3000$/],
+  [{ origins: ['https://a.example https://b.example'] }, /separate several by commas$/],
   [{ origins: ['ftp://app.example.com'] }, /neither http:\/\/ nor https:\/\//],
   [{ origins: ['https://app.example.com/'] }, /write https:\/\/app\.example\.com$/],
   [{ origins: ['https://app.example.com/path'] }, /write https:\/\/app\.example\.com$/],

@@ -139,6 +139,21 @@ describe('a process that ends', { concurrency: 4 }, () => {
     );
   }
 
+  for (const [stopped, code, said] of [
+    ['late', 0, /^The database is closed$/m],
+    ['never', 0, /^/],
+    ['rejects', 1, /\bstopped\n +Error: The database does not close/],
+  ] as const) {
+    test(`what is to be done after a stop is waited for, but not for ever: ${stopped}`, LIMIT, async (t) => {
+      const timeout = stopped === 'never' ? 0.5 : 60;
+      const server = new ServerProcess(t, { log: 'text', shutdown: { timeout, stopped } });
+      await server.port();
+      server.child.kill('SIGTERM');
+      assert.equal(await server.ended(), code);
+      assert.match(server.output + server.errors, said);
+    });
+  }
+
   for (const [log, timeout] of [['json', 0], ['text', 1.6]] as const) {
     const waiting = log === 'text' ? ', which says after a second what it waits for' : '';
     test(

@@ -9,8 +9,19 @@ import {
 
 /** What JSON can say of the options of createServer(), and of those of stopOnSignals() for the server that has any. */
 export interface SpawnedOptions extends ServerOptions {
-  shutdown?: { delay?: number; timeout?: number };
+  shutdown?: { delay?: number; timeout?: number; stopped?: keyof typeof ends };
 }
+
+/** What is done once the server has stopped. */
+const ends = {
+  late: async () => {
+    await sleep(20);
+    console.log('The database is closed');
+  },
+  never: () => new Promise(() => setInterval(() => {}, 1_000)),
+  rejects: () => Promise.reject(new Error('The database does not close')),
+  nothing: () => {},
+};
 
 class Status extends RequestHandler {
   override doGet() {
@@ -246,6 +257,10 @@ class WithCookies extends Listed {
   static override readonly cors: CorsOptions = { origins: ['https://app.example.com'], credentials: true };
 }
 
+class Local extends Listed {
+  static override readonly cors: CorsOptions = { origins: ['http://localhost:*'], credentials: true };
+}
+
 class Items extends RequestHandler {
   override doGet() {
     return [];
@@ -292,6 +307,7 @@ const routes = {
   '/short': Short,
   '/listed': Listed,
   '/cookies': WithCookies,
+  '/local': Local,
   '/items': Items,
   '/own-policy': OwnPolicy,
   '/decides': Decides,
@@ -301,7 +317,7 @@ const routes = {
 process.on('message', ({ shutdown, ...options }: SpawnedOptions) => {
   const server = createServer(routes, options);
   server.listen(0, '127.0.0.1', () => process.send!((server.address() as AddressInfo).port));
-  if (shutdown) stopOnSignals(server, shutdown);
+  if (shutdown) stopOnSignals(server, { ...shutdown, stopped: ends[shutdown.stopped ?? 'nothing'] });
 });
 // Where the tests were killed, nobody else would end it.
 process.on('disconnect', () => process.exit(1));

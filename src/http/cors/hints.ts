@@ -12,6 +12,9 @@ const NEEDS_NO_EXPOSING = new RegExp(
   ].join('|')})$`, 'i',
 );
 
+/** `localhost` and `127.0.0.1` are two sites. */
+const LOOPBACK = /^(?:https?:\/\/)?(?:localhost|127\.[\d.]+|\[::1\])(?::\d+)?$/;
+
 /** More than a page needs: whoever asks for thousands wastes the server's time. */
 const MAXIMUM_NAMES = 50;
 
@@ -39,16 +42,18 @@ export function* corsHints({ grant, head, isPreflight, request, resource, target
     }
     const allowed = listOf(sent, 'Access-Control-Allow-Headers');
     const asked = headers['access-control-request-headers']?.toLowerCase().split(/[\s,]+/, MAXIMUM_NAMES) ?? [];
-    for (const name of asked.filter(Boolean)) {
-      if (!allowed.includes(name) && !allowed.includes('*')) {
-        yield `${name} is not allowed (add it to ${place('allowedHeaders')})`;
-      }
+    const missing = asked.filter((name) => name !== '' && !allowed.includes(name));
+    if (missing.length > 0 && !allowed.includes('*')) {
+      const names = `${missing.join(', ')} ${missing.length > 1 ? 'are' : 'is'}`;
+      yield `${names} not allowed (set ${place('allowedHeaders')} to ${[...allowed, ...missing].join(',')})`;
     }
   } else if (grant.actual.length > 0) {
     const withCredentials = sent.includes('Access-Control-Allow-Credentials');
-    if (headers.cookie !== undefined && !withCredentials && headers['sec-fetch-site'] !== 'same-origin') {
+    const isWithout = !withCredentials && headers['sec-fetch-site'] !== 'same-origin';
+    const toAllow = `list its origin in ${place('origins')} and set ${place('credentials')} to true`;
+    if (headers.cookie !== undefined && isWithout) {
       yield `a page sends cookies to ${pattern}, whose policy is without credentials: the browser hides the answer ` +
-        `(list its origin in ${place('origins')} and set ${place('credentials')} to true, or fetch without them)`;
+        `(${toAllow}, or fetch without them)`;
     }
     const exposed = listOf(sent, 'Access-Control-Expose-Headers');
     for (let at = 0; at < sent.length; at += 2) {
@@ -56,9 +61,14 @@ export function* corsHints({ grant, head, isPreflight, request, resource, target
       if (!NEEDS_NO_EXPOSING.test(name) && !exposed.includes('*') && !exposed.includes(name.toLowerCase())) {
         yield `a page cannot read the ${name} of ${pattern} (add it to ${place('exposedHeaders')})`;
       }
+      if (!/^set-cookie$/i.test(name)) continue;
       const isCrossSite = (headers['sec-fetch-site'] ?? 'cross-site') === 'cross-site';
-      if (/^set-cookie$/i.test(name) && withCredentials && isCrossSite && !crossesSites(sent[at + 1]!)) {
-        yield `a cookie of ${pattern} will not come back from pages on other sites (set it with SameSite=None; Secure)`;
+      if (isWithout) {
+        yield `a page of another origin does not keep the cookie of ${pattern} (${toAllow})`;
+      } else if (withCredentials && isCrossSite && !crossesSites(sent[at + 1]!)) {
+        const isLocal = LOOPBACK.test(origin) && LOOPBACK.test(headers.host ?? '');
+        const advice = isLocal ? 'open the page under the name of this server' : 'set it with SameSite=None; Secure';
+        yield `a cookie of ${pattern} will not come back from pages on other sites (${advice})`;
       }
     }
   }

@@ -56,7 +56,7 @@ export function corsFaults(options: CorsOptions): CorsFault[] {
   if (origins === '*') {
     // Fetch, "CORS protocol and credentials": browsers refuse the pair.
     if (credentials === true) {
-      const advice = 'list the origins, or decide about each in code, (origin) => …';
+      const advice = 'name the pages, such as https://app.example.com, or decide about each in code, (origin) => …';
       refuse('credentials', `true does not go with origins '*': ${advice}`);
     }
   } else if (Array.isArray(origins)) {

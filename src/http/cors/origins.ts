@@ -63,13 +63,14 @@ export function originFault(entry: unknown, credentials: boolean): string | unde
   if (!/^https?:\/\//i.test(entry)) {
     return /^[a-z][a-z0-9+.-]*:\/\//i.test(entry)
       ? `${entry} is neither http:// nor https://: decide about it in a predicate, origins: (origin) => …`
-      : `${entry} has no scheme: write ${parse(`https://${entry}`)?.origin ?? 'https://app.example.com'}`;
+      : `${entry} has no scheme: write ${withScheme(entry) ?? 'https://app.example.com'}`;
   }
   const [, scheme, star = '', host, anyPort = ''] = ENTRY.exec(entry) ?? [];
   if (scheme === undefined || (star && anyPort)) {
     return `${entry}: a * may only stand for subdomains (https://*.example.com) or for the port (http://localhost:*)`;
   }
   const url = parse(scheme + host);
+  if (/\s/.test(entry)) return `${entry} is not an origin: separate several by commas`;
   if (!url || (star && isAddress(url.hostname))) {
     return `${entry} is not an origin: write one such as https://app.example.com`;
   }
@@ -88,6 +89,12 @@ export function originFault(entry: unknown, credentials: boolean): string | unde
     return `${entry} would let anyone on the network use your visitors' cookies: write ${safe}`;
   }
   return undefined;
+}
+
+/** Pages on the own machine are nearly always without TLS. */
+function withScheme(host: string): string | undefined {
+  const url = parse(`https://${host}`);
+  return url && isLoopback(url.hostname) ? parse(`http://${host}`)!.origin : url?.origin;
 }
 
 /** An absolute URL, and only where it has an origin. */
