@@ -2,9 +2,9 @@ import { once } from 'node:events';
 import { setInterval } from 'node:timers/promises';
 import { RequestHandler } from '../../src/http/index.ts';
 
-/** Server-sent events: a page reads them by `new EventSource(url)`, which comes back by itself after the end. */
+/** Server-sent events: a page reads them with `new EventSource(url)`, which reconnects after the end. */
 export class EventsHandler extends RequestHandler {
-  /** In milliseconds. A stream that never looked at `draining` would be cut at the end of SHUTDOWN_TIMEOUT. */
+  /** In milliseconds. */
   static interval = 1_000;
 
   override async doGet() {
@@ -13,12 +13,13 @@ export class EventsHandler extends RequestHandler {
     const { signal } = this;
     try {
       for await (const _ of setInterval(EventsHandler.interval, undefined, { signal })) {
+        // The server is stopping: a stream that goes on is cut at the end of SHUTDOWN_TIMEOUT.
         if (this.draining) return;
         const isTaken = stream.write(`data: ${JSON.stringify({ time: new Date() })}\n\n`);
         if (!isTaken) await once(stream, 'drain', { signal });
       }
     } catch (error) {
-      // That a client leaves is the usual end.
+      // Usually, the stream ends because the client leaves.
       if (!signal.aborted) throw error;
     }
   }

@@ -7,7 +7,7 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
-import { type Routes, createServer, shutdown } from '../../src/http/index.ts';
+import { type Routes, type ServerOptions, createServer, shutdown } from '../../src/http/index.ts';
 import { EventsHandler } from './events.ts';
 import { FilesHandler } from './files.ts';
 import { FormHandler } from './form.ts';
@@ -26,7 +26,8 @@ async function listen(t: TestContext, server: Server): Promise<string> {
   return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
 }
 
-const serve = (t: TestContext, routes: Routes): Promise<string> => listen(t, createServer(routes));
+const serve = (t: TestContext, routes: Routes, options: ServerOptions = {}): Promise<string> =>
+  listen(t, createServer(routes, options));
 
 function sending(method: string, type: string, body: string): RequestInit {
   return { method, headers: { 'content-type': type }, body };
@@ -70,6 +71,15 @@ test('a picture comes back as it was sent; other types are refused', LIMIT, asyn
   assert.equal((await fetch(`${url}/pictures/cat`, sending('PUT', 'text/html', 'cat'))).status, 415);
 });
 
+test('the pictures in memory are limited, and those that are there can still be replaced', LIMIT, async (t) => {
+  const url = await serve(t, { '/pictures/:name': PictureHandler });
+  const put = async (name: string) =>
+    (await fetch(`${url}/pictures/${name}`, sending('PUT', 'image/png', 'cat'))).status;
+  for (let count = 0; (await put(String(count))) === 200; count++) assert.ok(count < 20);
+  assert.equal(await put('another'), 409);
+  assert.equal(await put('0'), 200);
+});
+
 test('a form is read in either encoding', LIMIT, async (t) => {
   const url = await serve(t, { '/form': FormHandler });
   const plain = await fetch(`${url}/form`, sending('POST', 'application/x-www-form-urlencoded', 'name=Ada+L'));
@@ -83,8 +93,8 @@ test('a form is read in either encoding', LIMIT, async (t) => {
   assert.equal((await fetch(`${url}/form`, sending('POST', 'text/plain', 'name=Ada'))).status, 415);
 });
 
-test('a session lasts from the login to the logout, for pages of one origin with cookies', LIMIT, async (t) => {
-  const url = await serve(t, { '/session': SessionHandler });
+test('a session lasts from the login to the logout, for the pages that the server allows', LIMIT, async (t) => {
+  const url = await serve(t, { '/session': SessionHandler }, { cors: { origins: [origin], credentials: true } });
   const login = (password: string) =>
     fetch(`${url}/session`, { ...sending('POST', 'application/json', JSON.stringify({ user: 'ada', password })) });
   assert.equal((await login('wrong')).status, 403);
@@ -101,7 +111,7 @@ test('a session lasts from the login to the logout, for pages of one origin with
   assert.equal((await fetch(`${url}/session`, { headers })).status, 401);
 });
 
-test('only who sends the API key gets in, and preflights are left alone', LIMIT, async (t) => {
+test('only clients that send the API key get in, and preflights are left alone', LIMIT, async (t) => {
   process.env['API_KEY'] = 'secret';
   const { GuardedHandler } = await import('./guarded.ts');
   class Secrets extends GuardedHandler {

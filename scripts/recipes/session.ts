@@ -1,21 +1,22 @@
 import { randomBytes, randomUUID, scrypt, timingSafeEqual } from 'node:crypto';
 import { promisify } from 'node:util';
-import { type CorsOptions, HttpError, RequestHandler } from '../../src/http/index.ts';
+import { HttpError, RequestHandler } from '../../src/http/index.ts';
 
 const hash = promisify(scrypt) as (password: string, salt: Buffer, length: number) => Promise<Buffer>;
 
-/** Yours would be in a database, like the sessions: these are gone with the process. */
+/** Yours would be in a database, like the sessions: these are lost when the process ends. */
 const salt = randomBytes(16);
 const users = new Map([['ada', await hash('lovelace', salt, 32)]]);
 const sessions = new Map<string, string>();
 
-/** SameSite=None lets pages of another site send it along, and browsers take that only with Secure. */
+/** SameSite=None lets pages of another site send it, and browsers accept that only with Secure. */
 const cookie = (id: string, age: number) => `session=${id}; HttpOnly; Secure; SameSite=None; Path=/; Max-Age=${age}`;
 
-/** POST logs in, GET says who one is, DELETE logs out. The page calls fetch() with `credentials: 'include'`. */
+/**
+ * POST logs in, GET says who is logged in, DELETE logs out. The page calls fetch() with `credentials: 'include'`, and
+ * the server needs CORS_CREDENTIALS=true and the origin of the page in CORS_ORIGINS.
+ */
 export class SessionHandler extends RequestHandler {
-  static override readonly cors: CorsOptions = { origins: ['https://app.example.com'], credentials: true };
-
   override async doPost() {
     const { user, password } = Object(await this.readJson()) as Record<string, unknown>;
     const given = await hash(String(password), salt, 32);

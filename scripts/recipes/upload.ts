@@ -5,7 +5,9 @@ interface Picture {
   bytes: Buffer;
 }
 
+/** In memory, for the example: at 10 MiB each, 20 pictures take up to 200 MiB. Yours would be files. */
 const pictures = new Map<string, Picture>();
+const MOST_PICTURES = 20;
 
 /** Bytes as they are, at '/pictures/:name': `curl -T cat.png -H 'Content-Type: image/png' …/pictures/cat`. */
 export class PictureHandler extends RequestHandler {
@@ -18,7 +20,12 @@ export class PictureHandler extends RequestHandler {
       throw new HttpError(415, 'Send a PNG, JPEG or WebP', { Accept: 'image/png, image/jpeg, image/webp' });
     }
     const bytes = await this.readBody();
-    pictures.set(this.param('name'), { type, bytes });
+    const name = this.param('name');
+    // After the body, so that uploads at the same time cannot exceed it together.
+    if (pictures.size >= MOST_PICTURES && !pictures.has(name)) {
+      throw new HttpError(409, 'There is no room for another picture');
+    }
+    pictures.set(name, { type, bytes });
     return { length: bytes.length };
   }
 
