@@ -1,5 +1,5 @@
 /**
- * What the browser's verdict means for the person who wants the page to work: the texts that the command
+ * What the browser's verdict means for someone who wants the page to work: the texts that the command
  * `cors:explain` and the playground share. Like the model, it runs in browsers as well as in Node.
  */
 
@@ -8,7 +8,7 @@ import type { Change, Repair } from './change.ts';
 import { EXPOSED, HEADERS, METHODS, ORIGIN, headerOf, listOf, repair, repairAddress } from './repairs.ts';
 import { HOUSEKEEPING } from './sentences.ts';
 
-/** More than any answer lacks: a repair that mends nothing must not be tried for ever. */
+/** More than any answer lacks: a repair that fixes nothing must not be tried forever. */
 const MOST_REPAIRS = 50;
 
 /**
@@ -32,7 +32,7 @@ export async function changesFor(page: PageRequest, verdict: Verdict, performHtt
     if (next.isAlone) repairs = [];
     if (next.list !== undefined && repairs.some(({ list }) => list === next.list)) {
       repairs = repairs.filter(({ list }) => list !== next.list);
-      next = { ...next, text: `${next.text} Write names with commas between them, and nothing else.` };
+      next = { ...next, text: `${next.text} Separate the names by commas, and write nothing else.` };
     }
     repairs.push(next);
     asked = next.page ?? asked;
@@ -52,8 +52,8 @@ async function narrowedMethod(change: Repair, method: string, url: string, perfo
   if (!listOf(answer, 'Allow').includes(method)) return change;
   return {
     ...change,
-    text: `${change.text} The path itself answers ${method} (its Allow says so): only the CORS setting leaves it out.`,
-    code: `add '${method}' to methods, among the cors options of this path or of the server`,
+    text: `${change.text} The path itself supports ${method} (see its Allow header): only the CORS setting omits it.`,
+    code: `add '${method}' to methods in the cors options of this path or of the server`,
   };
 }
 
@@ -67,7 +67,7 @@ export function remarksOn(page: PageRequest, verdict: Verdict): Change[] {
     const list = [...listOf(preflight, HEADERS), tolerated.name];
     remarks.push({
       text:
-        `List ${tolerated.name} by name, before browsers do as the standard says: ` +
+        `List ${tolerated.name} by name, before browsers follow the standard: ` +
         `"${HEADERS}: ${list.join(', ')}".`,
     });
   }
@@ -79,8 +79,8 @@ export function remarksOn(page: PageRequest, verdict: Verdict): Change[] {
   ) {
     remarks.push({
       text:
-        `Send "Vary: Origin" with every answer, unless it names ${page.origin} whichever page asks. Without it, ` +
-        'a cache may give this answer to a page of another origin, where the browser then blocks it.',
+        `Send "Vary: Origin" with every answer, unless it names ${page.origin} for every page. Without it, ` +
+        'a cache may give this answer to a page of another origin, and the browser then blocks it.',
     });
   }
   return remarks;

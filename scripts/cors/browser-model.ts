@@ -70,7 +70,7 @@ export interface Verdict {
   /** Names of the response's headers that the page's script can read: lower case, sorted. */
   readableHeaders?: readonly string[];
   blocked?: Blocked;
-  /** What the browser asks the person at it first; what is allowed is allowed if they agree. */
+  /** What the browser asks the user first: `allowed` then holds only if they agree. */
   asks?: { permission: Permission; url: string; detail: string };
   /** What the standard blocks, and browsers allow for now. */
   tolerated?: Tolerated;
@@ -98,7 +98,7 @@ export interface Blocked {
   during: 'page' | 'preflight' | 'request';
   /** Where the standard says so. */
   section: string;
-  /** One sentence for someone who has never heard of a preflight. */
+  /** One sentence. */
   detail: string;
   /** The method or header concerned. */
   name?: string;
@@ -207,7 +207,7 @@ interface FetchRequest {
 /** The `Request` constructor, and what `fetch` and `main fetch` check first. */
 function createRequest(page: PageRequest): FetchRequest {
   const { origin, credentials = 'same-origin', method = 'GET', body } = page;
-  // A slip of the caller's, such as a trailing slash, must not look like a fault of the server's.
+  // A caller's mistake, such as a trailing slash, must not look like a fault of the server.
   const pageUrl = origin === 'null' ? undefined : new URL(origin);
   if (pageUrl !== undefined && isHttp(pageUrl) && pageUrl.origin !== origin) {
     throw new TypeError(`A browser writes the origin ${origin} as ${pageUrl.origin}`);
@@ -216,10 +216,10 @@ function createRequest(page: PageRequest): FetchRequest {
   const constructor = 'Request constructor, step';
   const url = parseUrl(page.url) ?? block('invalid-url', `${constructor} 5.2`, `${page.url} is not an absolute URL.`);
   if (includesCredentials(url)) {
-    block('url-credentials', `${constructor} 5.3`, `fetch() takes no URL with a user name or password: ${page.url}.`);
+    block('url-credentials', `${constructor} 5.3`, `fetch() accepts no URL with a user name or password: ${page.url}.`);
   }
   if (!TOKEN.test(method)) {
-    block('invalid-method', `${constructor} 25.2`, `"${method}" is not a method: it has to be one word.`, method);
+    block('invalid-method', `${constructor} 25.2`, `"${method}" is not a method: it must be one word.`, method);
   }
   if (isForbiddenMethod(method)) {
     block('forbidden-method', `${constructor} 25.2`, `No page may send the method ${method}.`, method);
@@ -312,7 +312,7 @@ type Send = (kind: Exchange['kind'], request: HttpRequest, why: string) => Promi
 /** Main fetch, step 12, and HTTP fetch, step 4.1: by what right the request goes out. */
 async function mainFetch(request: FetchRequest, send: Send, cache: PreflightCache): Promise<string> {
   if (currentUrl(request).origin === request.origin && request.tainting === 'basic') {
-    return 'it is of the same origin, so that CORS does not apply';
+    return 'it has the same origin, so CORS does not apply';
   }
   request.tainting = 'cors';
   if (whyPreflight(request) === undefined) return 'such a request goes out without a preflight';
@@ -321,7 +321,7 @@ async function mainFetch(request: FetchRequest, send: Send, cache: PreflightCach
   const remembered =
     (isSafelistedMethod(request.method) || cache.has(key, 'method', request.method)) &&
     unsafeRequestHeaderNames(request.headers).every((name) => cache.has(key, 'header', name));
-  if (remembered) return 'an earlier preflight, still remembered, allows it';
+  if (remembered) return 'an earlier preflight, still cached, allows it';
   await corsPreflightFetch(request, send, cache);
   return 'the preflight allows it';
 }
@@ -339,7 +339,7 @@ async function corsPreflightFetch(request: FetchRequest, send: Send, cache: Pref
   // Steps 6 and 7. Redirects are not followed. The CORS check is on the request, because of its credentials mode.
   const response = await send('preflight', toHttpRequest(preflight), whyPreflight(request) ?? '');
   const { status } = response;
-  const answer = `The answer to the preflight (the OPTIONS request that asks for permission first, status ${status})`;
+  const answer = `The preflight response (status ${status})`;
   const step = 'CORS-preflight fetch, step';
   const redirect = REDIRECT_STATUSES.includes(status);
   if (redirect) block('preflight-redirect', `${step} 7`, `${answer} must not be a redirect.`);
@@ -361,7 +361,7 @@ async function corsPreflightFetch(request: FetchRequest, send: Send, cache: Pref
   // Step 7.5.
   if (!methods.includes(method) && !isSafelistedMethod(method) && !(wildcard && methods.includes('*'))) {
     block('method-not-allowed', `${step} 7.5`,
-      `${answer} does not allow the method ${method} (upper and lower case count), ${instead(methods)}.`, method);
+      `${answer} does not allow the method ${method} (case-sensitive), ${instead(methods)}.`, method);
   }
   // Step 7.6. Browsers lag behind the standard here (whatwg/fetch#1919, still open).
   if (unsafeNames.includes('authorization') && !headerNames.includes('authorization')) {
@@ -396,23 +396,25 @@ function corsCheck(request: FetchRequest, { headers }: HttpResponse, answer: str
   const name = 'Access-Control-Allow-Origin';
   const allowed = getHeader(headers, name); // Step 1: several are joined, and so equal nothing.
   if (allowed === undefined) {
-    block('origin-missing', 'CORS check, step 2', `${answer} has no ${name} that would give it to ${origin}.`, name);
+    block('origin-missing', 'CORS check, step 2', `${answer} has no ${name} for ${origin}.`, name);
   }
   const withCredentials = request.credentials === 'include';
   if (allowed === '*' && !withCredentials) return;
   if (allowed !== origin) {
     const [reason, detail]: [BlockedReason, string] =
-      allowed === '*' ? ['wildcard-with-credentials', 'is for any origin (*), which does not count with cookies']
-      : allowed.includes(',') ? ['origin-multiple', `is for a list (${allowed}), where only one origin counts`]
-      : ['origin-mismatch', `is for the origin "${allowed}"`];
-    block(reason, 'CORS check, step 4', `${answer} ${detail}: ${name} has to be exactly ${origin}.`, name);
+      allowed === '*'
+        ? ['wildcard-with-credentials', 'allows any origin (*), which browsers ignore for requests with credentials']
+      : allowed.includes(',')
+        ? ['origin-multiple', `allows a list of origins (${allowed}), where browsers accept only one`]
+      : ['origin-mismatch', `allows the origin "${allowed}"`];
+    block(reason, 'CORS check, step 4', `${answer} ${detail}: ${name} must be exactly ${origin}.`, name);
   }
   if (!withCredentials) return;
   const flag = 'Access-Control-Allow-Credentials';
   const value = getHeader(headers, flag);
   if (value !== 'true') {
     block('credentials-not-allowed', 'CORS check, step 8',
-      `${answer} is not for a page that sends cookies: ${flag} is ${value ?? 'missing'}, and has to be true.`, flag);
+      `${answer} does not allow requests with credentials: ${flag} is ${value ?? 'missing'}, and must be true.`, flag);
   }
 }
 

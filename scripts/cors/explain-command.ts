@@ -23,18 +23,18 @@ const HELP = `Why does the browser block my request? Asks the server as a browse
 
 npm run cors:explain -- URL [options]
 
-  --origin ORIGIN    the page that calls (otherwise ${LOCAL_ORIGINS[0]} for a server of this machine or its
-                     network, and ${DEFAULT_ORIGIN} for any other)
-  --method METHOD    otherwise GET
-  --header HEADER    a header that the page sends, x-token or 'x-token: value'; once for each
+  --origin ORIGIN    the origin of the page that calls (default: ${LOCAL_ORIGINS[0]} for a server on this machine
+                     or its network, ${DEFAULT_ORIGIN} for any other)
+  --method METHOD    default: GET
+  --header HEADER    a header that the page sends, x-token or 'x-token: value'; repeat it for each header
   --body TEXT        the body that it sends
   --credentials      with cookies: credentials: 'include'
-  --send             send the request itself, too, where it could change something (POST, PUT, DELETE, ...);
-                     without this option, only the question whether it may be sent
-  --json             for programs
-  --help             this text
+  --send             send the request itself too, even if it could change data (POST, PUT, DELETE, ...);
+                     without this option, only its preflight is sent
+  --json             print JSON, for programs
+  --help             show this text
 
-Exit code: 0 allowed by the server (ASKS FIRST, too: then the browser asks the person), 1 blocked,
+Exit code: 0 allowed by the server (ASKS FIRST too: then the browser asks the user), 1 blocked,
 2 no verdict (not reachable, not sent, or not understood).
 
 npm run cors:explain -- http://localhost:8000/notes/1 --method PUT --header content-type --origin http://localhost:5173
@@ -98,7 +98,7 @@ function readQuestion(commandLine: string[]): Question | 'help' {
   };
 }
 
-/** A page of another origin than the server's. */
+/** A page whose origin is not the server's. */
 function usualOrigin(url: string): string {
   const { hostname, origin } = new URL(url);
   if (spaceOf(hostname) === 'public') return DEFAULT_ORIGIN;
@@ -150,7 +150,7 @@ function readHeader(text: string): [name: string, value: string] {
   const name = colon < 0 ? text : text.slice(0, colon);
   const value = colon < 0 ? (USUAL_VALUES[name.toLowerCase()] ?? '1') : text.slice(colon + 1).trim();
   if (isForbiddenRequestHeader([name, value])) {
-    throw new Misunderstanding(`--header ${name}: no page can set it, the browser alone does. Leave it out.`);
+    throw new Misunderstanding(`--header ${name}: no page can set it, only the browser can. Leave it out.`);
   }
   return [name, value];
 }

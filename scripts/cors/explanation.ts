@@ -44,9 +44,9 @@ export function explanationOf({ page, isOriginGiven }: Question, answer: Answer,
   const paragraph = (text: string) => [...line(text), ''];
 
   const cookies = page.credentials === 'include' ? ', with cookies' : '';
-  const lines = paragraph(`A page of ${bold(page.origin)} calls ${bold(`${page.method} ${page.url}`)}${cookies}.`);
+  const lines = paragraph(`A page at ${bold(page.origin)} calls ${bold(`${page.method} ${page.url}`)}${cookies}.`);
   if (!isOriginGiven) {
-    lines.push(...paragraph(dim('(No --origin was given, so this is a page that the server may not know.)')));
+    lines.push(...paragraph(dim(`(No --origin given: this assumes a page at ${page.origin}.)`)));
   }
 
   for (const { number, exchange, leftOut } of stepsOf(verdict.exchanges)) {
@@ -93,7 +93,7 @@ export function explanationOf({ page, isOriginGiven }: Question, answer: Answer,
   return `${lines.join('\n')}\n`;
 }
 
-const NOT_SENT = 'It was not sent, because it could change something: add --send to send it.';
+const NOT_SENT = 'It was not sent, because it could change data: add --send to send it.';
 
 const NOT_RECOGNISED =
   '(Nothing in its answers shows that this server is made from this template. ' +

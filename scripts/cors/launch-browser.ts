@@ -1,4 +1,4 @@
-/** Real browsers, to hold the model against: found where they are installed, started without a window, and closed. */
+/** Real browsers, to compare the model with: found where they are installed, started without a window, and closed. */
 
 import { type ChildProcess, spawn } from 'node:child_process';
 import { accessSync, constants, mkdtempSync, writeFileSync } from 'node:fs';
@@ -69,9 +69,9 @@ export interface Lifetime {
 }
 
 export interface LaunchOptions {
-  /** Command-line arguments of Chromium, beside the usual ones. */
+  /** Command-line arguments of Chromium, besides the usual ones. */
   chromium?: readonly string[];
-  /** Preferences of Firefox, beside the usual ones. */
+  /** Preferences of Firefox, besides the usual ones. */
   firefox?: Readonly<Record<string, string | number | boolean>>;
 }
 

@@ -8,7 +8,7 @@
 /** How private an address is: this computer, the network around it, or the internet. */
 export type AddressSpace = 'loopback' | 'local' | 'public';
 
-/** What Chrome calls the permission that a person gives to a page. */
+/** What Chrome calls the permission that a user gives to a page. */
 export type Permission = 'loopback-network' | 'local-network';
 
 export type AccessReason = 'bad-port' | 'unusable-address' | 'mixed-content' | 'local-network';
@@ -45,7 +45,7 @@ export function accessTo(url: URL, origin: string, addresses: Addresses = {}): A
   if (page === undefined) return { kind: 'open' };
   if (url.hostname === '0.0.0.0') {
     return refused('unusable-address', 'Fetch, HTTP-network fetch',
-      'Firefox never calls 0.0.0.0: that is where a server listens on all its addresses, and not an address to call.');
+      'Firefox never calls 0.0.0.0: a server may listen on it, but it is not an address to call.');
   }
   return mixedContent(url, page) ?? localNetwork(url, page, addresses) ?? { kind: 'open' };
 }
@@ -75,7 +75,7 @@ function spaceOfAddress(address: string): AddressSpace {
   return /^(?:f[cd]|fe[89ab])[\da-f]*:/.test(plain) ? 'local' : 'public';
 }
 
-/** Only an https: page is protected; this computer is as good as https:, and Chrome lets pass the local network. */
+/** Only an https: page is protected; this computer is as good as https:, and Chrome allows the local network. */
 function mixedContent(url: URL, page: URL): Access | undefined {
   if (page.protocol !== 'https:' || url.protocol !== 'http:' || isLoopbackName(url.hostname)) return undefined;
   const isEvenInChrome = spaceOf(url.hostname) === 'public';
@@ -83,10 +83,10 @@ function mixedContent(url: URL, page: URL): Access | undefined {
     `The page at '${page.origin}' was loaded over HTTPS, but requested an insecure resource '${url.href}'`;
   return refused('mixed-content', 'Mixed Content, should fetching request be blocked as mixed content',
     isEvenInChrome
-      ? 'A page that came over https: may not call an http: address, which anybody on the way could change. Chrome ' +
+      ? 'A page loaded over https: may not call an http: address: anybody on the way could change the answer. Chrome ' +
         `says "Mixed Content: ${subject}. This request has been blocked; the content must be served over HTTPS."`
-      : `Firefox lets no https: page call an http: address of the local network ("Blocked loading mixed active ` +
-        `content “${url.href}”"). Chrome does${needsPermission(url, page, {}) ? ' once the person allows it' : ''}.`);
+      : 'Firefox does not let an https: page call an http: address of the local network ("Blocked loading mixed ' +
+        `active content “${url.href}”"). Chrome does${needsPermission(url, page, {}) ? ' once the user allows it' : ''}.`);
 }
 
 function localNetwork(url: URL, page: URL, addresses: Addresses): Access | undefined {
@@ -97,15 +97,16 @@ function localNetwork(url: URL, page: URL, addresses: Addresses): Access | undef
   const section = 'Local Network Access, local network access check';
   if (page.protocol === 'http:' && !isLoopbackName(page.hostname)) {
     return refused('local-network', section,
-      `Chrome lets no http: page of the internet call ${where}, and does not ask. It says "blocked by CORS policy: ` +
-      `The request client is not a secure context and the resource is in more-private address space \`${space}\`." ` +
-      'Firefox asks the person first. No header of the server changes that.');
+      `Chrome does not let an http: page of the internet call ${where}, and does not ask. It says ` +
+      '"blocked by CORS policy: The request client is not a secure context and the resource is in more-private ' +
+      `address space \`${space}\`." ` +
+      'Firefox asks the user first. No header of the server changes that.');
   }
   return {
     kind: 'asks',
     permission,
     detail:
-      `Chrome and Firefox first ask the person whether this page may reach ${where} (permission ${permission}). ` +
+      `Chrome and Firefox first ask the user whether this page may reach ${where} (permission ${permission}). ` +
       'Without it, Chrome says "blocked by CORS policy: Permission was denied for this request to access the ' +
       `\`${space}\` address space." No header of the server changes that.`,
   };

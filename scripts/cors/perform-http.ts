@@ -10,20 +10,20 @@ const ENOUGH = 65_536;
 
 /** Why no answer came, and what to do about it. */
 const REASONS: Record<string, string> = {
-  ECONNREFUSED: 'nothing listens there. Start the server, or write another address.',
-  ECONNRESET: 'the connection was cut. Look into the log of the server; if it speaks https:, write https:// instead.',
-  ENOTFOUND: 'there is no host of this name. Write another address.',
-  EAI_AGAIN: 'the name of the host could not be looked up. Write another address, or ask again later.',
-  TimeoutError: `nothing came for ${PATIENCE / 1000} seconds. Look into the log of the server.`,
+  ECONNREFUSED: 'nothing is listening there. Start the server, or check the address.',
+  ECONNRESET: 'the connection was cut. Check the log of the server; if it speaks https:, write https:// instead.',
+  ENOTFOUND: 'there is no host with this name. Check the address.',
+  EAI_AGAIN: 'the host name could not be looked up. Check the address, or try again later.',
+  TimeoutError: `nothing came for ${PATIENCE / 1000} seconds. Check the log of the server.`,
   EPROTO: 'it does not speak https: there. Write http:// instead, or let the server speak https:.',
   CERT_HAS_EXPIRED: 'its certificate has expired, and browsers accept no such certificate. Renew it.',
-  ERR_TLS_CERT_ALTNAME_INVALID: 'its certificate is for another name. Write that name, or get one for this name.',
+  ERR_TLS_CERT_ALTNAME_INVALID: 'its certificate is for another name. Use that name, or get one for this name.',
 };
 
 const UNKNOWN_AUTHORITY =
-  'its certificate is self-signed, or of an authority that is not known here. A browser refuses it without a word to ' +
-  'the page until the person has opened this address itself and accepted it. This command accepts it with ' +
-  'NODE_EXTRA_CA_CERTS=certificate.pem before it.';
+  'its certificate is self-signed, or from an authority that is not known here. A browser refuses it without telling ' +
+  'the page why, until the user opens this address and accepts it. To accept it here, put ' +
+  'NODE_EXTRA_CA_CERTS=certificate.pem before the command.';
 for (const code of [
   'DEPTH_ZERO_SELF_SIGNED_CERT', 'SELF_SIGNED_CERT_IN_CHAIN', 'UNABLE_TO_VERIFY_LEAF_SIGNATURE',
   'UNABLE_TO_GET_ISSUER_CERT_LOCALLY',

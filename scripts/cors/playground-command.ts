@@ -8,15 +8,15 @@ import { parseArgs } from 'node:util';
 import { isLoopbackName } from './network-access.ts';
 import { createPlayground } from './playground/server.ts';
 
-const HELP = `A page to try requests on, in a real browser, and to see why one is blocked.
+const HELP = `A page to try out requests in a real browser, and to see why one is blocked.
 
 npm run cors:playground -- [options]
 
-  --target URL    the API that it calls (otherwise http://localhost:8000, which npm start serves)
-  --routes FILE   where the paths of the API stand, for the ready-made requests (otherwise src/routes.ts, if the
-                  target is on this machine)
-  --port PORT     where the page is served (otherwise 8001; 0: any free port)
-  --help          this text
+  --target URL    the API that it calls (default: http://localhost:8000, which npm start serves)
+  --routes FILE   the file that lists the paths of the API, for the ready-made requests (default: src/routes.ts, if
+                  the target is on this machine)
+  --port PORT     where the page is served (default: 8001; 0: any free port)
+  --help          show this text
 `;
 
 /** What the command prints, and how it ends: while a server listens, it does not. */
@@ -67,7 +67,7 @@ function readCommandLine(commandLine: string[]): 'help' | { target: string; rout
     throw new Misunderstanding(`--port ${values.port}: write a number from 0 to 65535`);
   }
   if (values.routes !== undefined && !existsSync(values.routes)) {
-    throw new Misunderstanding(`--routes ${values.routes}: is not there; write a file such as src/routes.ts`);
+    throw new Misunderstanding(`--routes ${values.routes}: does not exist; write a file such as src/routes.ts`);
   }
   const { origin, hostname } = new URL(values.target);
   const routes = values.routes ?? (isLoopbackName(hostname) ? 'src/routes.ts' : undefined);

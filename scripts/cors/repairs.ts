@@ -13,9 +13,9 @@ export const HEADERS = 'Access-Control-Allow-Headers';
 export const EXPOSED = 'Access-Control-Expose-Headers';
 
 const NO_COOKIES = "If the page needs no cookies here, leave credentials: 'include' out of its fetch() instead.";
-const EVERY_ANSWER = 'with every answer, errors and the answer to the preflight included';
+const EVERY_ANSWER = 'with every answer, including errors and the preflight response';
 const LOCAL_PAGE = 'open the page on http://localhost, such as http://localhost:5173';
-const ASK_AGAIN = 'let that origin in, and ask again for it';
+const ASK_AGAIN = 'allow that origin, and check again with it';
 
 /** `exchange` is the last one; without it, the page's call failed before anything was sent. */
 export function repair(blocked: Blocked, page: PageRequest, exchange: Exchange | undefined): Repair {
@@ -44,22 +44,22 @@ export function repair(blocked: Blocked, page: PageRequest, exchange: Exchange |
     case 'preflight-redirect':
       return {
         text:
-          `Call ${target(request, response) ?? 'the address in Location'} at once, where the server redirects to. ` +
-          'Often only https:// or a slash at the end is missing. A browser never follows the redirect of a preflight.',
+          `Call ${target(request, response) ?? 'the address in Location'} directly: the server redirects there. ` +
+          'Often only https:// or a trailing slash is missing. A browser never follows the redirect of a preflight.',
       };
     case 'redirect-location':
     case 'redirect-scheme':
-      return { text: 'Call the final address at once, or mend the Location that the server sends.' };
+      return { text: 'Call the final address directly, or fix the Location that the server sends.' };
     case 'redirect-limit':
-      return { text: 'Mend the Location that the server sends: so many redirects most often go in a circle.' };
+      return { text: 'Fix the Location that the server sends: so many redirects are usually a loop.' };
     case 'redirect-credentials':
       return {
         text:
-          'Take the user name and the password out of the Location that the server sends. A page cannot call such an ' +
-          'address itself either: where they are needed, it sends them in an Authorization header.',
+          'Remove the user name and password from the Location that the server sends. A page cannot call such an ' +
+          'address itself either: if they are needed, send them in an Authorization header.',
       };
     case 'url-credentials':
-      return { text: 'Leave the name and the password out of the address, and send them in an Authorization header.' };
+      return { text: 'Remove the user name and password from the address, and send them in an Authorization header.' };
     case 'invalid-url':
     case 'url-scheme':
       return { text: 'Write the whole address, such as http://localhost:8000/notes.' };
@@ -67,13 +67,13 @@ export function repair(blocked: Blocked, page: PageRequest, exchange: Exchange |
     case 'forbidden-method':
       return { text: 'Use another method, such as GET or POST.' };
     case 'invalid-header':
-      return { text: 'Mend the header: a name such as x-token, a value on one line, and no letters beyond Latin-1.' };
+      return { text: 'Fix the header: a name such as x-token, a value on one line, and no characters beyond Latin-1.' };
     case 'body-not-allowed':
-      return { text: 'Send the body with POST or PUT, or put what it says into the query of the address.' };
+      return { text: 'Send the body with POST or PUT, or put its content into the query string.' };
     case 'network-error':
-      return { text: 'See to it that the server answers, then ask again.' };
+      return { text: 'Make sure the server is running, then try again.' };
     case 'bad-port':
-      return { text: 'Let the server listen on another port, such as 8000, and call it there.' };
+      return { text: 'Run the server on another port, such as 8000, and call it there.' };
     case 'unusable-address':
       return { text: `Call ${(blocked.url ?? '').replace('//0.0.0.0', '//localhost')} instead.` };
     case 'mixed-content':
@@ -82,7 +82,7 @@ export function repair(blocked: Blocked, page: PageRequest, exchange: Exchange |
   }
 }
 
-/** What makes a browser stop asking the person, or stop refusing the address. */
+/** What makes a browser stop asking the user, or stop refusing the address. */
 export function repairAddress(reason: 'mixed-content' | 'local-network' | 'asks', address: string): string {
   const url = new URL(address);
   const isLocal = spaceOf(url.hostname) !== 'public';
@@ -92,14 +92,14 @@ export function repairAddress(reason: 'mixed-content' | 'local-network' | 'asks'
       url.hostname = 'localhost';
       return (
         `Serve ${new URL(address).host} over https:, and call it there. If it is this computer, call ${url.href} ` +
-        'instead: that address, an https: page may call.'
+        'instead: an https: page may call that address.'
       );
     case 'local-network':
-      return `Serve the page over https:, and Chrome asks the person, too. Or ${LOCAL_PAGE}; ${ASK_AGAIN}.`;
+      return `Serve the page over https:, so that Chrome asks the user. Or ${LOCAL_PAGE}; ${ASK_AGAIN}.`;
     case 'asks':
       return (
-        'Allow it when the browser asks; if it was refused before, reset it in the settings of the site (beside the ' +
-        `address of the page). Or ${LOCAL_PAGE}, where nobody is asked; ${ASK_AGAIN}.`
+        'Allow it when the browser asks. If it was denied before, reset it in the site settings (next to the address ' +
+        `of the page). Or ${LOCAL_PAGE}, which needs no permission; ${ASK_AGAIN}.`
       );
   }
 }
@@ -111,8 +111,8 @@ function repairOrigin(
   if (origin === 'null' && page.origin !== 'null') {
     return {
       text:
-        `Call ${request?.url} at once, and ask again for that address. ` +
-        'After a redirect from one site to another, a browser no longer says which page asks (Origin: null).',
+        `Call ${request?.url} directly, and check again with that address. ` +
+        'After a redirect from one site to another, a browser no longer says which page is calling (Origin: null).',
       isAlone: true,
     };
   }
@@ -126,18 +126,18 @@ function repairOrigin(
   ];
   if (reason === 'origin-multiple') {
     sentences.push(
-      "Only one origin counts: look for the request's Origin in the list of those that may call, and send that one.",
-      'If the header is there twice, the application and a proxy before it both add it: leave it to one of them.',
+      "The header holds one origin: if the request's Origin is on your list, send that one alone.",
+      'If the header appears twice, the application and a proxy in front of it both add it: let only one do so.',
     );
   }
   // Where the other header is missing as well, its own text says this.
   if (reason === 'wildcard-with-credentials' && headerOf(response, CREDENTIALS) === 'true') sentences.push(NO_COOKIES);
   const final = target(request, response);
-  if (final) sentences.push(`Or call ${final} at once: this answer only redirects there, and needs the header, too.`);
+  if (final) sentences.push(`Or call ${final} directly: this answer only redirects there, and needs the header too.`);
   const change = { text: sentences.join(' '), ...templateOrigin(origin, isWithCookies) };
-  // Whom this template refuses, it tells nothing more: to go on would be to guess.
+  // The template's 403 says nothing of what else is missing: to go on would be to guess.
   if (response?.status === 403 && isTemplateAnswer(response)) {
-    return { ...change, text: `${change.text} Then ask again: a page that is refused is not told what else it lacks.` };
+    return { ...change, text: `${change.text} Then run this again: the 403 hides any further problem.` };
   }
   return { ...change, ...repaired(response, ORIGIN, origin) };
 }
@@ -151,10 +151,10 @@ function repairStatus(request: HttpRequest | undefined, response: HttpResponse |
     return { text: `${text} It is refused because of its Host, ${host}.`, variable: `ALLOWED_HOSTS=${name}` };
   }
   if (status === 401 || status === 403) {
-    return { text: `${text} Do not ask for a login: a preflight carries no cookies and no Authorization header.` };
+    return { text: `${text} Do not require a login: a preflight carries no cookies and no Authorization header.` };
   }
   if (status === 404 || status === 405 || status === 501) {
-    return { text: `${text} The server does not know OPTIONS here: the CORS setting of your framework adds it.` };
+    return { text: `${text} The server does not handle OPTIONS here: the CORS setting of your framework adds it.` };
   }
   return { text: status >= 500 ? `${text} The server failed: its log should say why.` : text };
 }
@@ -163,8 +163,8 @@ function repairList(name: string, response: HttpResponse | undefined): Repair {
   const names = listOf(response, name).filter((item) => TOKEN.test(item)).join(', ');
   return {
     text: names === ''
-      ? `Leave ${name} out of the answer to the preflight: "${headerOf(response, name)}" names nothing that counts.`
-      : `Write ${name} as names with commas between them, and nothing else: "${name}: ${names}".`,
+      ? `Leave ${name} out of the preflight response: "${headerOf(response, name)}" contains no valid name.`
+      : `Write ${name} as names separated by commas, and nothing else: "${name}: ${names}".`,
     list: name,
     ...repaired(response, name, names),
   };
@@ -173,20 +173,20 @@ function repairList(name: string, response: HttpResponse | undefined): Repair {
 function repairMethod(
   method: string, page: PageRequest, request: HttpRequest | undefined, response: HttpResponse | undefined,
 ): Repair {
-  const capitals = method.toUpperCase();
-  if (method !== capitals) {
+  const upperCase = method.toUpperCase();
+  if (method !== upperCase) {
     return {
       text:
-        `Write method: '${capitals}' in the page's fetch(). Upper and lower case count, ` +
-        'and fetch() turns only get, head, post, put, delete and options into capitals.',
-      page: { ...page, method: capitals },
+        `Write method: '${upperCase}' in the page's fetch(). Methods are case-sensitive, ` +
+        'and fetch() converts only get, head, post, put, delete and options to upper case.',
+      page: { ...page, method: upperCase },
     };
   }
   const allowed = named(page, listOf(response, METHODS)).filter((item) => item.toUpperCase() !== method);
   const list = [...allowed, method].join(', ');
   const name = `do${method.toLowerCase().replace(/(?:^|-)./g, (letter) => letter.slice(-1).toUpperCase())}`;
   return {
-    text: `Allow ${method} in the answer to the preflight: "${METHODS}: ${list}".`,
+    text: `Allow ${method} in the preflight response: "${METHODS}: ${list}".`,
     code: `add ${name} to the class of ${request ? new URL(request.url).pathname : 'this path'} in src/routes.ts`,
     list: METHODS,
     ...repaired(response, METHODS, list),
@@ -201,7 +201,7 @@ function repairHeader(
   const missing = asked.filter((item) => item === name || !(allowed.includes(item) || allowed.includes('*')));
   const list = [...allowed, ...missing];
   return {
-    text: `Allow ${missing.join(' and ')} in the answer to the preflight: "${HEADERS}: ${list.join(', ')}".`,
+    text: `Allow ${missing.join(' and ')} in the preflight response: "${HEADERS}: ${list.join(', ')}".`,
     variable: `CORS_ALLOWED_HEADERS=${list.join(',')}`,
     list: HEADERS,
     ...repaired(response, HEADERS, list.join(',')),

@@ -15,7 +15,7 @@ export function outcomeOf(page: PageRequest, verdict: Verdict): string {
   const { allowed, asks, tolerated } = verdict;
   const outcome = serverOutcome(page, verdict);
   if (!allowed) return outcome;
-  const ifAllowed = `If the person allows it, ${outcome.charAt(0).toLowerCase()}${outcome.slice(1)}`;
+  const ifAllowed = `If the user allows it, ${outcome.charAt(0).toLowerCase()}${outcome.slice(1)}`;
   return [
     ...(tolerated ? [tolerated.detail] : []),
     ...(asks ? [asks.detail, ifAllowed] : [outcome]),
@@ -53,7 +53,7 @@ function serverOutcome(page: PageRequest, { allowed, exchanges, response, blocke
     : `A browser sends this ${method} request without asking first. Only the answer says whether the page may have it.`;
 }
 
-const ARRIVED = ' The request did reach the server, which may have acted on it; only the page does not get the answer.';
+const ARRIVED = ' The request did reach the server, which may have acted on it; the page just cannot read the answer.';
 
 /** What a server says of an error in `detail` (RFC 9457). */
 export function problemDetail(response: HttpResponse | undefined): string | undefined {

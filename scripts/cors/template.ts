@@ -27,8 +27,8 @@ export async function isTemplate({ exchanges }: Verdict, performHttp: PerformHtt
 }
 
 export const HOW_TO_SET =
-  'Start the server with these variables. If a list has other entries already, keep them: one,two. ' +
-  'A class with a policy of its own (static cors) has it there.';
+  'Start the server with these variables. Keep entries that the list already has, separated by commas. ' +
+  'If the class has its own `static cors`, change that instead.';
 
 /** What to write where it is; undefined where that is nothing. */
 export function templateLines(changes: readonly Change[]): { variables: string[]; code: string[] } | undefined {
@@ -37,21 +37,21 @@ export function templateLines(changes: readonly Change[]): { variables: string[]
   return variables.length + code.length > 0 ? { variables, code } : undefined;
 }
 
-/** How this template lets an origin in; without a list where none can. */
+/** How this template allows an origin; without a list where no list can. */
 export function templateOrigin(origin: string, isWithCookies: boolean): Partial<Change> {
   if (origin === 'null') {
     return {
       text:
-        'This page has no origin that a server could know it by (a file, or a sandboxed frame: Origin: null). ' +
-        'Serve it from a web server of its own, such as http://localhost:5173, and let that origin in. ' +
-        `Where any page may read the answer without cookies, "Access-Control-Allow-Origin: *" lets this one in, too.`,
+        'This page has no origin that a server could recognize (a local file, or a sandboxed frame: Origin: null). ' +
+        'Serve it from a web server, such as http://localhost:5173, and allow that origin. ' +
+        'If any page may read the answer without cookies, "Access-Control-Allow-Origin: *" allows this one too.',
     };
   }
-  if (!/^https?:/.test(origin)) return { code: `origins: (origin) => origin === '${origin}', among the cors options` };
+  if (!/^https?:/.test(origin)) return { code: `origins: (origin) => origin === '${origin}' in the cors options` };
   if (isWithCookies && origin.startsWith('http:') && !isLoopbackName(new URL(origin).hostname)) {
     return {
       variable: `CORS_ORIGINS=${origin.replace('http:', 'https:')}`,
-      code: 'serve the page over https: with cookies, this template lets in no http: page of another machine',
+      code: 'serve the page over https, because with cookies this template allows no http: page of another machine',
     };
   }
   return { variable: `CORS_ORIGINS=${origin}` };

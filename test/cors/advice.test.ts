@@ -19,7 +19,7 @@ function policyOf(environment: Record<string, string>): CorsOptions {
 }
 
 /** A server whose answers have these headers: what is said of them is done to them. */
-async function mendable(t: TestContext, headers: OutgoingHttpHeaders) {
+async function fixable(t: TestContext, headers: OutgoingHttpHeaders) {
   const url = await listenForeign(t, (request, response) => {
     response.writeHead(request.method === 'OPTIONS' ? 204 : 200, headers).end();
   });
@@ -30,8 +30,8 @@ async function mendable(t: TestContext, headers: OutgoingHttpHeaders) {
 }
 
 /** Does literally what is said, once, and shows that the page then gets what it asked for. */
-async function assertMended(t: TestContext, headers: OutgoingHttpHeaders, question: string[]): Promise<string> {
-  const { url, follow } = await mendable(t, headers);
+async function assertFixed(t: TestContext, headers: OutgoingHttpHeaders, question: string[]): Promise<string> {
+  const { url, follow } = await fixable(t, headers);
   const before = await explained(url, ...question);
   assert.equal(before.code, 1, before.text);
   follow(before.text);
@@ -89,11 +89,11 @@ test('of a method that the path has and the policy leaves out, it says to add it
   const { url } = await listen(t, routes, { cors: cors(['GET']) });
   const { code, text } = await explained(`${url}/notes/1`, '--method', 'PUT');
   assert.equal(code, 1);
-  assert.match(text, /The path itself answers PUT \(its Allow says so\): only the CORS setting leaves it out/);
-  assert.match(text, /add 'PUT' to methods, among the cors options/);
+  assert.match(text, /The path itself supports PUT \(see its Allow header\): only the CORS setting omits it/);
+  assert.match(text, /add 'PUT' to methods in the cors options/);
   assert.doesNotMatch(text, /doPut/);
-  const { url: mended } = await listen(t, routes, { cors: cors(['GET', 'PUT']) });
-  assert.equal((await explained(`${mended}/notes/1`, '--method', 'PUT')).code, 0);
+  const { url: fixed } = await listen(t, routes, { cors: cors(['GET', 'PUT']) });
+  assert.equal((await explained(`${fixed}/notes/1`, '--method', 'PUT')).code, 0);
 });
 
 test('of a page that is refused, it names CORS_ORIGINS, and guesses at nothing else', async (t) => {
@@ -129,19 +129,19 @@ test(
     assert.equal(code, 1);
     assert.match(text, /- Send "Access-Control-Allow-Origin: https:\/\/203\.0\.113\.7" with every answer/);
     assert.match(text, /- Answer the preflight, OPTIONS \/things, with status 204/);
-    assert.match(text, /- Allow PUT in the answer to the preflight: "Access-Control-Allow-Methods: PUT"/);
-    assert.match(text, /- Allow x-token in the answer to the preflight: "Access-Control-Allow-Headers: x-token"/);
+    assert.match(text, /- Allow PUT in the preflight response: "Access-Control-Allow-Methods: PUT"/);
+    assert.match(text, /- Allow x-token in the preflight response: "Access-Control-Allow-Headers: x-token"/);
     assert.match(text, /Nothing in its answers shows that this server is made from this template/);
     assert.doesNotMatch(text, /CORS_|routes\.ts/);
   },
 );
 
-test('a server that is mended as it says, whatever it is made with, lets the page in', async (t) => {
-  await assertMended(t, {}, ['--method', 'DELETE', '--header', 'authorization', '--credentials', '--send']);
+test('a server that is fixed as it says, whatever it is made with, lets the page in', async (t) => {
+  await assertFixed(t, {}, ['--method', 'DELETE', '--header', 'authorization', '--credentials', '--send']);
 });
 
 test('where only Access-Control-Allow-Credentials is missing, its advice stands by itself', async (t) => {
-  const text = await assertMended(t, { 'Access-Control-Allow-Origin': 'http://localhost:5173' }, ['--credentials']);
+  const text = await assertFixed(t, { 'Access-Control-Allow-Origin': 'http://localhost:5173' }, ['--credentials']);
   assert.match(text, /- Send "Access-Control-Allow-Credentials: true" with every answer/);
 });
 
@@ -150,21 +150,21 @@ test('it sees a header that comes twice, and says that two places add it', async
   const url = await listenForeign(t, (_request, response) => response.writeHead(200, twice).end());
   const { code, text } = await explained(url, '--origin', app);
   assert.equal(code, 1);
-  assert.match(text, /If the header is there twice, the application and a proxy before it both add it/);
+  assert.match(text, /If the header appears twice, the application and a proxy in front of it both add it/);
 });
 
-test('of a method that the server lists in small letters, it says to list the one in capitals alone', async (t) => {
+test('of a method that the server lists in lower case, it says to list only the one in upper case', async (t) => {
   const headers = { 'Access-Control-Allow-Origin': '*', 'Access-Control-Allow-Methods': 'get, put' };
-  const text = await assertMended(t, headers, ['--method', 'put']);
+  const text = await assertFixed(t, headers, ['--method', 'put']);
   assert.match(text, /"Access-Control-Allow-Methods: get, PUT"/);
 });
 
-test('of a method that the page writes in small letters, it says to write capitals, and to allow those', async (t) => {
+test('of a method that the page writes in lower case, it says to write upper case, and to allow that', async (t) => {
   const { url } = await listen(t, routes);
   const { code, text } = await explained(`${url}/nowhere`, '--method', 'patch');
   assert.equal(code, 1);
   assert.match(text, /Write method: 'PATCH' in the page's fetch\(\)/);
-  const { url: other, follow } = await mendable(t, { 'Access-Control-Allow-Origin': '*' });
+  const { url: other, follow } = await fixable(t, { 'Access-Control-Allow-Origin': '*' });
   follow((await explained(other, '--method', 'patch')).text);
   assert.equal((await explained(other, '--method', 'PATCH')).code, 0);
 });
@@ -173,10 +173,10 @@ test('of a list that names nothing, it says to leave it out', async (t) => {
   const headers: OutgoingHttpHeaders = {
     'Access-Control-Allow-Origin': '*', 'Access-Control-Allow-Methods': 'PUT', 'Access-Control-Allow-Headers': '[]',
   };
-  const { url } = await mendable(t, headers);
+  const { url } = await fixable(t, headers);
   const before = await explained(url, '--method', 'PUT');
   assert.equal(before.code, 1);
-  assert.match(before.text, /- Leave Access-Control-Allow-Headers out of the answer to the preflight/);
+  assert.match(before.text, /- Leave Access-Control-Allow-Headers out of the preflight response/);
   delete headers['Access-Control-Allow-Headers'];
   assert.equal((await explained(url, '--method', 'PUT')).code, 0);
 });
@@ -184,7 +184,7 @@ test('of a list that names nothing, it says to leave it out', async (t) => {
 test('of one list, it says one thing only', async (t) => {
   for (const list of ['[]', 'x-other; x-more', 'x-other, [x]']) {
     const headers = { 'Access-Control-Allow-Origin': '*', 'Access-Control-Allow-Headers': list };
-    const text = await assertMended(t, headers, ['--header', 'x-token']);
+    const text = await assertFixed(t, headers, ['--header', 'x-token']);
     // The answer, the fault, the advice.
     assert.equal(text.match(/Access-Control-Allow-Headers: [^"]*"/g)?.length, 3, text);
     assert.doesNotMatch(text, /Leave Access-Control/);
@@ -198,7 +198,7 @@ test('after a redirect to another site, it says to call the final address, and n
   const url = await listenForeign(t, (_request, response) => response.writeHead(302, redirect).end());
   const { code, text } = await explained(url, '--origin', app);
   assert.equal(code, 1);
-  assert.match(text, new RegExp(`- Call ${final}/there at once`));
+  assert.match(text, new RegExp(`- Call ${final}/there directly`));
   assert.doesNotMatch(text, /Send "/);
   assert.equal((await explained(`${final}/there`, '--origin', app)).code, 0);
 });
@@ -210,7 +210,7 @@ test('of a redirect that lacks the header, it also offers the final address, wit
   });
   const { code, text } = await explained(`${url}/there`);
   assert.equal(code, 1);
-  assert.match(text, new RegExp(`Or call ${url}/there/ at once`));
+  assert.match(text, new RegExp(`Or call ${url}/there/ directly`));
   assert.equal((await explained(`${url}/there/`)).code, 0);
 });
 
@@ -221,7 +221,7 @@ test('of a redirect to an address with a password, it says to take that out', as
   });
   const { code, text } = await explained(url);
   assert.equal(code, 1);
-  assert.match(text, /- Take the user name and the password out of the Location/);
+  assert.match(text, /- Remove the user name and password from the Location/);
 });
 
 test('it says why Access-Control-Expose-Headers: * exposes nothing with cookies', async (t) => {
@@ -229,7 +229,7 @@ test('it says why Access-Control-Expose-Headers: * exposes nothing with cookies'
     'Access-Control-Allow-Origin': app, 'Access-Control-Allow-Credentials': 'true', Vary: 'Origin',
     'Access-Control-Expose-Headers': '*', 'X-Total-Count': '1',
   };
-  const { url, follow } = await mendable(t, headers);
+  const { url, follow } = await fixable(t, headers);
   const before = await explained(url, '--origin', app, '--credentials');
   assert.match(
     before.text,
@@ -240,7 +240,7 @@ test('it says why Access-Control-Expose-Headers: * exposes nothing with cookies'
 });
 
 test('of an answer to one origin without Vary, it warns of caches', async (t) => {
-  const { url, follow } = await mendable(t, { 'Access-Control-Allow-Origin': app, 'X-A': '1' });
+  const { url, follow } = await fixable(t, { 'Access-Control-Allow-Origin': app, 'X-A': '1' });
   const before = await explained(url, '--origin', app);
   assert.equal(before.code, 0);
   assert.match(
@@ -253,7 +253,7 @@ test('of an answer to one origin without Vary, it warns of caches', async (t) =>
 
 test('Authorization that is allowed by * only is allowed for now, and it says to name it', async (t) => {
   const headers = { 'Access-Control-Allow-Origin': '*', 'Access-Control-Allow-Headers': '*' };
-  const { url, follow } = await mendable(t, headers);
+  const { url, follow } = await fixable(t, headers);
   const before = await explained(url, '--header', 'authorization');
   assert.equal(before.code, 0);
   assert.match(
@@ -269,27 +269,27 @@ test('Authorization that is allowed by * only is allowed for now, and it says to
 // ---- Of an address that browsers guard ----
 
 test('of a page of the internet that calls this computer, it says that the browser asks, and what helps', async (t) => {
-  const url = (await mendable(t, { 'Access-Control-Allow-Origin': '*' })).url;
+  const url = (await fixable(t, { 'Access-Control-Allow-Origin': '*' })).url;
   const { code, text } = await explained(url, '--origin', app);
   assert.equal(code, 0);
-  assert.match(text, /ASKS FIRST Chrome and Firefox first ask the person .* \(permission loopback-network\)/);
+  assert.match(text, /ASKS FIRST Chrome and Firefox first ask the user .* \(permission loopback-network\)/);
   assert.match(text, /Permission was denied for this request to access the `loopback` address space/);
   assert.match(text, /open the page on http:\/\/localhost/);
   assert.match((await explained(url, '--origin', 'http://localhost:5173')).text, /ALLOWED The page gets/);
   const refused = await explained(url, '--origin', app, '--credentials');
-  assert.match(refused.text, /BLOCKED The answer .*Worth knowing - Chrome and Firefox first ask the person/);
+  assert.match(refused.text, /BLOCKED The answer .*Worth knowing - Chrome and Firefox first ask the user/);
 });
 
 test(
   'of an http: page of the internet that calls this computer, it quotes Chrome, and offers https: or a local page',
   async (t) => {
-    const url = (await mendable(t, { 'Access-Control-Allow-Origin': '*' })).url;
+    const url = (await fixable(t, { 'Access-Control-Allow-Origin': '*' })).url;
     const { code, text } = await explained(url, '--origin', app.replace('https:', 'http:'));
     assert.equal(code, 1);
     const quoted =
       'The request client is not a secure context and the resource is in more-private address space `loopback`';
     assert.match(text, new RegExp(`BLOCKED .*${quoted}`));
-    assert.match(text, /- Serve the page over https:, and Chrome asks the person/);
+    assert.match(text, /- Serve the page over https:, so that Chrome asks the user/);
     assert.match((await explained(url, '--origin', app)).text, /ASKS FIRST/);
   },
 );
@@ -305,10 +305,10 @@ test(
       ],
       [
         'http://192.168.77.77:8000/',
-        /Firefox lets no https: page .* Chrome does once the person allows it/,
+        /Firefox does not let an https: page .* Chrome does once the user allows it/,
         /open the page on http:\/\/localhost/,
       ],
-      ['http://localhost:6000/', /net::ERR_UNSAFE_PORT/, /listen on another port/],
+      ['http://localhost:6000/', /net::ERR_UNSAFE_PORT/, /Run the server on another port/],
       ['http://0.0.0.0:8000/a', /Firefox never calls 0\.0\.0\.0/, /Call http:\/\/localhost:8000\/a instead/],
     ] as const) {
       const { code, text } = await explained(url, '--origin', app);
@@ -321,8 +321,8 @@ test(
 );
 
 test('without --origin, the page is a local one where the server is, and another than the server', async (t) => {
-  const { url } = await mendable(t, { 'Access-Control-Allow-Origin': '*' });
-  assert.match((await explained(url)).text, /^A page of http:\/\/localhost:5173 calls/);
+  const { url } = await fixable(t, { 'Access-Control-Allow-Origin': '*' });
+  assert.match((await explained(url)).text, /^A page at http:\/\/localhost:5173 calls/);
   assert.match((await explain(['http://localhost:5173/', '--json'])).output, /"origin": "http:\/\/localhost:3000"/);
   const elsewhere = await explain(['http://api.example.invalid:6000/', '--json']);
   assert.match(elsewhere.output, /"origin": "https:\/\/app\.example\.com"/);

@@ -1,7 +1,7 @@
 import type { ChildProcess } from 'node:child_process';
 import type { Readable, Writable } from 'node:stream';
 
-/** A page in Chromium that a test can use as a person would. */
+/** A page in Chromium that a test can use as a user would. */
 export interface ChromiumPage {
   /** Runs a script in the page, and gives what its promise comes to. */
   run(script: string): Promise<unknown>;

@@ -14,7 +14,7 @@ export function explain(commandLine: readonly string[]): Promise<Explanation> {
   return run(commandLine, { isColoured: false, width: 100 });
 }
 
-/** Runs the command in a process of its own, as a person would, with these variables in its environment. */
+/** Runs the command in a process of its own, as a user would, with these variables in its environment. */
 export async function npmRunExplain(commandLine: readonly string[], environment: Record<string, string> = {}) {
   const child = spawn(process.execPath, [...process.execArgv, 'scripts/cors/explain.ts', ...commandLine], {
     env: { ...process.env, ...environment },

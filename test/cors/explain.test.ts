@@ -72,12 +72,12 @@ test('of an answer that the page gets, it says what of it the page can read', as
   assert.match(text, new RegExp(`ALLOWED ${told}`));
 });
 
-test('a request that could change something is sent only with --send', async (t) => {
+test('a request that could change data is sent only with --send', async (t) => {
   const Counter = counter();
   const { url } = await listen(t, { '/': Counter });
   const asked = await explained(url, '--method', 'PUT');
   assert.equal(asked.code, 0);
-  assert.match(asked.text, /ALLOWED .* It was not sent, because it could change something: add --send/);
+  assert.match(asked.text, /ALLOWED .* It was not sent, because it could change data: add --send/);
   assert.equal(Counter.runs, 0);
   const sent = await explained(url, '--method', 'PUT', '--send');
   assert.equal(sent.code, 0);
@@ -147,7 +147,7 @@ test('of many redirects it shows the first and the last', async (t) => {
   assert.equal(code, 1);
   assert.deepEqual([...output.matchAll(/^   > GET .*\/(\d+)$/gm)].map(([, path]) => path), ['1', '2', '3', '21']);
   assert.match(text, /… 17 more like these … 21\. The browser sends/);
-  assert.match(text, /BLOCKED A browser follows no more than 20 redirects\..*go in a circle/);
+  assert.match(text, /BLOCKED A browser follows no more than 20 redirects\..*usually a loop/);
 });
 
 // ---- No answer ----
@@ -159,7 +159,8 @@ test('a server that cannot be reached is named in one line, and the exit code is
   const { code, output, errors } = await npmRunExplain([url]);
   assert.equal(code, 2);
   assert.equal(output, '');
-  assert.match(errors, new RegExp(`^No answer came to GET ${url}/: nothing listens there\\. Start the server.*\n$`));
+  const told = `^No answer came to GET ${url}/: nothing is listening there\\. Start the server.*\n$`;
+  assert.match(errors, new RegExp(told));
 });
 
 test(
@@ -176,7 +177,7 @@ test(
       text,
       /1\. The browser sends the GET request.*\/here .*< 302 Found.*2\. The browser sends the GET request/,
     );
-    assert.match(text, new RegExp(`NO ANSWER No answer came to GET ${nowhere}/there: nothing listens there\\.`));
+    assert.match(text, new RegExp(`NO ANSWER No answer came to GET ${nowhere}/there: nothing is listening there\\.`));
     const cut = await listenForeign(t, (request, response) => {
       if (request.method !== 'OPTIONS') return request.socket.destroy();
       response.writeHead(204, { 'Access-Control-Allow-Origin': '*', 'Access-Control-Allow-Methods': 'PUT' }).end();

@@ -114,7 +114,7 @@ test('it is no proxy to other machines than this one and the target', async (t) 
   assert.equal((await perform(page, wanted)).status, 502);
 });
 
-/** Runs the command in a process of its own, as a person would. */
+/** Runs the command in a process of its own, as a user would. */
 function npmRunPlayground(t: TestContext, ...commandLine: string[]) {
   const child = spawn(process.execPath, [...process.execArgv, 'scripts/cors/playground.ts', ...commandLine]);
   t.after(() => child.kill('SIGKILL'));
@@ -142,7 +142,7 @@ test('what it cannot start with is named in one line, and the exit code is 2', a
   const slips: [option: string, value: string, advice: RegExp][] = [
     ['--port', taken, /is already in use: .*choose another --port$/],
     ['--port', 'eighty', /write a number from 0 to 65535$/],
-    ['--routes', 'nowhere.ts', /is not there; write a file such as src\/routes\.ts$/],
+    ['--routes', 'nowhere.ts', /does not exist; write a file such as src\/routes\.ts$/],
     ['--target', 'localhost:8000', /such as http:\/\/localhost:8000$/],
     ['--prot', '8001', /--help shows the options/],
   ];

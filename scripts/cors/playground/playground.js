@@ -11,7 +11,7 @@ const JSON_TYPE = [['content-type', 'application/json']];
 /** Of these, the connection decides, not CORS. */
 const OF_THE_CONNECTION = ['connection', 'keep-alive', 'transfer-encoding'];
 
-/** How many of the server's own paths, and of the requests that would change something, get a line. */
+/** How many of the server's own paths, and of the requests that could change data, get a row. */
 const ENOUGH = 5;
 
 const byId = (id) => document.getElementById(id);
@@ -76,7 +76,7 @@ async function resources() {
   return known.length > 0 ? known : [{ path: '/', methods: [] }];
 }
 
-/** What only reads is sent at once; what could change something, only by the person. */
+/** What only reads is sent right away; what could change data, only when the user presses Send. */
 function requestsFor(known) {
   const isReadable = ({ methods }) => methods.length === 0 || methods.includes('GET');
   const { path, methods } = known.find(isReadable) ?? known[0];
@@ -116,10 +116,10 @@ async function sendAll() {
   const unreachable = results.every(({ verdict }) => verdict.blocked?.reason === 'network-error');
   const agreeing = results.filter(({ agree }) => agree).length;
   byId('summary').textContent = unreachable
-    ? `No answer comes from ${target}. Start the API with npm start, then send them again.`
+    ? `No answer from ${target}. Start the API with npm start, then send all again.`
     : agreeing === results.length
-      ? `Prediction and browser agree in all ${agreeing}.`
-      : `Prediction and browser agree in ${agreeing} of ${results.length}.`;
+      ? `Prediction and browser agree for all ${agreeing} requests.`
+      : `Prediction and browser agree for ${agreeing} of ${results.length} requests.`;
 }
 
 /** Where this page is let in nowhere, that is the first thing to know. */
@@ -152,7 +152,7 @@ async function sendOwn(event) {
   const one = readyMade.find(({ row }) => row.row.classList.contains('chosen'));
   const button = event.submitter ?? form.querySelector('[type=submit]');
   button.disabled = true;
-  byId('announcement').textContent = 'It is being sent…';
+  byId('announcement').textContent = 'Sending…';
   const result = await tryOut(page);
   button.disabled = false;
   if (document.activeElement === document.body) button.focus(); // Disabling takes the focus away.
@@ -170,7 +170,7 @@ async function choose(one) {
   } else {
     shown++;
     byId('announcement').textContent =
-      `${one.page.method} ${one.page.url} could change something: it is sent when you press Send.`;
+      `${one.page.method} ${one.page.url} could change data: it is sent only when you press Send.`;
     byId('details').replaceChildren();
   }
 }
@@ -223,7 +223,7 @@ function post(path, value) {
 
 // ---- The form ----
 
-/** Beside the field; empty where there is nothing to say. */
+/** The text next to the field; empty where there is nothing to say. */
 function addressError(url) {
   if (/^https?:\/\/[^/]/i.test(url) && URL.canParse(url)) return '';
   const isBare = !url.includes('://') && url !== '' && URL.canParse(`http://${url}`);
@@ -332,9 +332,9 @@ async function show(result) {
 function hints({ verdict, reality, agree }) {
   return [
     ...(verdict.blocked ? [`The standard: ${verdict.blocked.section}.`] : []),
-    ...(reality.message ? [`All that the page is told: ${reality.message}.`] : []),
+    ...(reality.message ? [`All that the page learns: ${reality.message}.`] : []),
     ...(agree ? [] : [
-      'Your browser may remember what the server allowed before, for as many seconds as Access-Control-Max-Age says.',
+      'Your browser may have cached an earlier preflight, for as many seconds as Access-Control-Max-Age says.',
     ]),
   ];
 }
@@ -355,7 +355,7 @@ function advice(title, changes, isForTemplate) {
 
 function dialogue({ exchanges }) {
   if (exchanges.length === 0) return [];
-  return [element('h3', {}, 'What was said'), element('ol', {}, ...stepsOf(exchanges).map(step))];
+  return [element('h3', {}, 'Requests and responses'), element('ol', {}, ...stepsOf(exchanges).map(step))];
 }
 
 function step({ exchange, number, leftOut }) {
@@ -377,7 +377,7 @@ function answer(verdict, { headers, body }) {
   return [
     element('h3', {}, 'Headers that the page can read'),
     preformatted(headers.length > 0 ? headers.map((header) => header.join(': ')) : ['(none)']),
-    element('p', { className: 'hint' }, `There, but not for the page: ${hidden.join(', ') || 'nothing'}.`),
+    element('p', { className: 'hint' }, `Hidden from the page: ${hidden.join(', ') || 'none'}.`),
     element('h3', {}, 'Body'),
     preformatted([body.slice(0, 4000) || '(empty)']),
   ];
