@@ -100,7 +100,7 @@ export function exposure(page: PageRequest, verdict: Verdict): Change | undefine
   const exposed = listOf(verdict.response, EXPOSED);
   const all = [...exposed.filter((name) => name !== '*'), ...names];
   const isVain = exposed.includes('*') && page.credentials === 'include';
-  const why = isVain ? ' With cookies, "*" there exposes nothing.' : '';
+  const why = isVain ? ' For requests with credentials, "*" exposes nothing.' : '';
   return {
     text: `To let the page read ${names.join(', ')}, send "${EXPOSED}: ${all.join(', ')}".${why}`,
     variable: `CORS_EXPOSED_HEADERS=${all.join(',')}`,

@@ -315,7 +315,7 @@ async function mainFetch(request: FetchRequest, send: Send, cache: PreflightCach
     return 'it has the same origin, so CORS does not apply';
   }
   request.tainting = 'cors';
-  if (whyPreflight(request) === undefined) return 'such a request goes out without a preflight';
+  if (whyPreflight(request) === undefined) return 'such a request needs no preflight';
 
   const key = cacheKey(request);
   const remembered =

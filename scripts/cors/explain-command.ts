@@ -137,6 +137,9 @@ function readUrl(text: string): string {
 /** As browsers write it. */
 function readOrigin(text: string): string {
   if (text === 'null') return text;
+  if (/^file:/i.test(text)) {
+    throw new Misunderstanding(`--origin ${text}: the origin of a local file is null, so use --origin null`);
+  }
   const url = /^[a-z][a-z0-9+.-]*:\/\//i.test(text) ? text : `https://${text}`;
   const origin = URL.canParse(url) ? new URL(url).origin : 'null';
   // Browsers know origins beside http: and https:, such as those of extensions, that new URL does not.

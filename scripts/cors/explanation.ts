@@ -5,8 +5,8 @@ import { stripVTControlCharacters } from 'node:util';
 import { hiddenHeaders } from './advice.ts';
 import type { Exchange, PageRequest, Verdict } from './browser-model.ts';
 import type { Change } from './change.ts';
-import { isTelling, labelOf, outcomeOf, problemDetail, sentenceOf, stepsOf } from './sentences.ts';
-import { HOW_TO_SET, templateLines } from './template.ts';
+import { isTelling, labelOf, outcomeOf, sentenceOf, stepsOf } from './sentences.ts';
+import { HOW_TO_SET, problemDetail, templateLines } from './template.ts';
 
 export interface Question {
   page: PageRequest & { method: string; headers: [name: string, value: string][] };

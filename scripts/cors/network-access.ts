@@ -86,7 +86,8 @@ function mixedContent(url: URL, page: URL): Access | undefined {
       ? 'A page loaded over https: may not call an http: address: anybody on the way could change the answer. Chrome ' +
         `says "Mixed Content: ${subject}. This request has been blocked; the content must be served over HTTPS."`
       : 'Firefox does not let an https: page call an http: address of the local network ("Blocked loading mixed ' +
-        `active content “${url.href}”"). Chrome does${needsPermission(url, page, {}) ? ' once the user allows it' : ''}.`);
+        `active content “${url.href}”"). ` +
+        `Chrome does${needsPermission(url, page, {}) ? ' once the user allows it' : ''}.`);
 }
 
 function localNetwork(url: URL, page: URL, addresses: Addresses): Access | undefined {

@@ -1,7 +1,7 @@
 /** What happened, in words: the dialogue and its outcome, as the command and the playground tell it. */
 
-import type { Exchange, HttpResponse, PageRequest, Verdict } from './browser-model.ts';
-import { getHeader } from './header-list.ts';
+import type { Exchange, PageRequest, Verdict } from './browser-model.ts';
+import { isTemplateAnswer } from './template.ts';
 
 /** A step of the dialogue, in a sentence. */
 export function sentenceOf({ kind, why, request }: Exchange): string {
@@ -43,29 +43,19 @@ export function stepsOf(exchanges: readonly Exchange[]): { number: number; excha
 
 function serverOutcome(page: PageRequest, { allowed, exchanges, response, blocked }: Verdict): string {
   if (!allowed) {
-    const arrived = blocked?.during === 'request' && exchanges.at(-1)?.response !== undefined;
+    const last = exchanges.at(-1)?.response;
+    // What this template answers by itself, such as a 403 to a refused origin, no handler has seen.
+    const arrived = blocked?.during === 'request' && last !== undefined && !isTemplateAnswer(last);
     return `${blocked?.detail ?? ''}${arrived ? ARRIVED : ''}`;
   }
   if (response) return `The page gets the answer (status ${response.status}).`;
   const method = page.method ?? 'GET';
   return exchanges.length > 0
     ? `The server permits it: a browser would now send the ${method} request.`
-    : `A browser sends this ${method} request without asking first. Only the answer says whether the page may have it.`;
+    : `A browser sends this ${method} request without asking first. The answer shows whether the page may read it.`;
 }
 
 const ARRIVED = ' The request did reach the server, which may have acted on it; the page just cannot read the answer.';
-
-/** What a server says of an error in `detail` (RFC 9457). */
-export function problemDetail(response: HttpResponse | undefined): string | undefined {
-  const type = getHeader(response?.headers ?? [], 'Content-Type') ?? '';
-  if (!/^application\/problem\+json\b/i.test(type)) return undefined;
-  try {
-    const { detail } = JSON.parse(response?.body ?? '') as { detail?: unknown };
-    return typeof detail === 'string' ? detail : undefined;
-  } catch {
-    return undefined;
-  }
-}
 
 /** Headers that say something about CORS, or about this answer alone; the rest would drown them. */
 export function isTelling([name, value]: readonly [name: string, value: string]): boolean {

@@ -2,8 +2,20 @@
 
 import type { HttpResponse, PerformHttp, Verdict } from './browser-model.ts';
 import type { Change } from './change.ts';
+import { getHeader } from './header-list.ts';
 import { isLoopbackName } from './network-access.ts';
-import { problemDetail } from './sentences.ts';
+
+/** What a server says of an error in `detail` (RFC 9457). */
+export function problemDetail(response: HttpResponse | undefined): string | undefined {
+  const type = getHeader(response?.headers ?? [], 'Content-Type') ?? '';
+  if (!/^application\/problem\+json\b/i.test(type)) return undefined;
+  try {
+    const { detail } = JSON.parse(response?.body ?? '') as { detail?: unknown };
+    return typeof detail === 'string' ? detail : undefined;
+  } catch {
+    return undefined;
+  }
+}
 
 const TELLING_DETAIL =
   /^There is nothing at this path|^This path answers [A-Z]|\bCORS_ORIGINS\b|\bALLOWED_HOSTS\b/;
@@ -42,7 +54,7 @@ export function templateOrigin(origin: string, isWithCookies: boolean): Partial<
   if (origin === 'null') {
     return {
       text:
-        'This page has no origin that a server could recognize (a local file, or a sandboxed frame: Origin: null). ' +
+        'This page has no origin that a server could recognise (a local file, or a sandboxed frame: Origin: null). ' +
         'Serve it from a web server, such as http://localhost:5173, and allow that origin. ' +
         'If any page may read the answer without cookies, "Access-Control-Allow-Origin: *" allows this one too.',
     };

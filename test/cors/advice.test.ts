@@ -233,7 +233,7 @@ test('it says why Access-Control-Expose-Headers: * exposes nothing with cookies'
   const before = await explained(url, '--origin', app, '--credentials');
   assert.match(
     before.text,
-    /send "Access-Control-Expose-Headers: x-total-count"\. With cookies, "\*" there exposes nothing/,
+    /send "Access-Control-Expose-Headers: x-total-count"\. For requests with credentials, "\*" exposes nothing/,
   );
   follow(before.text);
   assert.match((await explained(url, '--origin', app, '--credentials')).text, /The page can read [^.]*x-total-count/);

@@ -98,6 +98,21 @@ test('a POST that needs no preflight is not sent without --send either, and so t
   assert.equal(Counter.runs, 1);
 });
 
+test('of a blocked answer, it says that the server may have acted, unless no handler can have run', async (t) => {
+  const { url } = await listen(t, routes);
+  const mayHaveActed = /The request did reach the server, which may have acted on it/;
+  const acted = await explained(`${url}/notes`, '--origin', local, '--credentials');
+  assert.match(acted.text, mayHaveActed);
+  const unknown = await explained(`${url}/nowhere`, '--origin', local, '--credentials');
+  const { url: closed } = await listen(t, routes, { cors: { origins: [app] } });
+  const refused = await explained(closed, '--origin', local, '--method', 'POST', '--body', 'hello', '--send');
+  for (const [status, { code, text }] of [[404, unknown], [403, refused]] as const) {
+    assert.equal(code, 1);
+    assert.match(text, new RegExp(`< ${status} .*BLOCKED`));
+    assert.doesNotMatch(text, mayHaveActed);
+  }
+});
+
 test('the request goes out as the page would send it', async (t) => {
   class Echo extends RequestHandler {
     override async doPost() {
@@ -232,6 +247,7 @@ test('bad usage is answered in one line that says what to write, and the exit co
     [['http://localhost:8000', 'http://localhost:8001'], /Write one URL/],
     [['http://localhost:8000', '--origin', 'app.example.com'], /write https:\/\/app\.example\.com$/],
     [['http://localhost:8000', '--origin', 'https://App.example.com:443/'], /write https:\/\/app\.example\.com$/],
+    [['http://localhost:8000', '--origin', 'file:///x.html'], /local file is null, so use --origin null$/],
     [['http://localhost:8000', '--orgin', app], /'--orgin' \(--help shows the options\)/],
     [['http://localhost:8000', '--method'], /--help shows the options/],
     [['http://localhost:8000', '--header', 'cookie: a=1'], /cookie: no page can set it.*Leave it out/],

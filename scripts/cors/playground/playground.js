@@ -2,8 +2,8 @@
 
 import { changesFor, exposure, hiddenHeaders, remarksOn } from '../advice.ts';
 import { fetchAsPage } from '../browser-model.ts';
-import { isTelling, outcomeOf, problemDetail, sentenceOf, stepsOf } from '../sentences.ts';
-import { HOW_TO_SET, isTemplate, templateLines } from '../template.ts';
+import { isTelling, outcomeOf, sentenceOf, stepsOf } from '../sentences.ts';
+import { HOW_TO_SET, isTemplate, problemDetail, templateLines } from '../template.ts';
 
 const PATIENCE = 10_000;
 const JSON_TYPE = [['content-type', 'application/json']];
@@ -122,7 +122,7 @@ async function sendAll() {
       : `Prediction and browser agree for ${agreeing} of ${results.length} requests.`;
 }
 
-/** Where this page is let in nowhere, that is the first thing to know. */
+/** Where this page is allowed nowhere, that is the first thing to know. */
 async function showRefusal(results) {
   const isRefused = ({ verdict: { blocked } }) => /^origin-(?:missing|mismatch)$/.test(blocked?.reason ?? '');
   if (!results.every(isRefused)) {
@@ -132,11 +132,14 @@ async function showRefusal(results) {
   const [{ page, verdict }] = results;
   const [change] = await changesFor(page, verdict, performHttp);
   const isForTemplate = await isTemplate(verdict, performHttp);
+  // Not `CORS_ORIGINS=…` to copy: that would lock out the pages that are in it.
+  const advice = isForTemplate
+    ? 'Add it to CORS_ORIGINS while you use the playground (keep the entries that are there, separated by commas), ' +
+      'restart the API, and send all again.'
+    : change.text;
   byId('refused').replaceChildren(
-    element('p', {}, `This page is of ${location.origin}, which the API does not let in: everything is blocked.`),
-    ...(isForTemplate
-      ? [element('p', {}, 'Start it with this, then send all again:'), preformatted([change.variable ?? change.text])]
-      : [element('p', {}, change.text)]),
+    element('p', {}, `The API does not allow this playground's origin, ${location.origin}, so everything is blocked.`),
+    element('p', {}, advice),
   );
 }
 
