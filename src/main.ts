@@ -47,9 +47,12 @@ stopOnSignals(server, isWatched ? { timeout: 0.2 } : config.shutdown);
 /** What cannot be read would silently leave every setting at its default, CORS_ORIGINS too. */
 function loadEnvironmentFile(): void {
   try {
-    const isText = !/[\0\ufeff\ufffd]/.test(readFileSync('.env', 'utf8'));
-    if (!isText) giveUp('.env: is not plain UTF-8: save it so, without a byte order mark');
-    process.loadEnvFile();
+    // Read once: it may be a pipe, in which a keeper of secrets hands it over.
+    const text = readFileSync('.env', 'utf8');
+    if (/[\0\ufeff\ufffd]/.test(text)) giveUp('.env: is not plain UTF-8: save it so, without a byte order mark');
+    // Not by import, which would load all that is behind its exports.
+    const { parseEnv } = module.createRequire(import.meta.url)('node:util') as typeof import('node:util');
+    for (const [name, value] of Object.entries(parseEnv(text))) process.env[name] ??= value;
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     // There is none, or node's permission model, under which a deployment may run, hides it.

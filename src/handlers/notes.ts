@@ -55,8 +55,9 @@ export class NoteHandler extends RequestHandler {
 
   override async doPut() {
     const id = this.param('id');
-    find(id);
     const note = await this.readJson(noteSchema);
+    // Not before: while the body came, the note may have been deleted.
+    find(id);
     notes.set(id, note);
     return { id, ...note };
   }

@@ -11,17 +11,18 @@ export function openBody(
   response: ServerResponse, length: number | undefined, logError: (error: unknown) => void,
 ): Writable {
   response.flushHeaders();
-  // Where the source of a pipeline() fails, it does this, and would only end the connection.
-  response.destroy = () => {
+  const fail = (error?: Error) => {
+    if (error && !response.req.socket.destroyed) logError(error);
     cut(response);
+  };
+  // Where the source of a pipeline() fails, it does this, and would only end the connection.
+  response.destroy = (error) => {
+    fail(error);
     return response;
   };
   const stream = length === undefined ? response : announcedBody(response, length);
   // What is written after the end is lost, and no reason to stop the server.
-  return stream.on('error', (error) => {
-    if (!response.req.socket.destroyed) logError(error);
-    cut(response);
-  });
+  return stream.on('error', fail);
 }
 
 /** More or fewer bytes than announced would shift the next answer on the connection: either is an error. */
@@ -45,13 +46,15 @@ function announcedBody(response: ServerResponse, length: number): Writable {
   return body;
 }
 
-/** Why a method that answers HEAD should stop, once its headers have left. */
-export const NOBODY_READS = new Error('Nobody reads the body of an answer to HEAD');
-
-/** The stream for a body that is not sent: it takes what is written in this turn, then fails as if the client left. */
-export function unreadBody(): Writable {
-  const body = new Writable({ write: (_chunk, _encoding, done) => done() });
-  setImmediate(() => body.destroy(NOBODY_READS));
+/** The stream for a body that is not sent: it fails in the next turn, as if the client had left. */
+export function unreadBody(abort: (reason: Error) => void): Writable {
+  // Each takes a turn: a source that never waits would keep the others from theirs.
+  const body = new Writable({ write: (_chunk, _encoding, done) => void setImmediate(done) });
+  setImmediate(() => {
+    const reason = new Error('Nobody reads the body of an answer to HEAD');
+    body.destroy(reason);
+    abort(reason);
+  });
   return body.on('error', () => {});
 }
 

@@ -22,9 +22,8 @@ const NO_TUNNEL = new HttpError(405, 'This server is not a proxy', { Allow: COMM
 const TOO_SLOW = new HttpError(503, 'The answer took too long', CLOSE);
 const BODY_TOO_SLOW = new HttpError(408, 'The body took too long to arrive', CLOSE);
 
-/** How long a connection that the server has ended may go on sending, in milliseconds, and how much, in bytes. */
+/** How long a connection that the server has ended may go on sending, in milliseconds. */
 const LINGER = 2_000;
-const MAXIMUM_DISCARDED = 64 * 1024 * 1024;
 
 /**
  * Looks after a server's connections: what they have in hand, clients that are too slow, bytes that are not a request,
@@ -35,7 +34,9 @@ const MAXIMUM_DISCARDED = 64 * 1024 * 1024;
  */
 export function watchConnections(server: Server, state: ServerState, policy: CorsPolicy, handlerTimeout: number): void {
   server.on('connection', (socket) => {
-    const connection: Connection = { address: socket.remoteAddress, inHand: [], closing: false, unfinished: undefined };
+    const connection: Connection = {
+      address: socket.remoteAddress, inHand: [], held: [], unread: 0, closing: false, unfinished: undefined,
+    };
     state.connections.set(socket, connection);
     // Node calls it after the last answer, and would then close at once: what the client still sends would be answered
     // with a reset, and the client might never see the answer.
@@ -147,13 +148,9 @@ function bytesOf(problem: HttpError, policy: CorsPolicy): string {
 /** Ends a connection with its last bytes, and discards for a while what still comes (RFC 9112, section 9.6). */
 function endSocket(socket: Socket, bytes = ''): void {
   socket.end(bytes);
-  let left = MAXIMUM_DISCARDED;
   // Where reading has paused, a listener of node's starts it again, in the next tick, before all of node's go.
   socket.resume();
-  discard(socket, (chunk) => {
-    left -= chunk.length;
-    if (left < 0) socket.destroy();
-  });
+  discard(socket);
   const timer = setTimeout(() => socket.destroy(), LINGER);
   socket.once('close', () => clearTimeout(timer));
 }

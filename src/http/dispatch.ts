@@ -4,7 +4,7 @@ import { fail, finish } from './ending.ts';
 import { Exchange, type ServerState } from './exchange.ts';
 import type { HandlerClass } from './handler-class.ts';
 import { HttpError } from './http-error.ts';
-import { discard, takeInHand } from './in-hand.ts';
+import { discard, hold, isUnread, takeInHand } from './in-hand.ts';
 import type { Resource } from './resource.ts';
 import type { Match, Router } from './router.ts';
 import { originForm, pathOf } from './target.ts';
@@ -35,7 +35,14 @@ export function dispatch(site: Site, request: IncomingMessage, response: ServerR
   const { found, parameters } = (fault ? undefined : site.router.find(pathOf(target))) ?? site.unknown;
   const exchange = new Exchange(site.state, connection, request, response, found, parameters, target);
   if (connection) takeInHand(exchange, connection);
-  const grant = found.policy.grant(request);
+  if (connection && isUnread(connection)) hold(exchange, connection, () => decide(site, exchange, found, fault));
+  else decide(site, exchange, found, fault);
+}
+
+function decide(
+  site: Site, exchange: Exchange, found: Resource<HandlerClass>, fault: HttpError | undefined,
+): void {
+  const grant = found.policy.grant(exchange.request);
   if (grant instanceof Promise) void grant.then((decided) => answer(site, exchange, found, fault, decided));
   else answer(site, exchange, found, fault, grant);
 }

@@ -1,7 +1,7 @@
 import { Stream, type Writable } from 'node:stream';
 import { finished } from 'node:stream/promises';
 import { AnswerHead } from './answer-head.ts';
-import { NOBODY_READS, cut } from './answer-stream.ts';
+import { cut } from './answer-stream.ts';
 import { corsHints } from './cors/hints.ts';
 import type { Exchange, Hooks } from './exchange.ts';
 import { HttpError } from './http-error.ts';
@@ -50,7 +50,9 @@ export function fail(exchange: Exchange, error: unknown): void {
   const hasBegun = exchange.stream !== undefined;
   const isCut = hasBegun && !exchange.response.writableEnded;
   const isFault = hasBegun || !(error instanceof HttpError);
-  if (isFault && error !== NOBODY_READS) logError(exchange, error);
+  // By then, the stream and the signal have stopped a method that answers HEAD.
+  const isStop = exchange.request.method === 'HEAD' && exchange.stream?.destroyed;
+  if (isFault && !isStop) logError(exchange, error);
   if (hasBegun) cut(exchange.response);
   else sendProblem(exchange, error instanceof HttpError ? error : INTERNAL_ERROR);
   // In the middle of its body a client that ends its half has left, as far as anyone can tell.
@@ -62,7 +64,7 @@ export function fail(exchange: Exchange, error: unknown): void {
 /** Nobody waits for the answer any more: the client has left, or the server is stopping. */
 export function abandon(exchange: Exchange, reason: 'The client has left' | 'The server has stopped'): void {
   if (exchange.isOver) return;
-  const clientLeft = reason === 'The client has left';
+  const clientLeft = reason === 'The client has left' && exchange.fault === undefined;
   conclude(exchange, clientLeft, !clientLeft);
   exchange.abort(new Error(reason));
 }

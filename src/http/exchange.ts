@@ -2,7 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Writable } from 'node:stream';
 import { AnswerHead } from './answer-head.ts';
-import { NOBODY_READS, openBody, unreadBody } from './answer-stream.ts';
+import { openBody, unreadBody } from './answer-stream.ts';
 import { type Grant, UNGRANTED, mirroredHeaders } from './cors/policy.ts';
 import type { Log, RequestLine } from './log.ts';
 import { hasUnreadBody } from './request-body.ts';
@@ -29,6 +29,10 @@ export interface Connection {
   readonly address: string | undefined;
   /** From the oldest to the newest, each until its answer has left and is closed: answers leave in order. */
   readonly inHand: Exchange[];
+  /** Requests that wait until the answers before them have been read. */
+  readonly held: (() => void)[];
+  /** What has been sent to the client, or waits for it, of answers that are in hand, in characters. */
+  unread: number;
   /** A request or an answer said `Connection: close`: what follows is not served (RFC 9112, section 9.6). */
   closing: boolean;
   /** The newest request that was answered before all of it had arrived. */
@@ -59,8 +63,8 @@ export class Exchange {
   readonly target: string;
   /** Of performance.now(); 0 where nobody asks. */
   readonly startedAt: number;
-  /** What `state.sweeps` was when it began. */
-  readonly sweep: number;
+  /** What `state.sweeps` was when it began; Infinity before its turn. */
+  sweep: number;
   handler: Hooks | undefined;
   head = new AnswerHead();
   /** Undefined where the origin is refused. */
@@ -72,6 +76,8 @@ export class Exchange {
   stream: Writable | undefined;
   /** The method is done, or has been given up on. */
   isOver = false;
+  /** What went wrong last, as the log has it; a failing pipeline() says it twice. */
+  fault: unknown;
   #controller: AbortController | undefined;
 
   constructor(
@@ -128,6 +134,7 @@ export class Exchange {
     if (connection && head.closes) connection.closing = true;
     this.stream = body === undefined ? this.#open() : response;
     if (body !== undefined) response.end(body);
+    if (connection && body) connection.unread += body.length;
     // Only now: node's own server.timeout would start a timer for each request, which costs it 2 %. What has left whole
     // needs none; writableFinished may say so only in the next tick.
     const hasLeft = response.writableEnded && response.writableLength === 0;
@@ -149,6 +156,8 @@ export class Exchange {
   }
 
   logError(error: unknown): void {
+    if (error !== undefined && error === this.fault) return;
+    this.fault = error;
     try {
       this.handler!.logError(error);
     } catch (fault) {
@@ -157,12 +166,12 @@ export class Exchange {
   }
 
   #open(): Writable {
-    const { head: { contentLength }, request, response } = this;
+    const { head: { contentLength, status }, request, response } = this;
     if (request.method === 'HEAD') {
       response.end();
-      setImmediate(() => this.abort(NOBODY_READS));
-      return unreadBody();
+      return unreadBody((reason) => this.abort(reason));
     }
-    return openBody(response, contentLength, (error) => this.logError(error));
+    const length = status === 204 || status === 304 ? undefined : contentLength;
+    return openBody(response, length, (error) => this.logError(error));
   }
 }

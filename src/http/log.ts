@@ -102,7 +102,7 @@ const MAXIMUM_CAUSES = 20;
 function describe(error: unknown, told = new Set<unknown>()): object {
   try {
     if (!(error instanceof Error)) return { error: show(error) };
-    if (told.has(error) || told.size === MAXIMUM_CAUSES) return { error: error.message };
+    if (told.has(error) || told.size === MAXIMUM_CAUSES) return { error: shown(error.message) };
     told.add(error);
     const { cause, code, errors } = error as Error & { code?: unknown; errors?: unknown };
     return {

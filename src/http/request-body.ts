@@ -17,19 +17,19 @@ export function readBody<Parsed>(
   // Node 24 sets up no stream for it.
   if (!hasBody(request)) return Promise.resolve(parse(Buffer.alloc(0)));
   if (Number(request.headers['content-length'] ?? 0) > bodyLimit) return rejected(tooLarge(bodyLimit));
-  if (request.readableDidRead || request.listenerCount('data') > 0 || request.destroyed) {
+  if (request.readableDidRead || request.destroyed) {
     return rejected(new Error('The body has been read already: it can be read once a request'));
   }
   // Handled only where it is refused: for each good body a promise more would cost 2 %.
   const promise = new Promise<Parsed>((resolve, reject) => {
     let body: Buffer | undefined;
     let length = 0;
-    request.on('data', (chunk: Buffer) => {
+    const gather = (chunk: Buffer) => {
       const start = length;
       length += chunk.length;
       if (length > bodyLimit) {
         body = undefined;
-        request.removeAllListeners('data');
+        request.off('data', gather);
         reject(tooLarge(bodyLimit));
         handled(promise);
       } else if (!body) {
@@ -40,7 +40,8 @@ export function readBody<Parsed>(
         if (length > body.length) body = grown(body, start, Math.max(FIRST_ROOM, 2 * length));
         chunk.copy(body, start);
       }
-    });
+    };
+    request.on('data', gather);
     // It comes right after 'end', and also where there is none.
     request.on('close', () => {
       try {

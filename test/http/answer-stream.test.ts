@@ -5,9 +5,11 @@ import { Agent, request as askFor } from 'node:http';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { test } from 'node:test';
-import { RequestHandler, createServer } from '../../src/http/index.ts';
+import { promisify } from 'node:util';
+import { RequestHandler, type RequestLine, createServer } from '../../src/http/index.ts';
 import { soundAnswers } from './answers.ts';
 import { listen } from '../listen.ts';
 import { Connection, requestBytes, sendRaw } from './connection.ts';
@@ -30,7 +32,7 @@ class Plain extends RequestHandler {
 
 /** Sends half of its body, and fails when it is told to. */
 class Fails extends Quiet {
-  static fail: () => void;
+  static fail: (() => void) | undefined;
   override doGet() {
     const failing = new Promise<void>((resolve) => (Fails.fail = resolve));
     const source = async function* () {
@@ -60,6 +62,16 @@ const afterHeaders: Record<string, (handler: RequestHandler) => unknown> = {
       }
     };
     return pipeline(source, handler.endHeaders());
+  },
+  'has an endless source that never waits': (handler) => {
+    const source = function* () {
+      for (;;) yield 'more';
+    };
+    return pipeline(source, handler.endHeaders());
+  },
+  'waits for each of its writes': async (handler) => {
+    const body = handler.endHeaders();
+    for (;;) await promisify(body.write.bind(body) as (chunk: string, done: () => void) => void)('more');
   },
   'waits for the client to leave': async (handler) => {
     handler.endHeaders().write('begun');
@@ -117,9 +129,58 @@ for (const version of ['1.0', '1.1']) {
     const reset = within('the reset', once(connection.socket, 'error'));
     connection.send(`GET / HTTP/${version}\r\nHost: 127.0.0.1\r\n\r\n`);
     await connection.until('half');
-    Fails.fail();
+    Fails.fail!();
     const [error] = (await reset) as [NodeJS.ErrnoException];
     assert.equal(error.code, 'ECONNRESET');
+  });
+}
+
+for (const [what, path, turn] of [
+  ['a file', '/file', 'in its turn'],
+  ['a file', '/file', 'before its turn'],
+  ['a generator', '/', 'in its turn'],
+] as const) {
+  test(`${what} that fails in an answer is logged, once, and the answer as cut, ${turn}`, LIMIT, async (t) => {
+    const lines: RequestLine[] = [];
+    class Logged extends Fails {
+      override logRequest(line: RequestLine) {
+        lines.push(line);
+      }
+    }
+    class File extends Logged {
+      override doGet() {
+        const file = new Readable({ read() {} });
+        file.push('half');
+        Fails.fail = () => file.destroy(new Error('The disk is gone'));
+        return pipeline(file, this.endHeaders());
+      }
+    }
+    let release!: () => void;
+    class Slow extends RequestHandler {
+      override doGet() {
+        return new Promise((resolve) => (release = () => resolve('slow')));
+      }
+    }
+    const { port } = await listen(t, { '/': Logged, '/file': File, '/slow': Slow });
+    Quiet.errors = [];
+    Fails.fail = undefined;
+    const connection = await Connection.open(t, port);
+    if (turn === 'in its turn') {
+      connection.send(requestBytes(`GET ${path}`));
+      await connection.until('half');
+      Fails.fail!();
+    } else {
+      connection.send(requestBytes('GET /slow') + requestBytes(`GET ${path}`));
+      await eventually('both were called', () => release !== undefined && Fails.fail !== undefined);
+      Fails.fail!();
+      setImmediate(release);
+    }
+    await connection.untilClosed();
+    await eventually('the answer was logged', () => lines.length > 0);
+    assert.deepEqual(Quiet.errors.map(String), ['Error: The disk is gone']);
+    assert.deepEqual(lines.map(({ status, clientLeft, cut }) => ({ status, clientLeft, cut })), [
+      { status: 200, clientLeft: false, cut: true },
+    ]);
   });
 }
 
@@ -175,7 +236,7 @@ test('on a Unix socket, which has no reset, a stream that fails is cut too, and 
   socket.on('data', (chunk) => (received += chunk)).on('error', () => {});
   socket.write(requestBytes('GET /'));
   await eventually('half of the body came', () => received.includes('half'));
-  Fails.fail();
+  Fails.fail!();
   await within('the connection closed', once(socket, 'close'));
   assert.doesNotMatch(received, /\r\n0\r\n/);
   const next = askFor({ socketPath: path, path: '/plain', agent: new Agent() }).end();

@@ -102,6 +102,29 @@ test('what comes after a request that closes is not taken in, however long it wa
   assert.match(await connection.untilClosed(), /^HTTP\/1\.1 200 [^]*HTTP\/1\.1 400 /);
 });
 
+test('what is asked after an answer that nobody reads is answered once it has been read', LIMIT, async (t) => {
+  const COUNT = 30;
+  let calls = 0;
+  class Large extends RequestHandler {
+    override doGet() {
+      calls++;
+      return 'x'.repeat(2_000_000);
+    }
+  }
+  const { port } = await listen(t, { '/': Large, '/other': Other }, { handlerTimeout: 0 });
+  const connection = await Connection.open(t, port);
+  connection.socket.pause();
+  connection.send(kinds.GET.repeat(COUNT - 1) + requestBytes('GET /', ['Connection: close']));
+  await turns(t, port);
+  // The kernel takes some.
+  assert.ok(calls < COUNT / 2, `${calls} have been called`);
+  connection.socket.resume();
+  const received = await connection.untilClosed();
+  assert.equal(calls, COUNT);
+  assert.equal(received.match(/HTTP\/1\.1 200 /g)?.length, COUNT);
+  assert.ok(received.length > COUNT * 2_000_000);
+});
+
 test('each packet after a chunk that is none costs nothing more, while an answer before it waits', LIMIT, async (t) => {
   const { Patient, release } = patience();
   const { port, server } = await listen(t, { '/': Patient, '/other': Other });

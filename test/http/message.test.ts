@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
+import { EventEmitter, once } from 'node:events';
 import { type TestContext, test } from 'node:test';
 import { HttpError, RequestHandler, type ServerOptions } from '../../src/http/index.ts';
 import { soundAnswers } from './answers.ts';
 import { listen } from '../listen.ts';
 import { Connection, requestBytes, sendRaw } from './connection.ts';
 import { ServerProcess } from './server-process.ts';
+import { within } from '../waiting.ts';
 
 class Echo extends RequestHandler {
   override doGet() {
@@ -421,6 +422,30 @@ test('an Upgrade is served as an ordinary request that closes: node loses what i
     soundAnswers(await sendRaw(t, port, upgrade), [200]);
     soundAnswers(await sendRaw(t, port, upgrade + requestBytes('GET /')), [200]);
   }
+});
+
+test('what comes behind an Upgrade while its answer is awaited is not served either', async (t) => {
+  const events = new EventEmitter();
+  let posts = 0;
+  class Slow extends RequestHandler {
+    override async doGet() {
+      await once(events, 'release');
+      return 'slow';
+    }
+    override doPost() {
+      return ++posts;
+    }
+  }
+  const { port, server } = await listen(t, { '/': Slow });
+  const connection = await Connection.open(t, port);
+  for (const bytes of [requestBytes('GET /', ['Connection: Upgrade', 'Upgrade: websocket']), requestBytes('POST /')]) {
+    const arrived = within('the request arrived', once(server, 'request'));
+    connection.send(bytes);
+    await arrived;
+  }
+  events.emit('release');
+  soundAnswers(await connection.untilClosed(), [200]);
+  assert.equal(posts, 0);
 });
 
 for (const path of ['/', '/later']) {
