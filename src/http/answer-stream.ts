@@ -1,18 +1,22 @@
 import type { ServerResponse } from 'node:http';
 import { Writable } from 'node:stream';
+import type { AnswerHead } from './answer-head.ts';
 
-/**
- * Sends the headers, and returns the stream for a body that its handler writes.
- *
- * @param length as the handler announced it, in bytes
- * @param logError is told what goes wrong while the client is there
- */
-export function openBody(
-  response: ServerResponse, length: number | undefined, logError: (error: unknown) => void,
-): Writable {
+interface Answer {
+  readonly head: AnswerHead;
+  abort(reason: Error): void;
+  logError(error: Error): void;
+}
+
+/** Sends the headers, and returns the stream for a body that its handler writes. */
+export function openBody(response: ServerResponse, answer: Answer): Writable {
+  if (response.req.method === 'HEAD') {
+    response.end();
+    return unreadBody(answer);
+  }
   response.flushHeaders();
   const fail = (error?: Error) => {
-    if (error && !response.req.socket.destroyed) logError(error);
+    if (error && !response.req.socket.destroyed) answer.logError(error);
     cut(response);
   };
   // Where the source of a pipeline() fails, it does this, and would only end the connection.
@@ -20,7 +24,9 @@ export function openBody(
     fail(error);
     return response;
   };
-  const stream = length === undefined ? response : announcedBody(response, length);
+  const { contentLength, status } = answer.head;
+  const isAnnounced = contentLength !== undefined && status !== 204 && status !== 304;
+  const stream = isAnnounced ? announcedBody(response, contentLength) : response;
   // What is written after the end is lost, and no reason to stop the server.
   return stream.on('error', fail);
 }
@@ -47,13 +53,13 @@ function announcedBody(response: ServerResponse, length: number): Writable {
 }
 
 /** The stream for a body that is not sent: it fails in the next turn, as if the client had left. */
-export function unreadBody(abort: (reason: Error) => void): Writable {
+function unreadBody(answer: Answer): Writable {
   // Each takes a turn: a source that never waits would keep the others from theirs.
   const body = new Writable({ write: (_chunk, _encoding, done) => void setImmediate(done) });
   setImmediate(() => {
     const reason = new Error('Nobody reads the body of an answer to HEAD');
     body.destroy(reason);
-    abort(reason);
+    answer.abort(reason);
   });
   return body.on('error', () => {});
 }

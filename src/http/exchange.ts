@@ -2,7 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Writable } from 'node:stream';
 import { AnswerHead } from './answer-head.ts';
-import { openBody, unreadBody } from './answer-stream.ts';
+import { openBody } from './answer-stream.ts';
 import { type Grant, UNGRANTED, mirroredHeaders } from './cors/policy.ts';
 import type { Log, RequestLine } from './log.ts';
 import { hasUnreadBody } from './request-body.ts';
@@ -132,7 +132,7 @@ export class Exchange {
     head.complete(body, resource.policy.vary);
     response.writeHead(head.status, head.fields);
     if (connection && head.closes) connection.closing = true;
-    this.stream = body === undefined ? this.#open() : response;
+    this.stream = body === undefined ? openBody(response, this) : response;
     if (body !== undefined) response.end(body);
     if (connection && body) connection.unread += body.length;
     // Only now: node's own server.timeout would start a timer for each request, which costs it 2 %. What has left whole
@@ -163,15 +163,5 @@ export class Exchange {
     } catch (fault) {
       this.state.log.error(fault, 'logError');
     }
-  }
-
-  #open(): Writable {
-    const { head: { contentLength, status }, request, response } = this;
-    if (request.method === 'HEAD') {
-      response.end();
-      return unreadBody((reason) => this.abort(reason));
-    }
-    const length = status === 204 || status === 304 ? undefined : contentLength;
-    return openBody(response, length, (error) => this.logError(error));
   }
 }

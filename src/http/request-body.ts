@@ -24,12 +24,12 @@ export function readBody<Parsed>(
   const promise = new Promise<Parsed>((resolve, reject) => {
     let body: Buffer | undefined;
     let length = 0;
-    const gather = (chunk: Buffer) => {
+    request.on('data', (chunk: Buffer) => {
       const start = length;
       length += chunk.length;
       if (length > bodyLimit) {
         body = undefined;
-        request.off('data', gather);
+        if (start > bodyLimit) return;
         reject(tooLarge(bodyLimit));
         handled(promise);
       } else if (!body) {
@@ -40,8 +40,7 @@ export function readBody<Parsed>(
         if (length > body.length) body = grown(body, start, Math.max(FIRST_ROOM, 2 * length));
         chunk.copy(body, start);
       }
-    };
-    request.on('data', gather);
+    });
     // It comes right after 'end', and also where there is none.
     request.on('close', () => {
       try {
