@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
-import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
+import { type ChildProcessWithoutNullStreams, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { Agent, type IncomingMessage, get } from 'node:http';
 import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -14,6 +14,7 @@ const MAIN = fileURLToPath(new URL('../src/main.ts', import.meta.url));
 /** As this process runs; `--import tsx` is otherwise looked for in the folder in which the server starts. */
 const OPTIONS = process.execArgv.map((option) => (option === 'tsx' ? import.meta.resolve('tsx') : option));
 const LISTENING = /^Listening on http:\/\/127\.0\.0\.1:\d+$/;
+const MKFIFO = '/usr/bin/mkfifo';
 /** For a start that neither listens nor gives up, in milliseconds. */
 const LIMIT = 20_000;
 
@@ -99,6 +100,17 @@ describe('a process that starts', { concurrency: true }, () => {
     const [line, ...rest] = await faults(t, { PORT: String(port) });
     assert.match(line!, new RegExp(`^PORT=${port}: is already in use on 127\\.0\\.0\\.1: `));
     assert.deepEqual(rest, []);
+  });
+
+  const skip = existsSync(MKFIFO) ? false : `there is no ${MKFIFO}`;
+  test('reads a .env that is a pipe, as keepers of secrets have it', { skip }, async (t) => {
+    const folder = mkdtempSync(join(tmpdir(), 'env-'));
+    t.after(() => rmSync(folder, { recursive: true }));
+    execFileSync(MKFIFO, [join(folder, '.env')]);
+    const server = start(t, { LOG: 'text' }, folder);
+    spawn('/bin/sh', ['-c', 'echo CORS_ORIGINS=https://a.example > .env'], { cwd: folder, timeout: LIMIT });
+    const lines = await firstLines(server, /^CORS: .*\n/m);
+    assert.match(lines.join('\n'), /^CORS: pages from https:\/\/a\.example may call/m);
   });
 
   const unreadable: Record<string, (file: string) => void> = {
