@@ -45,6 +45,7 @@ export function readConfig(environment: NodeJS.ProcessEnv, isTerminal: boolean) 
       timeout: number('SHUTDOWN_TIMEOUT', 10, 0, 3_600, 'seconds'),
     },
   };
+  // Of the engine alone: a name of yours may well be like one that something else sets.
   const names = [...known];
   const yours = {
     // This one goes with the notes.

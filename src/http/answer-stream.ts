@@ -54,7 +54,7 @@ function announcedBody(response: ServerResponse, length: number): Writable {
 
 /** The stream for a body that is not sent: it fails in the next turn, as if the client had left. */
 function unreadBody(answer: Answer): Writable {
-  // Each takes a turn: a source that never waits would keep the others from theirs.
+  // Each write takes a turn: a source that never waits would otherwise block the process.
   const body = new Writable({ write: (_chunk, _encoding, done) => void setImmediate(done) });
   setImmediate(() => {
     const reason = new Error('Nobody reads the body of an answer to HEAD');

@@ -31,7 +31,7 @@ export interface Connection {
   readonly inHand: Exchange[];
   /** Requests that wait until the answers before them have been read. */
   readonly held: (() => void)[];
-  /** What has been sent to the client, or waits for it, of answers that are in hand, in characters. */
+  /** The bodies of all answers that have begun and are in hand, in characters. */
   unread: number;
   /** A request or an answer said `Connection: close`: what follows is not served (RFC 9112, section 9.6). */
   closing: boolean;
@@ -155,6 +155,7 @@ export class Exchange {
     this.#controller?.abort(reason);
   }
 
+  /** Once for each error. */
   logError(error: unknown): void {
     if (error !== undefined && error === this.fault) return;
     this.fault = error;

@@ -4,7 +4,7 @@ import type { Connection, Exchange } from './exchange.ts';
 /** How many requests a connection may have in hand: then no more are read, beside those in the bytes at hand. */
 const MAXIMUM_IN_HAND = 100;
 
-/** How much may wait for the client of a connection to read it, in bytes: its next request is then not yet answered. */
+/** How much a client may leave unread, in characters, before its next request on the connection has to wait. */
 const MAXIMUM_UNREAD = 1024 * 1024;
 /** How much a connection may still send that is not a request any more, in bytes. */
 const MAXIMUM_DISCARDED = 64 * 1024 * 1024;
