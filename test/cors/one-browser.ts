@@ -1,7 +1,7 @@
 import type { ChildProcess } from 'node:child_process';
 import { type ServerResponse, createServer } from 'node:http';
 import { type Browser, type LaunchOptions, type Lifetime, launchBrowser } from '../../scripts/cors/launch-browser.ts';
-import { within } from '../waiting.ts';
+import { within } from './within.ts';
 import { serve } from './serve.ts';
 
 /** Opens the pages that it is told of. */

@@ -6,7 +6,7 @@ import { json } from 'node:stream/consumers';
 import { type TestContext, test } from 'node:test';
 import { startPlayground } from '../../scripts/cors/playground-command.ts';
 import { createPlayground } from '../../scripts/cors/playground/server.ts';
-import { within } from '../waiting.ts';
+import { within } from './within.ts';
 import { listen } from '../listen.ts';
 import { routes } from './api.ts';
 import { serve } from './serve.ts';

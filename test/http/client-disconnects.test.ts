@@ -1,0 +1,71 @@
+import assert from 'node:assert/strict';
+import { EventEmitter, once } from 'node:events';
+import { test } from 'node:test';
+import { RequestHandler } from '../../src/http/index.ts';
+import { Connection, requestBytes } from './support/connection.ts';
+import { listen } from './support/listen.ts';
+import { untilNoConnections } from './support/within.ts';
+
+const GET = requestBytes('GET /', ['Connection: close']);
+
+for (const stream of [false, true]) {
+  const when = stream ? 'in the middle of a stream' : 'before the answer';
+  test(`aborts the signal, logs one entry and releases everything if the client disconnects ${when}`, async (t) => {
+    const events = new EventEmitter();
+    const lines: unknown[] = [];
+    class Waits extends RequestHandler {
+      override async doGet() {
+        const body = stream ? this.endHeaders() : undefined;
+        const aborted = once(this.signal, 'abort');
+        events.emit('called');
+        await aborted;
+        for (let times = 0; times < 10; times++) body?.write('x'.repeat(100_000));
+        events.emit('over');
+        return stream ? undefined : { still: 'answering' };
+      }
+      override logRequest() {
+        lines.push('request');
+      }
+      override logError(error: unknown) {
+        lines.push(error);
+      }
+    }
+    const { port, server } = await listen(t, { '/': Waits });
+    const called = once(events, 'called');
+    const over = once(events, 'over');
+    const connection = await Connection.open(t, port);
+    connection.send(GET);
+    await called;
+    connection.socket.destroy();
+    await over;
+    await untilNoConnections(server);
+    assert.deepEqual(lines, ['request']);
+  });
+}
+
+test('logs one entry per pipelined request if the client disconnects', async (t) => {
+  const lines: string[] = [];
+  const signals: AbortSignal[] = [];
+  const events = new EventEmitter();
+  class Waits extends RequestHandler {
+    override async doGet() {
+      signals.push(this.signal);
+      if (signals.length === 3) events.emit('all');
+      await once(this.signal, 'abort');
+    }
+    override logRequest() {
+      lines.push(this.path);
+      if (lines.length === 3) events.emit('logged');
+    }
+  }
+  const { port, server } = await listen(t, { '/': Waits });
+  const all = once(events, 'all');
+  const logged = once(events, 'logged');
+  const connection = await Connection.open(t, port);
+  connection.send(requestBytes('GET /').repeat(3));
+  await all;
+  connection.socket.destroy();
+  await logged;
+  await untilNoConnections(server);
+  for (const { reason } of signals) assert.match(reason.message, /client/);
+});

@@ -1,0 +1,219 @@
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { test } from 'node:test';
+import { type CorsOptions, HttpError, RequestHandler, type ServerOptions } from '../../../src/http/index.ts';
+import { requestBytes, sendRaw, sendUntilProblem } from '../support/connection.ts';
+import { routes } from '../support/echo-routes.ts';
+import { listen } from '../support/listen.ts';
+import { expectClosingError, expectResponses } from '../support/response.ts';
+
+const origin = 'https://app.example.com';
+
+/** Every way in which a handler can respond, selected by path. */
+class Answers extends RequestHandler {
+  override doGet(): unknown {
+    switch (this.param('how')) {
+      case 'value': return { returned: true };
+      case 'nothing': return undefined;
+      case 'promise': return Promise.resolve('later');
+      case 'http-error': throw new HttpError(418, 'short and stout', { 'X-Pot': 'tea' });
+      case 'throw': throw new Error('secret detail');
+      case 'rejection': return Promise.reject(new Error('secret detail'));
+      case 'not-an-error': throw 'secret detail';
+      case 'cycle': return this;
+      case 'dropped-headers': {
+        this.sendResponse(201);
+        this.sendHeader('X-Half-Done', 'yes');
+        this.sendHeader('Content-Type', 'text/plain');
+        this.sendCorsHeaders();
+        throw new HttpError(409);
+      }
+      case 'stream': return this.stream();
+      case 'twice': {
+        this.sendCorsHeaders();
+        this.sendCorsHeaders();
+        return 'once';
+      }
+      default: return this.sendJson('sent');
+    }
+  }
+  async stream() {
+    const body = this.endHeaders();
+    body.end('streamed');
+    await once(body, 'finish');
+  }
+  override logError() {}
+}
+
+const cases: [path: string, status: number, method?: string][] = [
+  ['/value', 200], ['/nothing', 204], ['/promise', 200], ['/sent', 200], ['/stream', 200], ['/twice', 200],
+  ['/http-error', 418], ['/throw', 500], ['/rejection', 500], ['/not-an-error', 500], ['/cycle', 500],
+  ['/dropped-headers', 409],
+  ['/value', 405, 'DELETE'], ['/no/such/path', 404], ['/value', 200, 'HEAD'], ['/value', 204, 'OPTIONS'],
+];
+
+for (const [path, status, method = 'GET'] of cases) {
+  test(`${method} ${path} responds ${status} with exactly one set of CORS headers`, async (t) => {
+    const { url } = await listen(t, { '/:how': Answers }, {
+      cors: { origins: [origin], credentials: true, exposedHeaders: ['x-pot'] },
+    });
+    const response = await fetch(url + path, { method, headers: { origin } });
+    const text = await response.text();
+    assert.equal(response.status, status);
+    assert.equal(response.headers.get('access-control-allow-origin'), origin);
+    assert.equal(response.headers.get('access-control-allow-credentials'), 'true');
+    assert.equal(response.headers.get('access-control-expose-headers'), 'x-pot');
+    assert.equal(response.headers.get('vary'), 'Origin');
+    assert.equal(response.headers.get('x-content-type-options'), 'nosniff');
+    assert.equal(response.headers.get('cache-control'), 'no-store');
+    assert.equal(response.headers.get('x-half-done'), null);
+    assert.doesNotMatch(text, /secret/);
+    if (status >= 400) assert.equal(response.headers.get('content-type'), 'application/problem+json');
+  });
+}
+
+const allowed: ServerOptions = { allowedHosts: ['api.example.com', '127.0.0.1'] };
+
+const post = 'POST / HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n';
+const malformed: Record<string, string | Buffer> = {
+  'a bare line feed after the request line': 'GET / HTTP/1.1\nHost: 127.0.0.1\n\n',
+  'a bare line feed after a header': 'GET / HTTP/1.1\r\nHost: 127.0.0.1\n\r\n',
+  'a bare carriage return': 'GET / HTTP/1.1\r\nHost: 127.0.0.1\rx: y\r\n\r\n',
+  'a space before the colon': 'GET / HTTP/1.1\r\nHost : 127.0.0.1\r\n\r\n',
+  'a header without a name': 'GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n: x\r\n\r\n',
+  'a header without a colon': 'GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nx\r\n\r\n',
+  'a NUL in a header': 'GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nx: a\0b\r\n\r\n',
+  'a NUL in the target': 'GET /\0 HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n',
+  'a space in the request target': 'GET / a HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n',
+  'Content-Length with Transfer-Encoding':
+    `${post}Content-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n[]\r\n0\r\n\r\n`,
+  'two Content-Lengths that differ': `${post}Content-Length: 2\r\nContent-Length: 3\r\n\r\n[] `,
+  'two Content-Lengths in one line': `${post}Content-Length: 2, 2\r\n\r\n[]`,
+  'a Content-Length below zero': `${post}Content-Length: -2\r\n\r\n[]`,
+  'a Content-Length with a sign': `${post}Content-Length: +2\r\n\r\n[]`,
+  'a Content-Length in hexadecimal': `${post}Content-Length: 0x2\r\n\r\n[]`,
+  'a Content-Length beyond 64 bits': `${post}Content-Length: 99999999999999999999\r\n\r\n[]`,
+  'a chunk size that is no number': `${post}Transfer-Encoding: chunked\r\n\r\nzz\r\n[]\r\n0\r\n\r\n`,
+  'a chunk size beyond 64 bits': `${post}Transfer-Encoding: chunked\r\n\r\nfffffffffffffffff\r\n[]`,
+  'a chunk longer than it says': `${post}Transfer-Encoding: chunked\r\n\r\n1\r\n[]\r\n0\r\n\r\n`,
+  'a chunk that ends in a bare line feed': `${post}Transfer-Encoding: chunked\r\n\r\n2\n[]\n0\n\n`,
+  'an invalid trailer': `${post}Transfer-Encoding: chunked\r\n\r\n2\r\n[]\r\n0\r\nx\r\n\r\n`,
+  'the hello of a TLS client': Buffer.from('160301020001000001fc0303' + 'ab'.repeat(500), 'hex'),
+  'words': 'hello\r\n\r\n',
+  'zeros': Buffer.alloc(100),
+  'an unknown method': requestBytes('FOO /'),
+  'a method in lower case': requestBytes('get /'),
+};
+test(
+  "sends Vary: Origin but no CORS headers for requests that Node's parser rejects, with a list of origins",
+  async (t) => {
+    const { port } = await listen(t, routes, { cors: { origins: ['https://app.example.com'], credentials: true } });
+    for (const bytes of [malformed['a NUL in a header']!, malformed['the hello of a TLS client']!]) {
+      expectClosingError(await sendRaw(t, port, bytes), 400, null);
+    }
+    expectClosingError(await sendRaw(t, port, requestBytes('GET /', [`x: ${'a'.repeat(17_000)}`])), 431, null);
+    expectClosingError(await sendRaw(t, port, 'CONNECT a:1 HTTP/1.1\r\nHost: a:1\r\n\r\n'), 405, null);
+  },
+);
+
+test('sends CORS headers with protocol errors to allowed origins only', async (t) => {
+  const origin = 'https://app.example.com';
+  const { port } = await listen(t, routes, { ...allowed, cors: { origins: [origin], credentials: true } });
+  const bad: [request: string, headers: string[], status: number, rest?: string][] = [
+    ['GET *', [], 400],
+    ['GET http://evil.example/', [], 421],
+    ['POST /', ['Transfer-Encoding: gzip'], 501],
+    ['POST /', ['Content-Length: 2', 'Expect: tea'], 417, '[]'],
+    ['POST /', ['Transfer-Encoding: chunked', 'Content-Type: application/json'], 400, 'zz\r\n'],
+    ['GET /', Array.from({ length: 101 }, () => 'x:'), 431],
+  ];
+  const allowedOrigin = `Origin: ${origin}`;
+  for (const [requestLine, headers, status, rest] of bad) {
+    const received = await sendUntilProblem(t, port, requestBytes(requestLine, [...headers, allowedOrigin], rest));
+    expectClosingError(received, status, origin);
+    assert.match(received, /Access-Control-Allow-Credentials: true/);
+    const evil = requestBytes(requestLine, [...headers, 'Origin: https://evil.example'], rest);
+    const refused = await sendUntilProblem(t, port, evil);
+    expectClosingError(refused, [status, 403], null);
+    assert.doesNotMatch(refused, /Access-Control-/i);
+  }
+});
+
+const page = 'https://app.example.com';
+const PREFLIGHT = ['Access-Control-Request-Method: GET'];
+
+let isThrowing = false;
+let constructed = 0;
+
+function fail(): undefined {
+  constructed++;
+  if (isThrowing) throw new Error('secret');
+}
+
+class Constructor extends RequestHandler {
+  constructor(...parameters: ConstructorParameters<typeof RequestHandler>) {
+    super(...parameters);
+    fail();
+  }
+  override doGet() {
+    return 'never seen';
+  }
+}
+
+class Field extends RequestHandler {
+  readonly field = fail();
+  override doGet() {
+    return this.field ?? 'never seen';
+  }
+}
+
+class Refusing extends RequestHandler {
+  constructor(...parameters: ConstructorParameters<typeof RequestHandler>) {
+    super(...parameters);
+    constructed++;
+    if (isThrowing) throw new HttpError(401, 'Who are you?');
+  }
+  override doGet() {
+    return 'never seen';
+  }
+}
+
+const policies: [what: string, cors: CorsOptions][] = [
+  ['a list of origins', { origins: [page], credentials: true }],
+  ['a predicate', { origins: (origin) => origin === page, credentials: true }],
+  ['a predicate that decides later', { origins: async (origin) => origin === page, credentials: true }],
+];
+for (const [what, cors] of policies) {
+  for (const [HandlerClass, status] of [
+    [Constructor, 500],
+    [Field, 500],
+    [Refusing, 401],
+  ] as const) {
+    test(
+      `sends CORS headers if the constructor of ${HandlerClass.name} throws: ${what}`,
+      async (t) => {
+        isThrowing = false;
+        const { port } = await listen(t, { '/': HandlerClass }, { cors });
+        isThrowing = true;
+
+        constructed = 0;
+        const ask = (line: string, origin: string, headers: string[] = []) =>
+          sendRaw(t, port, requestBytes(line, [`Origin: ${origin}`, 'Connection: close', ...headers]));
+        for (const line of ['OPTIONS /', 'GET /']) {
+          expectResponses(await ask(line, 'https://evil.example', line === 'GET /' ? [] : PREFLIGHT), [403], null);
+        }
+        assert.equal(constructed, 0, 'It was constructed for a refused origin');
+
+        const received = await ask('GET /', page);
+        expectResponses(received, [status], page);
+        assert.match(received, /\r\nAccess-Control-Allow-Credentials: true\r\n/);
+        assert.doesNotMatch(received, /secret/);
+
+        const preflight = await ask('OPTIONS /', page, PREFLIGHT);
+        assert.match(preflight, new RegExp(`\r\nAccess-Control-Allow-Origin: ${page}\r\n`));
+        assert.match(preflight, /\r\nVary: Origin\r\n/);
+        assert.ok(constructed > 0);
+      },
+    );
+  }
+}

@@ -1,0 +1,154 @@
+import assert from 'node:assert/strict';
+import { after, test, type TestContext } from 'node:test';
+import { requestBytes, sendRaw } from '../support/connection.ts';
+import { expectResponses, type RawResponse } from '../support/response.ts';
+import { ServerProcess } from '../support/server-process.ts';
+
+const ask = (path: string, headers: string[] = []) => requestBytes(`GET ${path}`, ['Connection: close', ...headers]);
+
+/** One process for all tests, with a new server for each. */
+const server = new ServerProcess({ after }, { log: 'text' });
+
+const ways = [
+  'cause', 'causes', 'errors', 'fetch', 'code', 'circle', 'crowd', 'hidden', 'revoked', 'controls', 'text', 'object',
+  'null', 'plain',
+];
+
+/** Cached standard error output after every failure mode was triggered. */
+const gone: Record<string, Promise<{ errors: string }>> = {};
+
+async function errorsOf(t: TestContext, log: 'text' | 'json'): Promise<string> {
+  gone[log] ??= server.written({ log }, async (port) => {
+    for (const way of ways) {
+      const [{ body }] = expectResponses(await sendRaw(t, port, ask(`/fails/${way}`)), [500]) as [RawResponse];
+      assert.doesNotMatch(body!, /failed|refused|ECONN/);
+    }
+  });
+  return (await gone[log]).errors;
+}
+
+interface Entry {
+  time: string;
+  level: string;
+  where: string;
+  error: string;
+  code?: string;
+  cause?: Entry;
+  errors?: Entry[];
+}
+
+test('logs stack, code, causes and aggregated errors: LOG=json', async (t) => {
+  const entries = (await errorsOf(t, 'json'))
+    .trimEnd()
+    .split('\n')
+    .map((line) => JSON.parse(line) as Entry);
+  const entry = (way: string): Entry => {
+    const found = entries.filter(({ where }) => where.endsWith(`/fails/${way}`));
+    assert.equal(found.length, 1, way);
+    return found[0]!;
+  };
+  for (const { time, level, where } of entries) {
+    assert.ok(!Number.isNaN(Date.parse(time)));
+    assert.equal(level, 'error');
+    assert.match(where, /^Fails GET \/fails\//);
+  }
+
+  const plain = entry('plain');
+  assert.match(plain.error, /^Error: plain\n +at .*spawned-server\.ts/);
+  assert.deepEqual(
+    Object.keys(plain).filter((name) => ['code', 'cause', 'errors'].includes(name)),
+    [],
+  );
+
+  const { error, cause } = entry('cause');
+  assert.match(error, /^Error: outer failed\n +at /);
+  assert.match(cause!.error, /^Error: inner refused\n +at /);
+  assert.equal(cause!.code, 'ECONNREFUSED');
+
+  assert.match(entry('causes').cause!.cause!.error, /^Error: three\n +at /);
+
+  const gathered = entry('errors');
+  assert.match(gathered.error, /^AggregateError: all failed/);
+  assert.deepEqual(
+    gathered.errors!.map(({ error }) => error.split('\n', 1)[0]),
+    ['Error: first failed', 'Error: second failed'],
+  );
+  assert.deepEqual(
+    gathered.errors!.map(({ code }) => code),
+    [undefined, 'E2'],
+  );
+
+  const fetched = entry('fetch');
+  assert.match(fetched.error, /^TypeError: fetch failed/);
+  assert.equal(fetched.cause!.code, 'ECONNREFUSED');
+  assert.match(fetched.cause!.error, /ECONNREFUSED/);
+
+  assert.equal(entry('code').code, 'ERR_OF_OUR_OWN');
+  assert.match(entry('circle').error, /^Error: round and round/);
+  assert.equal(entry('crowd').errors!.length, 30);
+  assert.ok(JSON.stringify(entry('crowd')).length < 50_000, 'errors that share a cause repeat it');
+  assert.match(entry('hidden').error, /^Error: hidden\n +at /);
+  assert.match(entry('revoked').error, /^Error: with a revoked cause\n +at /);
+  assert.match(entry('text').error, /only a text/);
+  assert.match(entry('object').error, /only an object/);
+  assert.match(entry('null').error, /null/);
+});
+
+test('logs errors like util.inspect: LOG=text', async (t) => {
+  const errors = await errorsOf(t, 'text');
+  for (const way of ways) assert.equal(errors.match(new RegExp(` Fails GET /fails/${way}\\n`, 'g'))?.length, 1, way);
+  for (const shown of [
+    /Error: plain\n +at .*spawned-server\.ts/,
+    /Error: outer failed\n +at /,
+    /\[cause\]: Error: inner refused\n +at /,
+    /code: 'ECONNREFUSED'/,
+    /\[cause\]: Error: three\n/,
+    /AggregateError: all failed/,
+    /\[errors\]: \[\n +Error: first failed\n/,
+    /code: 'E2'/,
+    /TypeError: fetch failed[^]*\[cause\]: (?:Aggregate)?Error: connect ECONNREFUSED/,
+    /code: 'ERR_OF_OUR_OWN'/,
+    /Error: round and round/,
+    /only a text/,
+    /only an object/,
+    /(?<!fails\/)null/,
+  ]) {
+    assert.match(errors, shown);
+  }
+});
+
+test('logs the error of a logError() override that throws, and keeps running', async (t) => {
+  const { errors } = await server.written({ log: 'text' }, async (port) => {
+    for (const _ of [1, 2]) expectResponses(await sendRaw(t, port, ask('/fails-to-log')), [200]);
+  });
+  assert.equal(errors.match(/ logError\n +Error: The log is gone\n/g)?.length, 2, errors);
+});
+
+for (const log of ['text', 'json'] as const) {
+  test(`escapes control characters in errors and causes: LOG=${log}`, async (t) => {
+    const errors = await errorsOf(t, log);
+    assert.doesNotMatch(errors, /[\x00-\x09\x0b-\x1f\x7f-\x9f]/);
+    assert.doesNotMatch(errors, /^forged line/m);
+    assert.match(errors, /inner .*\\u001b|inner .*\\x1B/i);
+  });
+}
+
+for (const log of ['json', 'text', 'off'] as const) {
+  test(`logs the handler, message and stack of errors that are hidden from the client: LOG=${log}`, async (t) => {
+    const { lines, errors } = await server.written({ log }, async (port) => {
+      expectResponses(await sendRaw(t, port, ask('/big')), [500]);
+    });
+    assert.match(errors, /BigIntHandler GET \/big/);
+    assert.match(errors, /TypeError: .*BigInt/);
+    assert.match(errors, /request-handler\.ts/);
+    if (log === 'json') assert.equal(JSON.parse(errors).level, 'error');
+    assert.equal(lines.join('\n').match(/\b500\b/g)?.length ?? 0, log === 'off' ? 0 : 1);
+  });
+}
+
+// Must be the last test: it ends the shared process.
+test('does not log that it is waiting if shutdown does not wait: LOG=text', async () => {
+  server.child.kill('SIGTERM');
+  assert.equal(await server.ended(), 0);
+  assert.doesNotMatch(server.output + server.errors, /waiting for/);
+});

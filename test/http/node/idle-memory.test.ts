@@ -1,0 +1,49 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
+import { RequestHandler } from '../../../src/http/index.ts';
+import { Connection, requestBytes } from '../support/connection.ts';
+import { listen } from '../support/listen.ts';
+
+setFlagsFromString('--expose-gc');
+const collectGarbage = runInNewContext('gc') as () => void;
+
+const REQUESTS = {
+  'a GET': requestBytes('GET /'),
+  'a POST': requestBytes('POST /', ['Content-Type: application/json', 'Content-Length: 2'], '{}'),
+  'a stream': requestBytes('PUT /'),
+  'a refused method': requestBytes('PATCH /'),
+};
+for (const [name, bytes] of Object.entries(REQUESTS)) {
+  test(`an idle keep-alive connection does not retain its last request: ${name}`, async (t) => {
+    const requests: WeakRef<object>[] = [];
+    class Remembered extends RequestHandler {
+      override doGet() {
+        return 'answered';
+      }
+      override async doPost() {
+        await this.readJson();
+        return 'answered';
+      }
+      override doPut() {
+        this.endHeaders().end('answered');
+      }
+      override logRequest() {
+        requests.push(new WeakRef(this.request));
+      }
+    }
+    const { port } = await listen(t, { '/': Remembered });
+    const connection = await Connection.open(t, port);
+    connection.send(bytes);
+    await connection.until('answer');
+    // Objects finalized in one collection are freed in a later one.
+    for (let round = 0; round < 10 && requests[0]!.deref(); round++) {
+      await new Promise(setImmediate);
+      collectGarbage();
+    }
+    assert.equal(requests.length, 1);
+    assert.ok(!requests[0]!.deref(), 'the request is still held');
+    assert.ok(!connection.socket.closed);
+  });
+}

@@ -1,0 +1,66 @@
+import assert from 'node:assert/strict';
+import { EventEmitter, once } from 'node:events';
+import { test } from 'node:test';
+import { RequestHandler } from '../../../src/http/index.ts';
+import { requestBytes, sendRaw } from '../support/connection.ts';
+import { routes } from '../support/echo-routes.ts';
+import { listen } from '../support/listen.ts';
+import { expectResponses } from '../support/response.ts';
+import { within } from '../support/within.ts';
+
+for (const path of ['/', '/later']) {
+  test(`responds to GET ${path} before reporting garbage or CONNECT behind it`, async (t) => {
+    const { port } = await listen(t, routes);
+    const get = requestBytes(`GET ${path}`);
+    expectResponses(await sendRaw(t, port, `${get}garbage\r\n\r\n`), [200, 400]);
+    expectResponses(await sendRaw(t, port, `${get}${get}garbage\r\n\r\n`), [200, 200, 400]);
+    expectResponses(await sendRaw(t, port, `${get}${get}CONNECT a:1 HTTP/1.1\r\nHost: a:1\r\n\r\n`), [200, 200, 405]);
+  });
+}
+
+for (const [what, first, status] of [
+  ['the client wished to be', requestBytes('GET /', ['Connection: close']), 200],
+  ['the server made', 'GET / HTTP/1.1\r\n\r\n', 400],
+] as const) {
+  for (const rest of ['no request', requestBytes('GET /'), requestBytes('CONNECT example.com:443')]) {
+    const shown = JSON.stringify(rest.split('\r\n', 1)[0]);
+    test(`sends nothing after Connection: close from ${what}, not even if ${shown} follows`, async (t) => {
+      const { port } = await listen(t, routes);
+      const [answer] = expectResponses(await sendRaw(t, port, first + rest), [status]);
+      assert.equal(answer!.headers.get('connection'), 'close');
+    });
+  }
+}
+
+test('responds to pipelined requests in order', async (t) => {
+  const { port } = await listen(t, routes);
+  const [now, later] = [requestBytes('GET /'), requestBytes('GET /later')];
+  const last = requestBytes('GET /', ['Connection: close']);
+  const received = await sendRaw(t, port, later + now + later + last);
+  const answers = expectResponses(received, [200, 200, 200, 200]);
+  assert.deepEqual(answers.map(({ body }) => body === '"later"'), [true, false, true, false]);
+});
+
+class Unread extends RequestHandler {
+  override doGet() {
+    return 'got';
+  }
+  override doPost() {
+    return 'unread';
+  }
+}
+
+test('does not lose a pending pipelined response if a later body is invalid', async (t) => {
+  class Late extends RequestHandler {
+    override async doGet() {
+      await once(broken, 'broken');
+      return 'late';
+    }
+  }
+  const broken = new EventEmitter();
+  const { port, server } = await listen(t, { '/late': Late, '/': Unread });
+  server.on('clientError', () => broken.emit('broken'));
+  const post = requestBytes('POST /', ['Transfer-Encoding: chunked'], '1\r\na\r\nnot a chunk');
+  const received = await within('the end', sendRaw(t, port, requestBytes('GET /late') + post));
+  expectResponses(received, [200, 200]);
+});

@@ -1,0 +1,120 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { RequestHandler } from '../../../src/http/index.ts';
+import { Connection, requestBytes, sendRaw } from '../support/connection.ts';
+import { listen } from '../support/listen.ts';
+import { expectResponses } from '../support/response.ts';
+
+class Bytes extends RequestHandler {
+  override async doPost() {
+    const body = await this.readBody();
+    return { isBuffer: Buffer.isBuffer(body), hex: body.toString('hex') };
+  }
+}
+
+function announced(requestLine: string, length: number, headers: readonly string[] = []): string {
+  return requestBytes(requestLine, [`Content-Length: ${length}`, ...headers]);
+}
+
+/** Builds a request with this body and Connection: close. */
+function withBody(requestLine: string, body: Buffer | string, headers: readonly string[] = []): Buffer {
+  const head = announced(requestLine, Buffer.byteLength(body), ['Connection: close', ...headers]);
+  return Buffer.concat([Buffer.from(head), Buffer.from(body)]);
+}
+
+for (const type of [
+  [],
+  ['Content-Type: image/png'],
+  ['Content-Type: application/json'],
+  ['Content-Type: a'],
+  ['Content-Encoding: gzip'],
+]) {
+  test(`readBody returns the raw bytes, with ${type[0] ?? 'no Content-Type'}`, async (t) => {
+    const { port } = await listen(t, { '/': Bytes });
+    const bytes = Buffer.from(Array.from({ length: 256 }, (_, byte) => byte));
+    const [answer] = expectResponses(await sendRaw(t, port, withBody('POST /', bytes, type)), [200]);
+    assert.deepEqual(JSON.parse(answer!.body!), { isBuffer: true, hex: bytes.toString('hex') });
+  });
+}
+
+test('readBody returns an empty Buffer for a missing or empty body', async (t) => {
+  const { port } = await listen(t, { '/': Bytes });
+  const requests = [
+    requestBytes('POST /', ['Connection: close']),
+    requestBytes('POST /', ['Connection: close', 'Content-Length: 0']),
+    requestBytes('POST /', ['Connection: close', 'Transfer-Encoding: chunked'], '0\r\n\r\n'),
+  ];
+  for (const bytes of requests) {
+    const [answer] = expectResponses(await sendRaw(t, port, bytes), [200]);
+    assert.deepEqual(JSON.parse(answer!.body!), { isBuffer: true, hex: '' });
+  }
+});
+
+test('readBody reassembles chunks and arbitrarily split packets', async (t) => {
+  const { port } = await listen(t, { '/': Bytes });
+  const connection = await Connection.open(t, port);
+  connection.send(requestBytes('POST /', ['Connection: close', 'Transfer-Encoding: chunked']));
+  for (const packet of ['1', '\r\na\r\n2\r\nb', 'c\r\n', '3\r\ndef', '\r\n0\r\n\r\n']) {
+    connection.send(packet);
+    await new Promise(setImmediate);
+  }
+  const [answer] = expectResponses(await connection.untilClosed(), [200]);
+  assert.equal(JSON.parse(answer!.body!).hex, Buffer.from('abcdef').toString('hex'));
+});
+
+test('a form can be parsed with URLSearchParams', async (t) => {
+  class Form extends RequestHandler {
+    override async doPost() {
+      return Object.fromEntries(new URLSearchParams(String(await this.readBody())));
+    }
+  }
+  const { url } = await listen(t, { '/': Form });
+  const fields = { name: 'Jürgen & Söhne', n: '2' };
+  const response = await fetch(url, { method: 'POST', body: new URLSearchParams(fields) });
+  assert.deepEqual(await response.json(), fields);
+});
+
+test('reading the body twice is an error', async (t) => {
+  const logged: unknown[] = [];
+  class Twice extends RequestHandler {
+    override async doPost() {
+      await this.readBody();
+      return String(await this.readBody());
+    }
+    override async doPut() {
+      await this.readBody();
+      return this.readJson();
+    }
+    override logError(error: unknown) {
+      logged.push(error);
+    }
+  }
+  const { port } = await listen(t, { '/': Twice });
+  for (const method of ['POST', 'PUT']) {
+    expectResponses(await sendRaw(t, port, withBody(`${method} /`, '{}', ['Content-Type: application/json'])), [500]);
+  }
+  assert.equal(logged.length, 2);
+  for (const error of logged) assert.match(String(error), /read/);
+});
+
+test('reads the body completely despite another listener and a failed read', async (t) => {
+  class Beside extends RequestHandler {
+    override async doPost() {
+      let seen = '';
+      this.request.on('data', (chunk) => (seen += chunk));
+      const short = assert.rejects(this.readBody(10), /at most 10 bytes/);
+      const whole = await this.readJson();
+      await short;
+      return { whole, seen };
+    }
+  }
+  const { port } = await listen(t, { '/': Beside });
+  const body = JSON.stringify({ text: 'a'.repeat(50) });
+  const bytes = withBody('POST /', body, ['Content-Type: application/json']);
+  const connection = await Connection.open(t, port);
+  connection.send(bytes.subarray(0, -30));
+  await new Promise(setImmediate);
+  connection.send(bytes.subarray(-30));
+  const [answer] = expectResponses(await connection.untilClosed(), [200]);
+  assert.deepEqual(JSON.parse(answer!.body!), { whole: JSON.parse(body), seen: body });
+});

@@ -1,0 +1,150 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { RequestHandler } from '../../../src/http/index.ts';
+import { Connection, requestBytes, sendRaw } from '../support/connection.ts';
+import { listen } from '../support/listen.ts';
+import { expectResponses, type RawResponse } from '../support/response.ts';
+
+class Echo extends RequestHandler {
+  override doGet() {
+    return 'got';
+  }
+  override doPost() {
+    return this.readJson();
+  }
+  override doPut() {
+    return 'put, unread';
+  }
+}
+
+const routes = { '/': Echo };
+const JSON_TYPE = 'Content-Type: application/json';
+
+function post(body: string | Buffer, headers: readonly string[] = [JSON_TYPE]): Buffer {
+  const head = requestBytes('POST /', [...headers, `Content-Length: ${Buffer.byteLength(body)}`]);
+  return Buffer.concat([Buffer.from(head), Buffer.from(body)]);
+}
+
+/** Posts a body, then sends another request on the same connection to check that it is still usable. */
+async function answerTo(port: number, status: number, request: Buffer): Promise<RawResponse> {
+  const after: (() => void)[] = [];
+  const bytes = Buffer.concat([request, Buffer.from(requestBytes('GET /', ['Connection: close']))]);
+  const received = await sendRaw({ after: (free) => after.push(free as () => void) }, port, bytes);
+  for (const free of after) free();
+  const [answer, next] = expectResponses(received, [status, 200]);
+  assert.equal(next!.body, '"got"');
+  return answer!;
+}
+
+test('responds 400 to an empty, blank or malformed body, and keeps the connection', async (t) => {
+  const { port } = await listen(t, routes);
+  for (const body of [
+    '', ' ', '\r\n\t', '\0', '{', '[1,]', "{'a':1}", '{"a":1}}', 'undefined', 'NaN', '01', '"\n"', '"\\x"', '\ufeff',
+    '\ufeff\ufeff1', '<a/>', '{"a":1}\0',
+  ]) {
+    await answerTo(port, 400, post(body));
+  }
+  await answerTo(port, 400, Buffer.from(requestBytes('POST /', [JSON_TYPE])));
+  const empty = requestBytes('POST /', [JSON_TYPE, 'Transfer-Encoding: chunked'], '0\r\n\r\n');
+  await answerTo(port, 400, Buffer.from(empty));
+});
+
+test("includes V8's message in the response to malformed JSON", async (t) => {
+  const { port } = await listen(t, routes);
+  const { body } = await answerTo(port, 400, post('{"a":1,\n"b" 2}'));
+  let reason = '';
+  try {
+    JSON.parse('{"a":1,\n"b" 2}');
+  } catch (error) {
+    reason = (error as SyntaxError).message;
+  }
+  assert.ok(reason && JSON.parse(body!).detail.includes(reason));
+});
+
+test('responds 400 to invalid UTF-8', async (t) => {
+  const { port } = await listen(t, routes);
+  for (const bytes of ['ff', '80', 'c080', 'c3', 'e282', 'eda080', 'f5808080', 'f09f9880f0', 'fffe2200']) {
+    const body = Buffer.concat([Buffer.from('"'), Buffer.from(bytes, 'hex'), Buffer.from('"')]);
+    await answerTo(port, 400, post(body));
+  }
+});
+
+test('decodes a character that is split across two packets', async (t) => {
+  const { port } = await listen(t, routes);
+  const bytes = post('"€😀"', [JSON_TYPE, 'Connection: close']);
+  for (let cut = bytes.length - 8; cut < bytes.length; cut++) {
+    const connection = await Connection.open(t, port);
+    connection.send(bytes.subarray(0, cut));
+    await new Promise(setImmediate);
+    connection.send(bytes.subarray(cut));
+    const [answer] = expectResponses(await connection.untilClosed(), [200]);
+    assert.equal(Buffer.from(answer!.body!, 'latin1').toString(), '"€😀"');
+  }
+});
+
+test('one byte order mark is skipped', async (t) => {
+  const { port } = await listen(t, routes);
+  assert.equal((await answerTo(port, 200, post('\ufeff{"a":1}'))).body, '{"a":1}');
+});
+
+test('responds 400 to a __proto__ key, nested or escaped in any way', async (t) => {
+  const { port } = await listen(t, routes);
+  const letters = [...'__proto__'];
+  const escape = (letter: string) => `\\u${letter.charCodeAt(0).toString(16).padStart(4, '0')}`;
+  const spellings = [
+    '__proto__',
+    ...letters.map((_, index) => letters.map((letter, at) => (at === index ? escape(letter) : letter)).join('')),
+    letters.map(escape).join(''),
+    letters.map((letter) => escape(letter).toUpperCase().replace('U', 'u')).join(''),
+  ];
+  for (const key of spellings) {
+    for (const body of [`{"${key}":{"admin":true}}`, `{"a":[{"b":{"${key}":null}}]}`, `{"a":1,"${key}":1}`]) {
+      await answerTo(port, 400, post(body)).catch((error) => assert.fail(`${body}: ${error.message}`));
+    }
+  }
+});
+
+test('accepts __proto__ as a value, and constructor and prototype as keys', async (t) => {
+  const { port } = await listen(t, routes);
+  for (const body of ['{"a":"__proto__"}', '["__proto__"]', '{"constructor":{"prototype":1}}', '{"a__proto__":1}']) {
+    assert.equal((await answerTo(port, 200, post(body))).body, body);
+  }
+});
+
+test('accepts 100 levels of nesting and responds 400 to more', async (t) => {
+  const { port } = await listen(t, routes);
+  const arrays = (depth: number) => '['.repeat(depth) + ']'.repeat(depth);
+  const objects = (depth: number) => '{"a":'.repeat(depth - 1) + '{}' + '}'.repeat(depth - 1);
+  for (const nested of [arrays, objects]) {
+    assert.equal((await answerTo(port, 200, post(nested(100)))).body, nested(100));
+    for (const depth of [101, 5_000]) {
+      assert.match((await answerTo(port, 400, post(nested(depth)))).body!, /100 levels/);
+    }
+  }
+  await answerTo(port, 400, post(arrays(400_000)));
+  await answerTo(port, 400, post(`[${arrays(50)},"\\"",${arrays(100)}]`));
+});
+
+test('does not count brackets in strings or sibling elements as nesting', async (t) => {
+  const { port } = await listen(t, routes);
+  for (const value of [
+    '['.repeat(5_000), `\\"${'{'.repeat(500)}`, Array(500).fill([]), { '[[[[': '\\', b: '['.repeat(200) },
+  ]) {
+    const body = JSON.stringify(value);
+    assert.equal((await answerTo(port, 200, post(body))).body, body);
+  }
+});
+
+test('behaves like JSON.parse where the JSON grammar is ambiguous', async (t) => {
+  const { port } = await listen(t, routes);
+  for (const [body, echo] of [
+    ['{"a":1,"a":2}', '{"a":2}'],
+    ['1e400', 'null'],
+    ['"\\ud800"', '"\\ud800"'],
+    ['9007199254740993', '9007199254740992'],
+    [' 1 ', '1'],
+    ['-0', '0'],
+  ] as const) {
+    assert.equal((await answerTo(port, 200, post(body))).body, echo);
+  }
+});

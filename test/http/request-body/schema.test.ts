@@ -1,0 +1,93 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { RequestHandler, type StandardSchema } from '../../../src/http/index.ts';
+import { requestBytes, sendRaw } from '../support/connection.ts';
+import { listen } from '../support/listen.ts';
+import { expectResponses, type RawResponse } from '../support/response.ts';
+
+const JSON_TYPE = 'Content-Type: application/json';
+
+/** Refuses everything. */
+const nothing: StandardSchema = {
+  '~standard': {
+    version: 1,
+    vendor: 'test',
+    validate: (value) => ({ issues: [{ message: 'nothing is good', path: Object.keys(value as object) }] }),
+  },
+};
+
+function post(path: string, body: string, headers: readonly string[] = [JSON_TYPE, 'Connection: close']): string {
+  return requestBytes(`POST ${path}`, [...headers, `Content-Length: ${Buffer.byteLength(body)}`], body);
+}
+
+class Checked extends RequestHandler {
+  override async doPost() {
+    await this.readJson(nothing);
+  }
+}
+
+async function pointerOf(t: Parameters<typeof sendRaw>[0], port: number, body: string): Promise<string> {
+  const [answer] = expectResponses(await sendRaw(t, port, post('/', body)), [422]) as [RawResponse];
+  const { errors } = JSON.parse(answer.body!) as { errors: { detail: string; pointer: string }[] };
+  assert.equal(errors[0]!.detail, 'nothing is good');
+  return errors[0]!.pointer;
+}
+
+test('responds 422 with a pointer for keys with lone surrogates', async (t) => {
+  const { port } = await listen(t, { '/': Checked });
+  for (const key of ['\\ud800', '\\udc00', 'a\\ud800b', '\\udc00\\ud800', '\\ud83d']) {
+    assert.match(await pointerOf(t, port, `{"${key}":1}`), /^#\/[\x21-\x7e]+$/, key);
+  }
+  assert.equal(await pointerOf(t, port, '{"\\ud83d\\ude00":1}'), '#/%F0%9F%98%80');
+  assert.equal(await pointerOf(t, port, '{"a/b~c d":1}'), '#/a~1b~0c%20d');
+});
+
+test('responds 422 for issues with a symbol in the path or an empty path', async (t) => {
+  const paths: (readonly PropertyKey[] | undefined)[] = [[Symbol('s'), 1], [], undefined];
+  for (const path of paths) {
+    class Refuses extends RequestHandler {
+      override async doPost() {
+        await this.readJson({
+          '~standard': {
+            version: 1,
+            vendor: 'test',
+            validate: () => ({ issues: [path ? { message: 'no', path } : { message: 'no' }] }),
+          },
+        });
+      }
+    }
+    const { port } = await listen(t, { '/': Refuses });
+    expectResponses(await sendRaw(t, port, post('/', '{}')), [422]);
+  }
+});
+
+test('readJson accepts any Standard Schema and responds 422 with the path of each issue', async (t) => {
+  // Like the schemas of zod, valibot and arktype: functions or class instances with additional properties.
+  const schema: StandardSchema<{ n: number }> = Object.assign(() => {}, {
+    parse: () => {},
+    '~standard': {
+      version: 1 as const,
+      vendor: 'third-party',
+      validate: async (value: unknown) =>
+        typeof (value as { n?: unknown }).n === 'number'
+          ? { value: { n: (value as { n: number }).n * 2 } }
+          : { issues: [{ message: 'no number', path: ['list', { key: 0 }, 'a/b~c ü'] }, { message: 'nothing' }] },
+    },
+  });
+  class Doubled extends RequestHandler {
+    override async doPost() {
+      const { n } = await this.readJson(schema);
+      return n;
+    }
+  }
+  const { url } = await listen(t, { '/': Doubled });
+  const post = (body: string) => fetch(url, { method: 'POST', headers: { 'content-type': 'application/json' }, body });
+  assert.equal(await (await post('{"n":21}')).json(), 42);
+  const refused = await post('{}');
+  assert.equal(refused.status, 422);
+  const { errors } = (await refused.json()) as { errors: unknown };
+  assert.deepEqual(errors, [
+    { detail: 'no number', pointer: '#/list/0/a~1b~0c%20%C3%BC' },
+    { detail: 'nothing', pointer: '#' },
+  ]);
+});

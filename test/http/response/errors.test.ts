@@ -1,0 +1,74 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { HttpError, RequestHandler, type RequestLine } from '../../../src/http/index.ts';
+import { requestBytes, sendRaw } from '../support/connection.ts';
+import { listen } from '../support/listen.ts';
+import { expectResponses } from '../support/response.ts';
+
+const GET = requestBytes('GET /', ['Connection: close']);
+
+test('responds 500 without details, whatever is thrown', async (t) => {
+  const thrown: unknown[] = [
+    new Error('secret'), 'secret', undefined, null, Symbol('secret'), Object.create(null),
+    { status: 404, message: 'secret' }, () => 'secret',
+  ];
+  let next: unknown;
+  class Throws extends RequestHandler {
+    override doGet() {
+      throw next;
+    }
+    override logError() {}
+  }
+  const { port } = await listen(t, { '/': Throws });
+  for (next of thrown) {
+    const received = await sendRaw(t, port, GET);
+    expectResponses(received, [500]);
+    assert.doesNotMatch(received, /secret/);
+  }
+});
+
+test('responds 500 for an HttpError that cannot be serialized or sent', async (t) => {
+  const errors = [
+    new HttpError(409, 'x', { 'X-Name': 'a\r\nb' }),
+    new HttpError(409, 'x', { 'a b': 'c' }),
+    new HttpError(422, 'x', {}, { errors: 1n }),
+  ];
+  let next: unknown;
+  class Throws extends RequestHandler {
+    override doGet() {
+      throw next;
+    }
+    override logError() {}
+  }
+  const { port } = await listen(t, { '/': Throws });
+  for (next of errors) expectResponses(await sendRaw(t, port, GET), [500]);
+});
+
+class Unread extends RequestHandler {
+  override doGet() {
+    return 'got';
+  }
+  override doPost() {
+    return 'unread';
+  }
+}
+
+test('does not send or cut anything for an HttpError thrown after a complete response', async (t) => {
+  const cut: boolean[] = [];
+  class Late extends RequestHandler {
+    override async doGet() {
+      this.sendJson('whole');
+      await new Promise(setImmediate);
+      throw new HttpError(404, 'too late');
+    }
+    override logError() {}
+    override logRequest(line: RequestLine) {
+      cut.push(line.cut);
+    }
+  }
+  const { port } = await listen(t, { '/': Late, '/next': Unread });
+  const received = await sendRaw(t, port, requestBytes('GET /') + requestBytes('GET /next', ['Connection: close']));
+  const [first] = expectResponses(received, [200, 200]);
+  assert.equal(first!.body, '"whole"');
+  assert.deepEqual(cut, [false]);
+});

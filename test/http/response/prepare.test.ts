@@ -1,0 +1,119 @@
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { HttpError, RequestHandler } from '../../../src/http/index.ts';
+import { requestBytes, sendRaw } from '../support/connection.ts';
+import { listen } from '../support/listen.ts';
+import { expectResponses } from '../support/response.ts';
+
+class Unread extends RequestHandler {
+  override doGet() {
+    return 'got';
+  }
+  override doPost() {
+    return 'unread';
+  }
+}
+
+/** Base class for prepare() methods that send a response. */
+abstract class Prepared extends RequestHandler {
+  static called: string[] = [];
+  static logged: unknown[] = [];
+  override doGet() {
+    Prepared.called.push(this.constructor.name);
+    return 'from the method';
+  }
+  override logRequest() {
+    Prepared.logged.push('request');
+  }
+  override logError(error: unknown) {
+    Prepared.logged.push(error);
+  }
+}
+
+const preparations: Record<string, new (...parameters: ConstructorParameters<typeof RequestHandler>) => Prepared> = {
+  'sendJson()': class extends Prepared {
+    override prepare() {
+      this.sendResponse(203);
+      this.sendJson('prepared');
+    }
+  },
+  'sendJson(), later': class extends Prepared {
+    override async prepare() {
+      await new Promise(setImmediate);
+      this.sendResponse(203);
+      this.sendJson('prepared');
+    }
+  },
+  'endHeaders() and end()': class extends Prepared {
+    override prepare() {
+      this.sendResponse(203);
+      this.sendHeader('Content-Type', 'application/json');
+      this.endHeaders().end('"prepared"');
+    }
+  },
+  'endHeaders() and end(), later': class extends Prepared {
+    override async prepare() {
+      this.sendResponse(203);
+      this.sendHeader('Content-Type', 'application/json');
+      const body = this.endHeaders();
+      body.write('"pre');
+      await new Promise(setImmediate);
+      body.end('pared"');
+      await once(body, 'finish');
+    }
+  },
+};
+for (const [how, HandlerClass] of Object.entries(preparations)) {
+  test(`does not run the handler method if prepare() responds: ${how}`, async (t) => {
+    Prepared.called = [];
+    Prepared.logged = [];
+    const { port } = await listen(t, { '/': HandlerClass });
+    const received = await sendRaw(t, port, requestBytes('GET /') + requestBytes('GET /', ['Connection: close']));
+    const answers = expectResponses(received, [203, 203]);
+    assert.deepEqual(
+      answers.map(({ body }) => body),
+      ['"prepared"', '"prepared"'],
+    );
+    assert.deepEqual(Prepared.called, []);
+    assert.deepEqual(Prepared.logged, ['request', 'request']);
+  });
+}
+
+test('runs the handler method if prepare() only sets status and headers', async (t) => {
+  class Headers extends Unread {
+    override prepare() {
+      this.sendResponse(203);
+      this.sendHeader('X-Prepared', 'yes');
+    }
+  }
+  const { port } = await listen(t, { '/': Headers });
+  const [answer] = expectResponses(await sendRaw(t, port, requestBytes('GET /', ['Connection: close'])), [203]);
+  assert.equal(answer!.headers.get('x-prepared'), 'yes');
+  assert.equal(answer!.body, '"got"');
+});
+
+test('prepare() runs before the handler method, is awaited and can reject the request', async (t) => {
+  class Guarded extends RequestHandler {
+    #user = '';
+    override async prepare() {
+      await sleep(1);
+      this.#user = this.request.headers.authorization ?? '';
+      if (!this.#user) throw new HttpError(401, 'Who are you?', { 'WWW-Authenticate': 'Bearer' });
+    }
+    override doGet() {
+      return this.#user;
+    }
+  }
+  const { url } = await listen(t, { '/': Guarded });
+  const refused = await fetch(url);
+  assert.equal(refused.status, 401);
+  assert.equal(refused.headers.get('www-authenticate'), 'Bearer');
+  assert.equal(await (await fetch(url, { headers: { authorization: 'me' } })).json(), 'me');
+  const preflight = await fetch(url, {
+    method: 'OPTIONS',
+    headers: { origin: 'https://a.example', 'access-control-request-method': 'GET' },
+  });
+  assert.equal(preflight.status, 204);
+});

@@ -1,0 +1,153 @@
+import assert from 'node:assert/strict';
+import { Readable, Writable } from 'node:stream';
+import { test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { RequestHandler } from '../../../src/http/index.ts';
+import { requestBytes, sendRaw } from '../support/connection.ts';
+import { listen } from '../support/listen.ts';
+import { expectResponses } from '../support/response.ts';
+
+const GET = requestBytes('GET /', ['Connection: close']);
+
+function* generator() {
+  yield 1;
+}
+
+async function* asyncGenerator() {
+  yield 1;
+}
+
+/** Return values that are probably mistakes, and the expected log messages. */
+const values: [what: string, make: () => unknown, said: RegExp[]][] = [
+  ['a Response', () => Response.json({ a: 1 }), [/Response/]],
+  ['a Map', () => new Map([['a', 1]]), [/\bMap\b/, /Object\.fromEntries/]],
+  ['a Set', () => new Set([1]), [/\bSet\b/, /\[\.\.\./]],
+  ['a Buffer', () => Buffer.from('bytes'), [/Buffer|Uint8Array/, /endHeaders\(\)/]],
+  ['a typed array', () => new Uint8Array(2), [/Uint8Array/, /endHeaders\(\)/]],
+  ['another typed array', () => new Float64Array(2), [/Float64Array/]],
+  ['an ArrayBuffer', () => new ArrayBuffer(2), [/ArrayBuffer/, /endHeaders\(\)/]],
+  ['a generator', generator, [/iterator|generator/i, /\[\.\.\./]],
+  ['an asynchronous generator', asyncGenerator, [/iterator|generator/i]],
+  ['an iterator', () => [1, 2].values(), [/iterator/i, /\[\.\.\./]],
+  ['the entries of a Map', () => new Map([['a', 1]]).entries(), [/iterator/i]],
+  ['a readable stream', () => Readable.from(['a']), [/Readable|stream/i, /endHeaders\(\)/]],
+  ['a web stream', () => new Blob(['a']).stream(), [/ReadableStream|stream/i, /endHeaders\(\)/]],
+];
+for (const [what, make, said] of values) {
+  for (const [how, answer] of [
+    ['returned', make],
+    ['promised', async () => make()],
+  ] as const) {
+    test(`responds 500 for ${what}, ${how}, and logs a suggestion`, async (t) => {
+      const logged: unknown[] = [];
+      class Meant extends RequestHandler {
+        override doGet() {
+          return answer();
+        }
+        override logError(error: unknown) {
+          logged.push(error);
+        }
+      }
+      const { port } = await listen(t, { '/': Meant });
+      const [problem] = expectResponses(await sendRaw(t, port, GET), [500]);
+      assert.equal(JSON.parse(problem!.body!).detail, 'Internal Server Error');
+      assert.equal(logged.length, 1);
+      assert.ok(logged[0] instanceof Error);
+      for (const pattern of [/\bMeant\b/, ...said]) assert.match(logged[0].message, pattern);
+    });
+  }
+}
+
+const meant: [what: string, value: unknown, body: string][] = [
+  ['an array', [1], '[1]'],
+  ['a Date', new Date(0), '"1970-01-01T00:00:00.000Z"'],
+  ['an object without a prototype', Object.assign(Object.create(null), { a: 1 }), '{"a":1}'],
+  [
+    'an instance of a class',
+    new (class Point {
+      x = 1;
+    })(),
+    '{"x":1}',
+  ],
+  ['a URL', new URL('https://app.example.com/'), '"https://app.example.com/"'],
+  ['an object whose members are called next and then', { next: 1, then: 2, pipe: 3 }, '{"next":1,"then":2,"pipe":3}'],
+  ['a string', '', '""'],
+  ['false', false, 'false'],
+  ['zero', 0, '0'],
+];
+for (const [what, value, body] of meant) {
+  test(`serializes ${what} as is`, async (t) => {
+    class Meant extends RequestHandler {
+      override doGet() {
+        return value;
+      }
+    }
+    const { port } = await listen(t, { '/': Meant });
+    const [answer] = expectResponses(await sendRaw(t, port, GET), [200]);
+    assert.equal(answer!.body, body);
+  });
+}
+
+test('rejects a returned stream that is not the response body', async (t) => {
+  const logged: unknown[] = [];
+  class Other extends RequestHandler {
+    override doGet() {
+      return new Writable();
+    }
+    override logError(error: unknown) {
+      logged.push(error);
+    }
+  }
+  const { port } = await listen(t, { '/': Other });
+  expectResponses(await sendRaw(t, port, GET), [500]);
+  assert.equal(logged.length, 1);
+});
+
+test('sends 204 for undefined and 200 for null, and awaits promises', async (t) => {
+  class Values extends RequestHandler {
+    override doGet() {
+      return { nothing: undefined, null: null, later: sleep(1, 'later') }[this.param('which')];
+    }
+  }
+  const { url } = await listen(t, { '/:which': Values });
+  assert.equal((await fetch(`${url}/nothing`)).status, 204);
+  assert.equal(await (await fetch(`${url}/null`)).text(), 'null');
+  assert.equal(await (await fetch(`${url}/later`)).text(), '"later"');
+});
+
+test('responds to a synchronous handler in the same tick', async (t) => {
+  let endedInTick: boolean | undefined;
+  class Now extends RequestHandler {
+    override doGet() {
+      return 'now';
+    }
+    override logRequest() {
+      endedInTick = isInTick;
+    }
+  }
+  let isInTick = false;
+  const { server, url } = await listen(t, { '/': Now });
+  server.prependListener('request', () => {
+    isInTick = true;
+    queueMicrotask(() => (isInTick = false));
+  });
+  await (await fetch(url)).text();
+  assert.equal(endedInTick, true);
+});
+
+test('awaits thenables returned by handlers and prepare()', async (t) => {
+  // Unlike a promise's then(), this one returns nothing and passes nested thenables through.
+  const queryOf = (rows: unknown) => ({ then: (resolve: (rows: unknown) => void) => void setImmediate(resolve, rows) });
+  class Query extends RequestHandler {
+    override doGet() {
+      return queryOf(queryOf([1, 2]));
+    }
+  }
+  class Prepared extends Query {
+    override prepare() {
+      return queryOf(undefined);
+    }
+  }
+  const { url } = await listen(t, { '/': Query, '/prepared': Prepared });
+  for (const path of ['/', '/prepared']) assert.deepEqual(await (await fetch(url + path)).json(), [1, 2], path);
+});

@@ -1,0 +1,170 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { RequestHandler, type Routes } from '../../../src/http/index.ts';
+import { requestBytes, sendRaw } from '../support/connection.ts';
+import { listen } from '../support/listen.ts';
+import { expectResponses } from '../support/response.ts';
+
+class Files extends RequestHandler {
+  override doGet() {
+    return this.param('path');
+  }
+}
+
+/** Responds with its class name and parameters. */
+function named(name: string, ...parameters: string[]): typeof RequestHandler {
+  return class extends RequestHandler {
+    override doGet() {
+      return [name, ...parameters.map((parameter) => this.param(parameter))];
+    }
+  };
+}
+
+async function get(port: number, target: string, status = 200): Promise<unknown> {
+  const after: (() => void)[] = [];
+  const received = await sendRaw(
+    { after: (free) => after.push(free as () => void) },
+    port,
+    requestBytes(`GET ${target}`, ['Connection: close']),
+  );
+  for (const free of after) free();
+  const [answer] = expectResponses(received, [status]);
+  return JSON.parse(Buffer.from(answer!.body!, 'latin1').toString());
+}
+
+const rests: [target: string, rest: string][] = [
+  ['/files/a', 'a'],
+  ['/files/a/b/c.txt', 'a/b/c.txt'],
+  ['/files/a?b=/c', 'a'],
+  ['/files/a%20b/%C3%A9', 'a b/é'],
+  ['/files/%3F%23%25', '?#%'],
+  ['/files/a%253Fb', 'a%3Fb'],
+  ['/files/%252e%252e/a', '%2e%2e/a'],
+  ['/files/...', '...'],
+  ['/files/.hidden', '.hidden'],
+  ['/files/a..b/c..', 'a..b/c..'],
+  ['/files/__proto__/constructor', '__proto__/constructor'],
+  [`/files/${'a/'.repeat(2_000)}a`, `${'a/'.repeat(2_000)}a`],
+];
+for (const [target, rest] of rests) {
+  test(`the catch-all of ${target.slice(0, 40)} is ${rest.slice(0, 40)}`, async (t) => {
+    const { port } = await listen(t, { '/files/*path': Files });
+    assert.equal(await get(port, target), rest);
+  });
+}
+
+const climbing = [
+  '/files/..',
+  '/files/.',
+  '/files/../etc/passwd',
+  '/files/a/../../b',
+  '/files/a/./b',
+  '/files/a/..',
+  '/files/%2e%2e/a',
+  '/files/%2E',
+  '/files/.%2e/a',
+  '/files/a/%2e./b',
+  '/files/a%2Fb',
+  '/files/..%2f..%2fetc',
+  '/files/%2f',
+  '/files/a%5Cb',
+  '/files/..%5c..%5cwindows',
+  '/files/a\\b',
+  '/files/..\\a',
+  '/files/a%00b',
+  '/files/%00',
+  '/files/%zz',
+  '/files/a/%',
+  '/files/%ff',
+  '/files/a/%c0%ae%c0%ae/b',
+];
+test('responds 400 to path traversal, encoded separators or NUL, and invalid encoding in a catch-all', async (t) => {
+  const { port } = await listen(t, { '/files/*path': Files });
+  for (const target of climbing) {
+    await get(port, target, 400).catch((error: Error) => assert.fail(`${target}: ${error.message}`));
+  }
+});
+
+test('a catch-all matches at least one character', async (t) => {
+  const { port } = await listen(t, { '/files/*path': Files });
+  for (const target of ['/files', '/files/', '/files?a', '/filesa', '/']) await get(port, target, 404);
+});
+
+test('an empty segment in a catch-all never produces an absolute path', async (t) => {
+  const { port } = await listen(t, { '/files/*path': Files });
+  for (const target of ['/files//etc/passwd', '/files//', '/files//a']) {
+    const after: (() => void)[] = [];
+    const received = await sendRaw(
+      { after: (free) => after.push(free as () => void) },
+      port,
+      requestBytes(`GET ${target}`, ['Connection: close']),
+    );
+    for (const free of after) free();
+    assert.match(received, /^HTTP\/1\.1 40[04] /, target);
+  }
+});
+
+test('a catch-all can match the whole path, but not the root', async (t) => {
+  const { port } = await listen(t, { '/*path': Files });
+  assert.equal(await get(port, '/a/b'), 'a/b');
+  await get(port, '/', 404);
+});
+
+test('static segments beat parameters, parameters beat catch-alls, and matching backtracks', async (t) => {
+  const { port } = await listen(t, {
+    '/a/*rest': named('rest', 'rest'),
+    '/a/:id': named('parameter', 'id'),
+    '/a/new': named('literal'),
+    '/a/:id/b': named('parameter and literal', 'id'),
+    '/a/:id/c/*rest': named('parameter and rest', 'id', 'rest'),
+    '/*all': named('all', 'all'),
+  });
+  const cases: [target: string, answer: string[]][] = [
+    ['/a/new', ['literal']],
+    ['/a/1', ['parameter', '1']],
+    ['/a/1/b', ['parameter and literal', '1']],
+    ['/a/new/b', ['parameter and literal', 'new']],
+    ['/a/1/c', ['rest', '1/c']],
+    ['/a/1/c/d/e', ['parameter and rest', '1', 'd/e']],
+    ['/a/new/c/d', ['parameter and rest', 'new', 'd']],
+    ['/a/1/x', ['rest', '1/x']],
+    ['/a/new/x/y', ['rest', 'new/x/y']],
+    ['/b/new', ['all', 'b/new']],
+    ['/a', ['all', 'a']],
+  ];
+  for (const [target, answer] of cases) assert.deepEqual(await get(port, target), answer, target);
+});
+
+test('the order of routes does not matter', async (t) => {
+  const routes: Routes = {
+    '/a/*rest': named('rest', 'rest'),
+    '/a/:id': named('parameter', 'id'),
+    '/a/new': named('literal'),
+  };
+  const { port } = await listen(t, Object.fromEntries(Object.entries(routes).reverse()));
+  assert.deepEqual(await get(port, '/a/new'), ['literal']);
+  assert.deepEqual(await get(port, '/a/1'), ['parameter', '1']);
+  assert.deepEqual(await get(port, '/a/1/2'), ['rest', '1/2']);
+});
+
+test('responds 404 to a trailing slash and suggests the path without it, if it exists', async (t) => {
+  const { port } = await listen(t, {
+    '/notes': named('notes'),
+    '/notes/:id': named('note', 'id'),
+    '/tree/': named('tree'),
+  });
+  const detail = async (target: string) => ((await get(port, target, 404)) as { detail: string }).detail;
+  assert.match(await detail('/notes/'), /\/notes(?!\/)/);
+  assert.match(await detail('/notes/?a=1'), /\/notes(?!\/)/);
+  assert.match(await detail('/notes/1/'), /\/notes\/1(?!\/)/);
+  for (const target of ['/none/', '/notes//', '/', '//', '/none', '/notes/1/2/']) {
+    assert.doesNotMatch(await detail(target), /\/no|without/, target);
+  }
+  assert.deepEqual(await get(port, '/tree/'), ['tree']);
+});
+
+test('a 404 detail never reflects markup or header injection', async (t) => {
+  const { port } = await listen(t, { '/notes/:id': named('note', 'id') });
+  const { detail } = (await get(port, '/notes/<b>%0d%0a/', 404)) as { detail: string };
+  assert.doesNotMatch(detail, /[\r\n]/);
+});

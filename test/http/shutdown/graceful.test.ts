@@ -1,0 +1,153 @@
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { connect } from 'node:net';
+import { text } from 'node:stream/consumers';
+import { test } from 'node:test';
+import { RequestHandler, shutdown } from '../../../src/http/index.ts';
+import { Connection, requestBytes } from '../support/connection.ts';
+import { listen } from '../support/listen.ts';
+import { expectResponses } from '../support/response.ts';
+import { eventually, within } from '../support/within.ts';
+
+const JSON_TYPE = 'Content-Type: application/json';
+
+class Status extends RequestHandler {
+  override doGet() {
+    return 'OK';
+  }
+  override doPost() {
+    return this.readJson();
+  }
+}
+
+class Large extends RequestHandler {
+  override doGet() {
+    return 'x'.repeat(10_000_000);
+  }
+}
+
+test('sends Connection: close with every response after the listener has closed, including errors', async (t) => {
+  const bytes: [bytes: string, status: number][] = [
+    [requestBytes('GET /'), 200],
+    [requestBytes('HEAD /'), 200],
+    [requestBytes('OPTIONS /'), 204],
+    [requestBytes('POST /', [JSON_TYPE, 'Content-Length: 2'], '[]'), 200],
+    [requestBytes('POST /', [JSON_TYPE, 'Content-Length: 1'], '['), 400],
+    [requestBytes('DELETE /'), 405],
+    [requestBytes('GET /none'), 404],
+    ['garbage\r\n\r\n', 400],
+  ];
+  const { port, server } = await listen(t, { '/': Status });
+  const connections = await Promise.all(bytes.map(() => Connection.open(t, port)));
+  for (const connection of connections) {
+    connection.send(requestBytes('GET /'));
+    await connection.until('"OK"');
+    connection.received = '';
+  }
+  const isClean = shutdown(server);
+  await eventually('the listener was closed', () => !server.listening);
+  connections.forEach((connection, index) => connection.send(bytes[index]![0]));
+  for (const [index, connection] of connections.entries()) {
+    const [answer] = expectResponses(await connection.untilClosed(), [bytes[index]![1]]);
+    assert.equal(answer!.headers.get('connection'), 'close');
+  }
+  assert.equal(await within('the stop was over', isClean), true);
+});
+
+test("accepts connections from the kernel's backlog before closing the listener", async (t) => {
+  const { port, server } = await listen(t, { '/': Status });
+  const sockets = Array.from({ length: 50 }, () => connect(port, '127.0.0.1').on('error', () => {}));
+  // The sockets connect in the next tick, before the event loop polls.
+  await new Promise<void>((resolve) => process.nextTick(resolve));
+  const isClean = shutdown(server);
+  const answers = sockets.map(async (socket) => {
+    socket.end(requestBytes('GET /', ['Connection: close']));
+    return (await text(socket)).slice(0, 12);
+  });
+  const received = await within('all were answered', Promise.all(answers));
+  assert.deepEqual(new Set(received), new Set(['HTTP/1.1 200']));
+  assert.equal(await within('the stop was over', isClean), true);
+});
+
+test('serves one more request on a connection that is idle when shutdown starts', async (t) => {
+  const { port, server } = await listen(t, { '/': Status });
+  const connection = await Connection.open(t, port);
+  connection.send(requestBytes('GET /'));
+  await connection.until('"OK"');
+  connection.received = '';
+  const isClean = shutdown(server);
+  setTimeout(() => connection.send(requestBytes('GET /')), 100);
+  const [answer] = expectResponses(await connection.untilClosed(), [200]);
+  assert.equal(answer!.headers.get('connection'), 'close');
+  assert.equal(await within('the stop was over', isClean), true);
+});
+
+test(
+  'completes all pending pipelined requests during shutdown; the last response has ' +
+    'Connection: close',
+  async (t) => {
+    class Late extends RequestHandler {
+      override async doGet() {
+        await eventually('the listener was closed', () => !server.listening);
+        return 'late';
+      }
+    }
+    const { port, server } = await listen(t, { '/': Late });
+    const connection = await Connection.open(t, port);
+    connection.send(requestBytes('GET /').repeat(3));
+    await within('the server had the request', once(server, 'request'));
+    const isClean = shutdown(server);
+    const answers = expectResponses(await connection.untilClosed(), [200, 200, 200]);
+    assert.equal(answers[2]!.headers.get('connection'), 'close');
+    assert.equal(await within('the stop was over', isClean), true);
+  },
+);
+
+test('does not lose a request that arrives while the event loop is blocked past the grace period', async (t) => {
+  const { port, server } = await listen(t, { '/': Status });
+  const connection = await Connection.open(t, port);
+  connection.send(requestBytes('GET /'));
+  await connection.until('"OK"');
+  connection.received = '';
+  connection.send(requestBytes('GET /'));
+  const isClean = shutdown(server);
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 600);
+  expectResponses(await connection.untilClosed(), [200]);
+  assert.equal(await within('the stop was over', isClean), true);
+});
+
+test('completes pipelined responses to a slow client during shutdown', async (t) => {
+  const { port, server } = await listen(t, { '/': Large });
+  const idle = await Connection.open(t, port);
+  const connection = await Connection.open(t, port);
+  connection.socket.pause();
+  connection.send(requestBytes('GET /').repeat(3));
+  await within('the server had the request', once(server, 'request'));
+  const isClean = shutdown(server);
+  await idle.untilClosed();
+  connection.socket.resume();
+  expectResponses(await connection.untilClosed(), [200, 200, 200]);
+  assert.equal(await within('the stop was over', isClean), true);
+});
+
+test('responds 408 to a stalled upload during shutdown, then finishes', async (t) => {
+  const { port, server } = await listen(t, { '/': Status }, { requestTimeout: 1 });
+  const upload = await Connection.open(t, port);
+  upload.send(requestBytes('POST /', [JSON_TYPE, 'Content-Length: 8'], '"half'));
+  await within('the server had the request', once(server, 'request'));
+  const isClean = shutdown(server);
+  expectResponses(await upload.untilClosed(), [408]);
+  assert.equal(await within('the stop was over', isClean), true);
+});
+
+test('at the timeout, reports an unclean shutdown only if a response was incomplete', async (t) => {
+  for (const [path, isClean] of [['/', true], ['/large', false]] as const) {
+    const { port, server } = await listen(t, { '/': Status, '/large': Large });
+    const connection = await Connection.open(t, port);
+    if (!isClean) connection.socket.pause();
+    connection.send(requestBytes(`GET ${path}`));
+    await within('the server had the request', once(server, 'request'));
+    if (isClean) await connection.until('"OK"');
+    assert.equal(await within('the stop was over', shutdown(server, { timeout: 0.05 })), isClean, path);
+  }
+});

@@ -1,0 +1,174 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { RequestHandler } from '../../../src/http/index.ts';
+import { startupErrors } from '../support/startup-errors.ts';
+
+/** Creates a handler class named Habit with one method of this name. */
+function habit(name: string): typeof RequestHandler {
+  class Habit extends RequestHandler {}
+  Object.defineProperty(Habit.prototype, name, { value() {}, configurable: true, writable: true });
+  return Habit;
+}
+
+const meant: [name: string, method: string][] = [
+  ['do_GET', 'doGet'],
+  ['do_get', 'doGet'],
+  ['do_Post', 'doPost'],
+  ['do_M_SEARCH', 'doMSearch'],
+  ['doget', 'doGet'],
+  ['dopost', 'doPost'],
+  ['DoGet', 'doGet'],
+  ['doDELETE', 'doDelete'],
+  ['get', 'doGet'],
+  ['GET', 'doGet'],
+  ['Get', 'doGet'],
+  ['head', 'doHead'],
+  ['post', 'doPost'],
+  ['POST', 'doPost'],
+  ['put', 'doPut'],
+  ['patch', 'doPatch'],
+  ['delete', 'doDelete'],
+  ['options', 'doOptions'],
+  ['OPTIONS', 'doOptions'],
+];
+for (const [name, method] of meant) {
+  test(`rejects a method named ${name} and suggests ${method}`, () => {
+    const faults = startupErrors({ '/': habit(name) });
+    assert.equal(faults.length, 1, faults.join('\n'));
+    assert.match(faults[0]!, new RegExp(`^Habit\\.${name} would never answer a request: write ${method}\\b`));
+  });
+}
+
+for (const name of ['do_FETCH', 'doFetch', 'do_CONNECT', 'do_TRACE']) {
+  test(`rejects a method named ${name}, which no request can call`, () => {
+    const faults = startupErrors({ '/': habit(name) });
+    assert.equal(faults.length, 1, faults.join('\n'));
+    assert.match(faults[0]!, new RegExp(`^Habit\\.${name} would never answer a request: `));
+    assert.doesNotMatch(faults[0]!, /write do/);
+  });
+}
+
+test('does not suggest an invalid name for a static method', () => {
+  class Static extends RequestHandler {
+    static doWork() {}
+  }
+  assert.match(startupErrors({ '/': Static }).join('\n'), /^Static\.doWork would never answer a request: .*rename it$/);
+});
+
+const helpers = [
+  'getUser',
+  'postProcess',
+  'deleteAll',
+  'putBack',
+  'header',
+  'do',
+  'done',
+  'double',
+  'doubleIt',
+  'document',
+  'dot',
+  'domain',
+  'search',
+  'link',
+  'unlink',
+  'lock',
+  'unlock',
+  'bind',
+  'copy',
+  'move',
+  'merge',
+  'notify',
+  'report',
+  'subscribe',
+  'source',
+  'query',
+];
+for (const name of helpers) {
+  test(`accepts a helper named ${name}`, () => {
+    assert.deepEqual(startupErrors({ '/': habit(name) }), []);
+  });
+}
+
+test('finds misnamed methods in base classes and reports the routed class', () => {
+  class Base extends RequestHandler {
+    do_GET() {}
+  }
+  class Child extends Base {
+    override doPost() {}
+  }
+  const faults = startupErrors({ '/': Child });
+  assert.equal(faults.length, 1);
+  assert.match(faults[0]!, /^Child\.do_GET would never answer a request: write doGet\b/);
+});
+
+test('finds misnamed fields and static methods', () => {
+  class Field extends RequestHandler {
+    do_GET = () => 1;
+  }
+  class Static extends RequestHandler {
+    static do_GET() {}
+  }
+  assert.match(startupErrors({ '/': Field }).join('\n'), /^Field\.do_GET would never answer a request: .*doGet/);
+  assert.match(startupErrors({ '/': Static }).join('\n'), /^Static\.do_GET would never answer a request: /);
+});
+
+test('reports the errors of a class once, even if it has several routes', () => {
+  class Twice extends RequestHandler {
+    do_GET() {}
+    doFetch() {}
+    static override readonly cors = { origins: [] };
+  }
+  const faults = startupErrors({ '/a': Twice, '/b': Twice, '/c/:d': Twice });
+  assert.equal(faults.length, 3, faults.join('\n'));
+  assert.equal(new Set(faults).size, 3);
+});
+
+test('reports every class that has the same error', () => {
+  const faults = startupErrors({
+    '/a': habit('do_GET'),
+    '/b': class Other extends RequestHandler {
+      do_GET() {}
+    },
+  });
+  assert.deepEqual(
+    faults.map((fault) => fault.split('.')[0]),
+    ['Habit', 'Other'],
+  );
+});
+
+const classes: [what: string, HandlerClass: typeof RequestHandler, fault: RegExp][] = [
+  [
+    'a method that no HTTP method calls',
+    class Typo extends RequestHandler { doFetch() {} },
+    /^Typo\.doFetch would never answer a request: no method that a class can answer/,
+  ],
+  [
+    'a method in capitals',
+    class Capitals extends RequestHandler { doGET() {} },
+    /^Capitals\.doGET would never answer a request: write doGet/,
+  ],
+  [
+    'a method in an inherited class',
+    class Child extends (class Parent extends RequestHandler { doPot() {} }) {},
+    /^Child\.doPot would never answer a request/,
+  ],
+  [
+    'a class field in place of a method',
+    class Field extends RequestHandler { doSubscribe = () => 1; },
+    /^Field\.doSubscribe would never answer a request: it is a field, not a method: write doSubscribe/,
+  ],
+  [
+    'a static method',
+    class Static extends RequestHandler { static doGet() {} },
+    /^Static\.doGet would never answer a request: it is static/,
+  ],
+  ['CONNECT', class Tunnel extends RequestHandler { doConnect() {} }, /^Tunnel\.doConnect would never answer/],
+  ['TRACE', class Trace extends RequestHandler { doTrace() {} }, /^Trace\.doTrace would never answer a request/],
+];
+for (const [what, HandlerClass, fault] of classes) {
+  test(`rejects ${what} and names it`, () => {
+    const faults = startupErrors({ '/': HandlerClass });
+    assert.equal(faults.length, 1);
+    assert.match(faults[0]!, fault);
+  });
+}

@@ -1,0 +1,175 @@
+import assert from 'node:assert/strict';
+import { EventEmitter, once } from 'node:events';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { Agent, request as askFor } from 'node:http';
+import { connect } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import { test } from 'node:test';
+import { createServer, HttpError, RequestHandler, type RequestLine } from '../../../src/http/index.ts';
+import { Connection, requestBytes, sendRaw } from '../support/connection.ts';
+import { listen } from '../support/listen.ts';
+import { expectResponses } from '../support/response.ts';
+import { eventually, within } from '../support/within.ts';
+
+class Quiet extends RequestHandler {
+  static errors: unknown[] = [];
+  override logError(error: unknown) {
+    Quiet.errors.push(error);
+  }
+}
+
+class Plain extends RequestHandler {
+  override doGet() {
+    return 'plain';
+  }
+}
+
+/** Sends half of its body and fails on demand. */
+class Fails extends Quiet {
+  static fail: (() => void) | undefined;
+  override doGet() {
+    const failing = new Promise<void>((resolve) => (Fails.fail = resolve));
+    const source = async function* () {
+      yield 'half';
+      await failing;
+      throw new Error('The disk is gone');
+    };
+    return pipeline(source, this.endHeaders());
+  }
+}
+
+for (const version of ['1.0', '1.1']) {
+  test(`resets the connection when a source stream fails, instead of ending the body: HTTP/${version}`, async (t) => {
+    const { port } = await listen(t, { '/': Fails });
+    const connection = await Connection.open(t, port);
+    const reset = within('the reset', once(connection.socket, 'error'));
+    connection.send(`GET / HTTP/${version}\r\nHost: 127.0.0.1\r\n\r\n`);
+    await connection.until('half');
+    Fails.fail!();
+    const [error] = (await reset) as [NodeJS.ErrnoException];
+    assert.equal(error.code, 'ECONNRESET');
+  });
+}
+
+for (const [what, path, turn] of [
+  ['a file', '/file', 'in its turn'],
+  ['a file', '/file', 'before its turn'],
+  ['a generator', '/', 'in its turn'],
+] as const) {
+  test(`logs the error of ${what} once and marks the response as cut, ${turn}`, async (t) => {
+    const lines: RequestLine[] = [];
+    class Logged extends Fails {
+      override logRequest(line: RequestLine) {
+        lines.push(line);
+      }
+    }
+    class File extends Logged {
+      override doGet() {
+        const file = new Readable({ read() {} });
+        file.push('half');
+        Fails.fail = () => file.destroy(new Error('The disk is gone'));
+        return pipeline(file, this.endHeaders());
+      }
+    }
+    let release!: () => void;
+    class Slow extends RequestHandler {
+      override doGet() {
+        return new Promise((resolve) => (release = () => resolve('slow')));
+      }
+    }
+    const { port } = await listen(t, { '/': Logged, '/file': File, '/slow': Slow });
+    Quiet.errors = [];
+    Fails.fail = undefined;
+    const connection = await Connection.open(t, port);
+    if (turn === 'in its turn') {
+      connection.send(requestBytes(`GET ${path}`));
+      await connection.until('half');
+      Fails.fail!();
+    } else {
+      connection.send(requestBytes('GET /slow') + requestBytes(`GET ${path}`));
+      await eventually('both were called', () => release !== undefined && Fails.fail !== undefined);
+      Fails.fail!();
+      setImmediate(release);
+    }
+    await connection.untilClosed();
+    await eventually('the answer was logged', () => lines.length > 0);
+    assert.deepEqual(Quiet.errors.map(String), ['Error: The disk is gone']);
+    assert.deepEqual(lines.map(({ status, clientLeft, cut }) => ({ status, clientLeft, cut })), [
+      { status: 200, clientLeft: false, cut: true },
+    ]);
+  });
+}
+
+test('does not lose earlier pipelined responses when a later stream fails', async (t) => {
+  let release!: () => void;
+  class Slow extends RequestHandler {
+    override doGet() {
+      return new Promise((resolve) => (release = () => resolve('slow')));
+    }
+  }
+  class Breaks extends Quiet {
+    override async doGet() {
+      this.endHeaders().write('half');
+      await new Promise(setImmediate);
+      setImmediate(release);
+      throw new Error('broken');
+    }
+  }
+  const { port } = await listen(t, { '/slow': Slow, '/': Breaks });
+  const received = await sendRaw(t, port, requestBytes('GET /slow') + requestBytes('GET /'));
+  const [answer] = expectResponses(received, [200]);
+  assert.equal(answer!.body, '"slow"');
+});
+
+test('destroys a Unix socket, which cannot be reset, when a stream fails', async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'socket-'));
+  t.after(() => rmSync(folder, { recursive: true }));
+  const path = join(folder, 'api');
+  const server = createServer({ '/': Fails, '/plain': Plain });
+  server.listen(path);
+  await once(server, 'listening');
+  t.after(() => server.close());
+  const socket = connect({ path });
+  t.after(() => socket.destroy());
+  let received = '';
+  socket.on('data', (chunk) => (received += chunk)).on('error', () => {});
+  socket.write(requestBytes('GET /'));
+  await eventually('half of the body came', () => received.includes('half'));
+  Fails.fail!();
+  await within('the connection closed', once(socket, 'close'));
+  assert.doesNotMatch(received, /\r\n0\r\n/);
+  const next = askFor({ socketPath: path, path: '/plain', agent: new Agent() }).end();
+  const [answer] = await within('the next answer', once(next, 'response'));
+  assert.equal(answer.resume().statusCode, 200);
+});
+
+for (const version of ['HTTP/1.1', 'HTTP/1.0']) {
+  test(`resets the connection if a handler throws after the headers were sent: ${version}`, async (t) => {
+    const logged: unknown[] = [];
+    const read = new EventEmitter();
+    class Half extends RequestHandler {
+      override async doGet() {
+        this.endHeaders().write('half');
+        await once(read, 'half');
+        throw new HttpError(404, 'too late');
+      }
+      override logError(error: unknown) {
+        logged.push(error);
+      }
+    }
+    const { port } = await listen(t, { '/': Half });
+    const connection = await Connection.open(t, port);
+    const reset = once(connection.socket, 'error');
+    connection.send(`GET / ${version}\r\nHost: 127.0.0.1\r\n\r\n`);
+    await connection.until('half');
+    read.emit('half');
+    const [error] = await reset;
+    assert.equal(error.code, 'ECONNRESET');
+    assert.doesNotMatch(connection.received, /\r\n0\r\n|too late/);
+    assert.equal((logged[0] as Error).message, 'too late');
+    assert.equal(logged.length, 1);
+  });
+}

@@ -1,0 +1,140 @@
+import assert from 'node:assert/strict';
+import { EventEmitter, once } from 'node:events';
+import { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import { test } from 'node:test';
+import { RequestHandler } from '../../../src/http/index.ts';
+import { Connection, requestBytes, sendRaw } from '../support/connection.ts';
+import { listen } from '../support/listen.ts';
+import { expectResponses } from '../support/response.ts';
+import { within } from '../support/within.ts';
+
+/** A stream that takes several event-loop turns. */
+function slowly(parts = ['one ', 'two ', 'three']): Readable {
+  return Readable.from(
+    (async function* () {
+      for (const part of parts) {
+        await new Promise(setImmediate);
+        await new Promise(setImmediate);
+        yield part;
+      }
+    })(),
+  );
+}
+
+class Piped extends RequestHandler {
+  static logged: unknown[] = [];
+  override doGet() {
+    return slowly().pipe(this.endHeaders());
+  }
+  override async doPost() {
+    await new Promise(setImmediate);
+    return slowly().pipe(this.endHeaders());
+  }
+  override doPut() {
+    return pipeline(slowly(), this.endHeaders());
+  }
+  override async doDelete() {
+    const body = this.endHeaders();
+    slowly().pipe(body);
+    await once(body, 'finish');
+  }
+  override logRequest() {
+    Piped.logged.push('request');
+  }
+  override logError(error: unknown) {
+    Piped.logged.push(error);
+  }
+}
+
+for (const [how, method] of [
+  ['what pipe() returns', 'GET'],
+  ['a promise of what pipe() returns', 'POST'],
+  ['a promise of pipeline()', 'PUT'],
+  ["a promise of 'finish'", 'DELETE'],
+]) {
+  test(`completes a piped response and keeps the connection: ${how}`, async (t) => {
+    Piped.logged = [];
+    const { port } = await listen(t, { '/': Piped });
+    const received = await sendRaw(
+      t,
+      port,
+      requestBytes(`${method} /`) + requestBytes(`${method} /`, ['Connection: close']),
+    );
+    const answers = expectResponses(received, [200, 200]);
+    assert.deepEqual(
+      answers.map(({ body }) => body),
+      ['one two three', 'one two three'],
+    );
+    assert.deepEqual(Piped.logged, ['request', 'request']);
+  });
+}
+
+test('responds to HEAD on a piped response with headers only, and keeps the connection', async (t) => {
+  Piped.logged = [];
+  const { port } = await listen(t, { '/': Piped });
+  const received = await sendRaw(t, port, requestBytes('HEAD /') + requestBytes('HEAD /', ['Connection: close']));
+  assert.doesNotMatch(received, /one/);
+  assert.equal(received.match(/^HTTP\/1\.1 200 /gm)?.length, 2);
+});
+
+test('aborts a piped response whose stream fails', async (t) => {
+  class Breaks extends RequestHandler {
+    override doGet() {
+      const body = this.endHeaders();
+      setImmediate(() => body.destroy(new Error('broken')));
+      return Readable.from(['half']).pipe(body, { end: false });
+    }
+    override logError() {}
+  }
+  const { port } = await listen(t, { '/': Breaks });
+  const received = await within('the connection to be cut', sendRaw(t, port, requestBytes('GET /')));
+  assert.doesNotMatch(received, /\r\n0\r\n/);
+});
+
+test('ends a piped response with one log entry if the client disconnects', async (t) => {
+  const events = new EventEmitter();
+  const lines: unknown[] = [];
+  class Endless extends RequestHandler {
+    override doGet() {
+      return new Readable({
+        read() {
+          setImmediate(() => this.push('more'));
+        },
+      }).pipe(this.endHeaders());
+    }
+    override logRequest() {
+      lines.push('request');
+      events.emit('logged');
+    }
+    override logError(error: unknown) {
+      lines.push(error);
+    }
+  }
+  const { port } = await listen(t, { '/': Endless });
+  const logged = once(events, 'logged');
+  const connection = await Connection.open(t, port);
+  connection.send(requestBytes('GET /'));
+  await connection.until('more');
+  connection.socket.destroy();
+  await within('the line of the log', logged);
+  assert.deepEqual(lines, ['request']);
+});
+
+test('reports a piped response that is neither returned nor awaited', async (t) => {
+  const events = new EventEmitter();
+  class Forgotten extends RequestHandler {
+    override doGet() {
+      slowly().pipe(this.endHeaders());
+    }
+    override logError(error: unknown) {
+      events.emit('logged', error);
+    }
+  }
+  const { port } = await listen(t, { '/': Forgotten });
+  const logged = once(events, 'logged');
+  const connection = await Connection.open(t, port);
+  connection.send(requestBytes('GET /'));
+  const [error] = await within('the error in the log', logged);
+  assert.match(String(error), /\breturn\b/);
+});

@@ -1,0 +1,110 @@
+import assert from 'node:assert/strict';
+import { EventEmitter, once } from 'node:events';
+import { test } from 'node:test';
+import { RequestHandler } from '../../../src/http/index.ts';
+import { Connection, requestBytes, sendRaw } from '../support/connection.ts';
+import { listen } from '../support/listen.ts';
+import { expectResponses } from '../support/response.ts';
+
+const GET = requestBytes('GET /', ['Connection: close']);
+
+test('responds 503, closes the connection and aborts the signal when a handler times out', async (t) => {
+  let signal: AbortSignal | undefined;
+  let answerLate: ((value: string) => void) | undefined;
+  class Never extends RequestHandler {
+    override doGet() {
+      ({ signal } = this);
+      return new Promise<string>((resolve) => (answerLate = resolve));
+    }
+  }
+  const { port } = await listen(t, { '/': Never }, { handlerTimeout: 0.2 });
+  const [answer] = expectResponses(await sendRaw(t, port, requestBytes('GET /')), [503]);
+  assert.equal(answer!.headers.get('connection'), 'close');
+  assert.equal(signal!.aborted, true);
+  assert.match((signal!.reason as Error).message, /too long/);
+  answerLate!('late');
+});
+
+test('responds 503 if prepare() times out', async (t) => {
+  class Never extends RequestHandler {
+    override prepare() {
+      return new Promise(() => {});
+    }
+    override doGet() {
+      return assert.fail('called');
+    }
+  }
+  const { port } = await listen(t, { '/': Never }, { handlerTimeout: 0.2 });
+  expectResponses(await sendRaw(t, port, requestBytes('GET /')), [503]);
+});
+
+test('responds 503 without CORS headers if an origin predicate times out', async (t) => {
+  class Answers extends RequestHandler {
+    override doGet() {
+      return assert.fail('called');
+    }
+  }
+  const cors = { origins: () => new Promise<boolean>(() => {}) };
+  const { port } = await listen(t, { '/': Answers }, { handlerTimeout: 0.2, cors });
+  expectResponses(await sendRaw(t, port, requestBytes('GET /', ['Origin: https://app.example.com'])), [503], null);
+});
+
+test('does not apply the handler timeout once the response has started', async (t) => {
+  const requests = new EventEmitter();
+  class Stream extends RequestHandler {
+    override async doGet() {
+      const body = this.endHeaders();
+      await once(requests, 'given up on');
+      body.write('done');
+    }
+  }
+  class Never extends RequestHandler {
+    override doGet() {
+      return new Promise(() => {});
+    }
+  }
+  const { port } = await listen(t, { '/': Stream, '/never': Never }, { handlerTimeout: 0.2 });
+  const connection = await Connection.open(t, port);
+  connection.send(GET);
+  await connection.until('\r\n\r\n');
+  expectResponses(await sendRaw(t, port, requestBytes('GET /never')), [503]);
+  requests.emit('given up on');
+  const [answer] = expectResponses(await connection.untilClosed(), [200]);
+  assert.equal(answer!.body, 'done');
+});
+
+test('does not time out a stream that is idle', async (t) => {
+  const others = new EventEmitter();
+  class Quiet extends RequestHandler {
+    override async doGet() {
+      const body = this.endHeaders();
+      body.write('a');
+      await once(others, 'timed out');
+      body.write('b');
+    }
+  }
+  const { port } = await listen(t, { '/': Quiet }, { handlerTimeout: 0.1, requestTimeout: 0.1 });
+  const connection = await Connection.open(t, port);
+  connection.send(GET);
+  await connection.until('a\r\n');
+  for (let times = 0; times < 5; times++) await sendRaw(t, port, 'GET');
+  others.emit('timed out');
+  const [answer] = expectResponses(await connection.untilClosed(), [200]);
+  assert.equal(answer!.body, 'ab');
+});
+
+test('with handlerTimeout 0, a handler may take longer than every other timeout', async (t) => {
+  const others = new EventEmitter();
+  class Patient extends RequestHandler {
+    override async doGet() {
+      await once(others, 'timed out');
+      return 'patient';
+    }
+  }
+  const { port } = await listen(t, { '/': Patient }, { handlerTimeout: 0, requestTimeout: 0.1 });
+  const connection = await Connection.open(t, port);
+  connection.send(requestBytes('GET /') + GET);
+  for (let times = 0; times < 5; times++) await sendRaw(t, port, 'GET');
+  others.emit('timed out');
+  expectResponses(await connection.untilClosed(), [200, 200]);
+});

@@ -1,0 +1,222 @@
+import assert from 'node:assert/strict';
+import { EventEmitter, once } from 'node:events';
+import { pipeline } from 'node:stream/promises';
+import { describe, test, type TestContext } from 'node:test';
+import { RequestHandler } from '../../../src/http/index.ts';
+import { Connection, requestBytes } from '../support/connection.ts';
+import { listen } from '../support/listen.ts';
+import { expectResponses } from '../support/response.ts';
+import { within } from '../support/within.ts';
+
+class Echo extends RequestHandler {
+  override doPost() {
+    return this.readJson();
+  }
+  override doPut() {
+    return 'put, unread';
+  }
+}
+
+/** Waits forever before reading the body. */
+class Waits extends RequestHandler {
+  override doPost() {
+    return new Promise(() => {});
+  }
+}
+
+class Large extends RequestHandler {
+  override doGet() {
+    return 'x'.repeat(50_000_000);
+  }
+  override doPost() {
+    const body = this.endHeaders();
+    body.write('x'.repeat(50_000_000));
+    return once(body, 'drain', { signal: this.signal });
+  }
+  override logError() {}
+}
+
+class Some extends RequestHandler {
+  override doGet() {
+    return 'x'.repeat(5_000);
+  }
+}
+
+class Download extends RequestHandler {
+  override doGet() {
+    const block = 'd'.repeat(100_000);
+    const source = function* () {
+      yield '"';
+      for (let sent = 0; sent < 199; sent++) yield block;
+      yield block.slice(2) + '"';
+    };
+    return pipeline(source, this.endHeaders());
+  }
+}
+
+const quiet = new EventEmitter();
+
+class Quiet extends RequestHandler {
+  override async doGet() {
+    this.endHeaders().write('begun');
+    await once(this.signal, 'abort');
+    quiet.emit('left');
+  }
+}
+
+class Held extends RequestHandler {
+  override async doGet() {
+    await once(quiet, 'release');
+    return 'held';
+  }
+}
+
+const routes = {
+  '/': Echo,
+  '/waits': Waits,
+  '/large': Large,
+  '/some': Some,
+  '/download': Download,
+  '/quiet': Quiet,
+  '/held': Held,
+};
+/** In seconds. Shorter timeouts can expire on a busy machine before the input is read. */
+const short = { requestTimeout: 0.5, handlerTimeout: 0.5 };
+
+/** Sends one byte every 5 ms until the connection closes, repeating the last byte. */
+function trickle(t: TestContext, connection: Connection, bytes: string): void {
+  let at = 0;
+  const timer = setInterval(() => connection.send(bytes[Math.min(at++, bytes.length - 1)]!), 5);
+  t.after(() => clearInterval(timer));
+}
+
+describe('timeouts', { concurrency: true }, () => {
+  test('closes a silent connection without a response', async (t) => {
+    const { port } = await listen(t, routes, short);
+    const connection = await Connection.open(t, port);
+    assert.equal(await connection.untilClosed(), '');
+  });
+
+  for (const head of ['G', 'GET / HTTP/1.1\r\n', 'GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nX: ']) {
+    test(`responds 408 to headers that stall after ${JSON.stringify(head)}`, async (t) => {
+      const { port } = await listen(t, routes, short);
+      const connection = await Connection.open(t, port);
+      connection.send(head);
+      const [answer] = expectResponses(await connection.untilClosed(), [408]);
+      assert.equal(answer!.headers.get('connection'), 'close');
+    });
+  }
+
+  test('responds 408 to headers sent one byte at a time', async (t) => {
+    const { port } = await listen(t, routes, short);
+    const connection = await Connection.open(t, port);
+    trickle(t, connection, 'GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nX: a');
+    expectResponses(await connection.untilClosed(), [408]);
+  });
+
+  test('applies the header timeout to every request on a connection', async (t) => {
+    const { port } = await listen(t, routes, short);
+    const connection = await Connection.open(t, port);
+    connection.send(requestBytes('PUT /'));
+    await connection.until('unread');
+    trickle(t, connection, 'PUT / HTTP/1.1\r\nHost: 127.0.0.1\r\nX: a');
+    expectResponses(await connection.untilClosed(), [200, 408]);
+  });
+
+  const unfinished: Record<string, [framing: string, start: string]> = {
+    'never begins': ['Content-Length: 1000', ''],
+    'stops': ['Content-Length: 1000', '['],
+    'stops between two chunks': ['Transfer-Encoding: chunked', '1\r\n[\r\n'],
+  };
+  for (const [how, [framing, start]] of Object.entries(unfinished)) {
+    test(`responds 408 with CORS headers to a body that ${how}, whichever timeout fires first`, async (t) => {
+      const origin = 'https://app.example.com';
+      const cases = [['/', 0], ['/', 0.3], ['/', 30], ['/waits', 0.3]] as const;
+      await Promise.all(cases.map(async ([path, handlerTimeout]) => {
+        const { port } = await listen(t, routes, {
+          requestTimeout: 0.6,
+          handlerTimeout,
+          cors: { origins: [origin] },
+        });
+        const connection = await Connection.open(t, port);
+        const headers = ['Content-Type: application/json', framing, `Origin: ${origin}`];
+        connection.send(requestBytes(`POST ${path}`, headers, start));
+        // The server keeps reading and discards the remaining chunks for a while.
+        const [answer] = expectResponses(await connection.until(/\}$/), [408], origin);
+        assert.equal(answer!.headers.get('connection'), 'close');
+      }));
+    });
+  }
+
+  test("sets headersTimeout to requestTimeout, even above Node's default of 60 seconds", async (t) => {
+    const { server } = await listen(t, routes, { requestTimeout: 100 });
+    assert.equal(server.requestTimeout, 100_000);
+    assert.equal(server.headersTimeout, 100_000);
+  });
+
+  test('responds 408 to a body sent one byte at a time', async (t) => {
+    const { port } = await listen(t, routes, { ...short, handlerTimeout: 30 });
+    const connection = await Connection.open(t, port);
+    connection.send(requestBytes('POST /', ['Content-Type: application/json', 'Content-Length: 1000000'], '"'));
+    trickle(t, connection, 'a');
+    expectResponses(await connection.untilClosed(), [408]);
+  });
+
+  test('closes the connection if an unread body never ends', async (t) => {
+    const { port } = await listen(t, routes, short);
+    const connection = await Connection.open(t, port);
+    connection.send(requestBytes('PUT /', ['Content-Length: 1000000'], 'a'));
+    trickle(t, connection, 'a');
+    const received = await connection.untilClosed();
+    assert.match(received, /^HTTP\/1\.1 200 /);
+    expectResponses(received, received.includes(' 408 ') ? [200, 408] : [200]);
+  });
+});
+
+for (const [method, kind] of [['GET', 'a value'], ['POST', 'a stream']]) {
+  test(`disconnects a client that never reads ${kind}`, async (t) => {
+    const { port, server } = await listen(t, routes, short);
+    const connected = once(server, 'connection');
+    const connection = await Connection.open(t, port);
+    connection.socket.pause();
+    connection.send(requestBytes(`${method} /large`));
+    const [socket] = await within('the server had the connection', connected);
+    await within('the server cut the connection off', once(socket, 'close'));
+    connection.socket.resume();
+    assert.ok((await connection.untilClosed()).length < 50_000_000);
+  });
+}
+
+test('releases a hundred pipelined requests behind an idle stream if the client disconnects', async (t) => {
+  const { port, server } = await listen(t, routes, short);
+  const connected = once(server, 'connection');
+  const connection = await Connection.open(t, port);
+  connection.send(requestBytes('GET /quiet').repeat(100));
+  const [socket] = await within('the server had the connection', connected);
+  await connection.until('begun');
+  connection.socket.destroy();
+  await within('the server closed the connection', once(socket, 'close'));
+});
+
+test('does not time out a response because a later pipelined response is waiting', async (t) => {
+  const { port, server } = await listen(t, routes, { requestTimeout: 0.3, handlerTimeout: 0 });
+  const connection = await Connection.open(t, port);
+  const late = within('the timeout', once(server, 'timeout'));
+  connection.send(requestBytes('GET /held') + requestBytes('GET /some', ['Connection: close']));
+  await late;
+  quiet.emit('release');
+  const [answer] = expectResponses(await connection.untilClosed(), [200, 200]);
+  assert.equal(answer!.body, '"held"');
+});
+
+test('disconnects a client that sends requests but never reads', async (t) => {
+  const { port, server } = await listen(t, routes, short);
+  const connected = once(server, 'connection');
+  const connection = await Connection.open(t, port);
+  connection.socket.pause();
+  const requests = requestBytes('GET /some').repeat(1_000);
+  const more = (): void => void connection.socket.write(requests, (error) => !error && more());
+  more();
+  const [socket] = await within('the server had the connection', connected);
+  await within('the server cut the connection off', once(socket, 'close'));
+});
