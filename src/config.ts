@@ -1,5 +1,5 @@
 import { isIPv6 } from 'node:net';
-import { type CorsOptions, type LogFormat, type ServerOptions, corsFaults, hostNameFault } from './http/index.ts';
+import { type CorsOptions, type LogFormat, type ServerOptions, corsErrors, hostNameError } from './http/index.ts';
 
 export type Config = ReturnType<typeof readConfig>;
 
@@ -22,7 +22,7 @@ export function readConfig(environment: NodeJS.ProcessEnv, isTerminal: boolean) 
     exposedHeaders: list('CORS_EXPOSED_HEADERS'),
     maxAge: number('CORS_MAX_AGE', 600, 0, 86_400, 'seconds'),
   } as CorsOptions;
-  for (const { option, message } of corsFaults(cors)) {
+  for (const { option, message } of corsErrors(cors)) {
     refuse(`CORS_${option.replace(/[A-Z]/g, '_$&').toUpperCase()}`, message);
   }
 
@@ -98,7 +98,7 @@ export function readConfig(environment: NodeJS.ProcessEnv, isTerminal: boolean) 
     if (names.includes('*')) return undefined;
     if (names.length === 0) refuse(name, 'must name a host, or be * for any');
     for (const host of names) {
-      const fault = hostNameFault(host);
+      const fault = hostNameError(host);
       if (fault) refuse(name, fault);
     }
     return names;

@@ -12,9 +12,10 @@ loadEnvironmentFile();
 
 const { config } = await import('./config.ts');
 if (config.faults.length > 0) giveUp(config.faults.join('\n'));
-const { createServer, methodsOf, stopOnSignals } = await import('./http/index.ts');
+const { createServer, methodsOf, stopOnSignals, warmUp } = await import('./http/index.ts');
 const { routes } = await import('./routes.ts');
 
+warmUp(createServer({}));
 const server = create();
 // A proxy that reuses an idle connection must not find it closed: its own timeout has to be the shorter one.
 server.keepAliveTimeout = config.keepAliveTimeout * 1000;

@@ -14,7 +14,7 @@ export class EventsHandler extends RequestHandler {
     try {
       for await (const _ of setInterval(EventsHandler.interval, undefined, { signal })) {
         // The server is stopping: a stream that goes on is cut at the end of SHUTDOWN_TIMEOUT.
-        if (this.draining) return;
+        if (this.shutdownSignal.aborted) return;
         const isTaken = stream.write(`data: ${JSON.stringify({ time: new Date() })}\n\n`);
         if (!isTaken) await once(stream, 'drain', { signal });
       }

@@ -1,168 +1,454 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { Socket } from 'node:net';
-import type { Writable } from 'node:stream';
-import { AnswerHead } from './answer-head.ts';
-import { openBody } from './answer-stream.ts';
-import { type Grant, UNGRANTED, mirroredHeaders } from './cors/policy.ts';
-import type { Log, RequestLine } from './log.ts';
-import { hasUnreadBody } from './request-body.ts';
+import { Readable, Stream, Writable } from 'node:stream';
+import { finished } from 'node:stream/promises';
+import { corsHints } from './cors/hints.ts';
+import { type CorsDecision, type CorsHeaders, isPreflight, mirroredHeaders } from './cors/policy.ts';
+import { HttpError } from './http-error.ts';
+import { isJsonType, stringifyJson, unserialisable } from './json.ts';
+import type { Connection } from './node/connection.ts';
+import type { AccessLogEntry } from './node/log.ts';
+import { hasLongUnreadBody, isReadingBody } from './request-body.ts';
+import type { RequestHandler } from './request-handler.ts';
 import type { Resource } from './resource.ts';
+import type { Match } from './router.ts';
+import type { ServerState } from './server.ts';
 
-/** What all requests of one server share. */
-export interface ServerState {
-  readonly log: Log;
-  readonly connections: Map<Socket, Connection>;
-  /** Whether anyone is told how long an answer took: two looks at a clock cost a request 2 %. */
-  readonly isTimed: boolean;
-  /** How long a client may leave its answer unread, in milliseconds. */
-  readonly readTimeout: number;
-  /** The server is about to stop: /health says so, everything else goes on as usual. */
-  draining: boolean;
-  /** The listener is closed: every answer from now on says `Connection: close`. */
-  closing: boolean;
-  /** How often the deadlines have been looked at: a clock that costs nothing to read. */
-  sweeps: number;
-}
-
-/** What one connection has in hand. */
-export interface Connection {
-  readonly address: string | undefined;
-  /** From the oldest to the newest, each until its answer has left and is closed: answers leave in order. */
-  readonly inHand: Exchange[];
-  /** Requests that wait until the answers before them have been read. */
-  readonly held: (() => void)[];
-  /** The bodies of all answers that have begun and are in hand, in characters. */
-  unread: number;
-  /** A request or an answer said `Connection: close`: what follows is not served (RFC 9112, section 9.6). */
-  closing: boolean;
-  /** The newest request that was answered before all of it had arrived. */
-  unfinished: IncomingMessage | undefined;
-}
-
-/** What a handler may override, and the engine calls. */
-export interface Hooks {
-  endHeaders(): Writable;
-  sendJson(value: unknown): void;
-  logRequest(line: RequestLine): void;
-  logError(error: unknown): void;
-}
+/** Header fields that a response has once (RFC 9110, section 5.3): the last value that a handler sends wins. */
+const SINGLE = new RegExp(
+  '^(?:access-control-.*|cache-control|content-(?:disposition|location|range|type)|date|etag|expires|last-modified' +
+    '|location|retry-after)$',
+);
+const INTERNAL_ERROR = new HttpError(500);
+const CLOSE = { Connection: 'close' };
+const RESPONSE_TIMEOUT = new HttpError(503, 'The response took too long', CLOSE);
+const BODY_TIMEOUT = new HttpError(408, 'The body took too long to arrive', CLOSE);
 
 /**
- * One request and its answer: the door through which every answer leaves. RequestHandler.endHeaders calls `begin` after
- * it has put the CORS headers in; whatever is returned, thrown or streamed goes through it.
+ * One request and its response. Every response leaves through `sendHeaders`, which RequestHandler.endHeaders calls
+ * after the CORS headers have been set, whether a value was returned, an error thrown or a stream written.
  */
 export class Exchange {
   readonly state: ServerState;
-  readonly connection: Connection | undefined;
+  readonly connection: Connection;
   readonly request: IncomingMessage;
   readonly response: ServerResponse;
   readonly resource: Resource;
-  /** What the path says in place of each of the pattern's names, as it was sent. */
-  readonly parameters: ReadonlyMap<string, string>;
-  /** Path and query (RFC 9112, section 3.2.1, origin-form). */
-  readonly target: string;
-  /** Of performance.now(); 0 where nobody asks. */
-  readonly startedAt: number;
-  /** What `state.sweeps` was when it began; Infinity before its turn. */
-  sweep: number;
-  handler: Hooks | undefined;
-  head = new AnswerHead();
-  /** Undefined where the origin is refused. */
-  grant: Grant | undefined = UNGRANTED;
-  isPreflight = false;
-  /** The whole body, where it is known before the headers leave. */
-  body: string | undefined;
-  /** What endHeaders() returned: the headers have left. */
+  readonly #parameters: ReadonlyMap<string, string>;
+  /** As sent, without the query. */
+  readonly path: string;
+  /** Without the question mark. */
+  readonly query: string;
+  /** In milliseconds of performance.now(); 0 if nobody asks for the duration. */
+  readonly #startedAt: number;
+  handler: RequestHandler | undefined;
+  decision: CorsDecision = 'not cross-origin';
+  /** What endHeaders() returned. Status and headers have been sent. */
   stream: Writable | undefined;
-  /** The method is done, or has been given up on. */
-  isOver = false;
-  /** What went wrong last, as the log has it; a failing pipeline() says it twice. */
-  fault: unknown;
+  /** How many timeout checks have passed before the response began. */
+  #responseChecks = 0;
+  /** How many of them have waited for the client to send the body. */
+  #bodyChecks = 0;
+  #status = 0;
+  #body: string | Uint8Array | undefined;
+  #contentLength: string | undefined;
+  #closeRequested = false;
+  /** The headers that were sent before the method, which an error response keeps; undefined until the method runs. */
+  #keptHeaders: ReturnType<ServerResponse['getHeaders']> | undefined;
+  /** Nothing that the method does can change the response any more. */
+  #isOver = false;
+  /** The response has been flushed, or the connection is closed. */
+  #isClosed = false;
+  #outcome: AccessLogEntry['outcome'];
   #controller: AbortController | undefined;
+  #abortReason: unknown;
+  #problem: HttpError | undefined;
+  #loggedError: unknown;
 
   constructor(
-    state: ServerState, connection: Connection | undefined, request: IncomingMessage, response: ServerResponse,
-    resource: Resource, parameters: ReadonlyMap<string, string>, target: string,
+    state: ServerState, connection: Connection, request: IncomingMessage, response: ServerResponse,
+    { found, parameters }: Match<Resource>, target: string,
   ) {
+    const mark = target.indexOf('?');
     this.state = state;
     this.connection = connection;
     this.request = request;
     this.response = response;
-    this.resource = resource;
-    this.parameters = parameters;
-    this.target = target;
-    this.startedAt = state.isTimed ? performance.now() : 0;
-    this.sweep = state.sweeps;
+    this.resource = found;
+    this.#parameters = parameters;
+    this.path = mark < 0 ? target : target.slice(0, mark);
+    this.query = mark < 0 ? '' : target.slice(mark + 1);
+    this.#startedAt = state.measuresDuration ? performance.now() : 0;
+    response.on('close', () => this.#close());
   }
 
-  /** Gives the answer a body of this type, unless a header said otherwise. */
-  setBody(body: string, contentType: string): void {
-    const { status } = this.head;
-    if (body && (status === 204 || status === 205 || status === 304)) {
-      throw new Error(`A ${status} answer has no body: return nothing, or choose another status`);
+  get isOver(): boolean {
+    return this.#isOver;
+  }
+
+  /** Whether this is a preflight from an allowed origin. */
+  get isPreflight(): boolean {
+    return typeof this.decision !== 'string' && isPreflight(this.request);
+  }
+
+  parameter(name: string): string | undefined {
+    return this.#parameters.get(name);
+  }
+
+  /** @throws RangeError for a status that is not from 200 to 599 */
+  setStatus(status: number): void {
+    if (!Number.isInteger(status) || status < 200 || status > 599) {
+      throw new RangeError(`The status of a response must be from 200 to 599, not ${status}`);
     }
-    this.body = body;
-    this.head.contentType ||= contentType;
+    if (this.stream) throw new Error(`The status ${status} comes too late: the headers have been sent`);
+    this.#status = status;
   }
 
-  /** Puts in what the request's origin is granted (Fetch, "CORS protocol", HTTP responses), in place of any before. */
-  grantHeaders(): void {
-    const { grant, resource, head: { fields } } = this;
-    if (!grant) return;
-    if (fields.length > 0) this.head.remove((name) => name.startsWith('access-control-'));
-    fields.push(...(this.isPreflight ? grant.preflight : grant.actual));
-    if (!this.isPreflight) return;
-    fields.push('Access-Control-Allow-Methods', resource.corsMethods);
+  /** Adds a header. Errors are those of RequestHandler.sendHeader. */
+  addHeader(name: string, value: string): void {
+    const { response } = this;
+    if (this.stream) throw new Error(`The header ${name} comes too late: the headers have been sent`);
+    const lower = name.toLowerCase();
+    switch (lower) {
+      case 'vary': return void response.setHeader(name, mergeVary(response.getHeader('vary') as string, value));
+      case 'x-content-type-options': return; // Every response has it, and it has one value.
+      case 'connection': return void (this.#closeRequested ||= /\bclose\b/i.test(value));
+      case 'content-length':
+        if (!/^\d{1,15}$/.test(value)) throw new Error(`Content-Length must be a whole number of bytes, not ${value}`);
+        this.#contentLength = value;
+        return;
+      case 'transfer-encoding': case 'trailer': throw new Error(`${name} is set by the server: leave it out`);
+      default:
+        if (SINGLE.test(lower)) response.setHeader(name, value);
+        else response.appendHeader(name, value);
+    }
+  }
+
+  /** Sets the CORS headers of the request's origin, in place of any that were set before (Fetch, "CORS protocol"). */
+  setCorsHeaders(): void {
+    const { decision, response, resource } = this;
+    for (const name of response.getHeaderNames()) if (/^access-control-/.test(name)) response.removeHeader(name);
+    if (typeof decision === 'string') return;
+    if (!this.isPreflight) return this.#setAll(decision.actual);
+    this.#setAll(decision.preflight);
+    response.setHeader('Access-Control-Allow-Methods', resource.corsMethods);
     const mirrored = resource.policy.mirrorsHeaders && mirroredHeaders(this.request);
-    if (mirrored) fields.push('Access-Control-Allow-Headers', mirrored);
+    if (mirrored) response.setHeader('Access-Control-Allow-Headers', mirrored);
   }
 
-  /** Sends status and headers; with them the body, where it is known. */
-  begin(): Writable {
-    if (this.stream) throw new Error('The headers have left: endHeaders() goes once, before any body');
-    const { body, connection, head, request, resource, response, state } = this;
-    head.closes ||=
-      (body !== undefined && hasUnreadBody(request, resource.bodyLimit)) ||
-      // Node's parser drops what comes behind an Upgrade in the same packet.
-      request.headers.upgrade !== undefined ||
-      // HTTP/1.0 has no chunks: the end of the connection is that of the stream.
-      (body === undefined && request.httpVersionMinor === 0 && head.contentLength === undefined) ||
-      // While the server stops, only the last of several pipelined requests may say so: the others would be lost.
-      (state.closing && connection?.inHand.at(-1) === this);
-    head.complete(body, resource.policy.vary);
-    response.writeHead(head.status, head.fields);
-    if (connection && head.closes) connection.closing = true;
-    this.stream = body === undefined ? openBody(response, this) : response;
-    if (body !== undefined) response.end(body);
-    if (connection && body) connection.unread += body.length;
-    // Only now: node's own server.timeout would start a timer for each request, which costs it 2 %. What has left whole
-    // needs none; writableFinished may say so only in the next tick.
-    const hasLeft = response.writableEnded && response.writableLength === 0;
-    if (connection && !hasLeft) request.socket.setTimeout(state.readTimeout);
-    return this.stream;
+  #setAll(headers: CorsHeaders['actual']): void {
+    for (const name in headers) this.response.setHeader(name, headers[name]!);
   }
 
-  /** Made when asked for; aborts when the client leaves or the answer is given up on. */
+  /** Remembers the headers that prepare() has sent: an error response drops only those that the method adds. */
+  keepHeaders(): void {
+    this.#keptHeaders = this.response.getHeaders();
+  }
+
+  /** Sends a value as the body, or writes it to a body that has begun. */
+  sendValue(value: unknown): void {
+    const { handler, response, stream } = this;
+    if (stream && this.#body !== undefined) throw new Error('The response has already been sent');
+    const contentType = response.getHeader('content-type') as string | undefined;
+    let body: string | Uint8Array;
+    if (contentType === undefined || isJsonType(contentType)) {
+      body = stringifyJson(value, handler!.constructor.name);
+    } else if (typeof value === 'string' || value instanceof Uint8Array) {
+      body = value;
+    } else if (value instanceof ArrayBuffer) {
+      body = new Uint8Array(value);
+    } else {
+      throw unserialisable(value, handler!.constructor.name) ?? new TypeError(
+        `A ${contentType} response must be a string or bytes, not ${typeof value}: return one, or leave out Content-Type`,
+      );
+    }
+    if (stream) return void stream.write(body);
+    if (contentType === undefined) response.setHeader('Content-Type', 'application/json');
+    this.#sendWhole(handler!, body);
+  }
+
+  /** Sends the whole response by way of endHeaders(), which the handler may have overridden. */
+  #sendWhole(handler: RequestHandler, body: string | Uint8Array): void {
+    if (body.length > 0 && (this.#status === 204 || this.#status === 205 || this.#status === 304)) {
+      throw new Error(`A ${this.#status} response has no body: return nothing, or choose another status`);
+    }
+    this.#body = body;
+    this.watch(handler.endHeaders());
+    this.#requireSent(handler);
+  }
+
+  #requireSent({ constructor: { name } }: RequestHandler): void {
+    if (!this.stream) throw new Error(`${name} has sent nothing: call super in its endHeaders() and sendJson()`);
+  }
+
+  /** Sends status and headers, with them the body if it is known, and returns the stream of the body. */
+  sendHeaders(): Writable {
+    if (this.stream) throw new Error('The headers have already been sent: call endHeaders() once, before any body');
+    const { connection, request, response, resource } = this;
+    const body = this.#body;
+    const isHead = request.method === 'HEAD';
+    this.#status ||= body === '' && !(isHead && this.#contentLength) ? 204 : 200;
+    if (body !== undefined && !(isHead && this.#contentLength)) this.#contentLength = String(Buffer.byteLength(body));
+    if (this.#status === 205) this.#contentLength = '0';
+    const hasLength = this.#status !== 204 && !(this.#status === 304 && body !== undefined);
+    if (this.#contentLength !== undefined && hasLength) response.setHeader('Content-Length', this.#contentLength);
+    response.setHeader('X-Content-Type-Options', 'nosniff');
+    if (!response.hasHeader('cache-control')) response.setHeader('Cache-Control', 'no-store');
+    const { vary } = resource.policy;
+    if (vary) response.setHeader('Vary', mergeVary(response.getHeader('vary') as string, vary));
+    if (this.#mustClose()) {
+      response.setHeader('Connection', 'close');
+      connection.dropQueue();
+    }
+    response.writeHead(this.#status);
+    if (body === undefined) return (this.stream = this.#openBody());
+    this.stream = response;
+    response.end(body);
+    // Only if something is left to send, because a timer for each request has a measurable cost.
+    if (response.writableLength > 0) connection.limitIdleTime();
+    return response;
+  }
+
+  /** RFC 9112, section 9.6. */
+  #mustClose(): boolean {
+    const { connection, request, state } = this;
+    if (this.#closeRequested) return true;
+    const isBodyLeft = this.#body !== undefined || request.destroyed;
+    if (isBodyLeft && hasLongUnreadBody(request, this.resource.bodyLimit)) return true;
+    // HTTP/1.0 has no chunks, so only the end of the connection marks the end of a body without a length.
+    if (request.httpVersionMinor === 0 && this.#body === undefined && this.#contentLength === undefined) return true;
+    // Of several pipelined requests, only the last may close: the others would be lost.
+    return state.isClosing && !connection.hasQueued;
+  }
+
+  /** Opens the stream for a body that the handler writes itself. */
+  #openBody(): Writable {
+    const { response } = this;
+    const isHead = this.request.method === 'HEAD';
+    response.strictContentLength = true;
+    const stream = new Writable({
+      write(chunk: Buffer, _encoding, done) {
+        // A turn for each write: a source that never waits would otherwise block the process.
+        if (isHead) return void setImmediate(done);
+        try {
+          if (response.write(chunk)) done();
+          else response.once('drain', done);
+        } catch (error) {
+          done(error as Error);
+        }
+      },
+      final(done) {
+        try {
+          response.end();
+          done();
+        } catch (error) {
+          done(error as Error);
+        }
+      },
+    });
+    response.on('close', () => stream.destroy(this.#abortReason as Error | undefined));
+    // A write after the end, for example. pipeline() destroys the stream if its source fails.
+    response.on('error', (error) => stream.destroy(error));
+    if (isHead) {
+      response.end();
+      setImmediate(() => this.#discardBody(stream));
+    } else {
+      response.flushHeaders();
+    }
+    this.connection.limitIdleTime();
+    return stream.on('error', (error) => this.#failBody(error)).on('close', () => this.#failBody());
+  }
+
+  /** Stops whatever writes the body of a response to HEAD. */
+  #discardBody(stream: Writable): void {
+    this.#abort(new Error('A response to HEAD has no body'));
+    stream.destroy(this.#abortReason as Error);
+  }
+
+  /** The body cannot be completed: the client must see that it is truncated. */
+  #failBody(error?: Error): void {
+    const { request, response } = this;
+    if (request.method === 'HEAD' || response.destroyed) return;
+    if (error && !this.#isAbortReason(error)) this.logError(error);
+    if (response.writableEnded) return;
+    this.#outcome = 'aborted';
+    this.connection.reset();
+  }
+
+  /** Ends the response with what the method returned, as in Python: it is over when the method is. */
+  finish(value: unknown): void {
+    // Nobody will look at the value, but its promises must not end the process.
+    if (this.#isOver) return void unserialisable(value, this.resource.HandlerClass.name);
+    try {
+      const { stream } = this;
+      const handler = this.handler!;
+      const isPiped = stream !== undefined && this.#body === undefined && stream.listenerCount('unpipe') > 0;
+      if (value instanceof Stream && stream && (value === stream || isPiped)) {
+        finished(value as Writable).then(() => this.finish(undefined), (error: unknown) => this.fail(error));
+        return;
+      }
+      if (value !== undefined) this.watch(handler.sendJson(value));
+      else if (!stream) this.#sendWhole(handler, '');
+      this.#requireSent(handler);
+      if (isPiped && !stream.writableEnded) {
+        throw new Error('A stream is still piped to the body, which ends when the method returns: return or await it');
+      }
+      this.#isOver = true;
+      if (this.#body === undefined) this.stream!.end();
+    } catch (error) {
+      // A stream that flows nowhere would keep its file open.
+      if (value instanceof Readable) value.destroy();
+      this.fail(error);
+    }
+  }
+
+  /** Ends the response with an error: as a problem, or by closing the connection if the headers have been sent. */
+  fail(error: unknown): void {
+    const { connection, request, response, stream } = this;
+    const isProblem = error instanceof HttpError && !stream;
+    if (!(isProblem && !this.#isOver) && !this.#isAbortReason(error)) this.logError(error);
+    if (this.#isOver) return;
+    this.#isOver = true;
+    if (!stream) {
+      this.#sendProblem(isProblem ? error : INTERNAL_ERROR);
+    } else if (!response.writableEnded) {
+      this.#outcome = 'aborted';
+      connection.reset();
+    }
+    // A client that ends its side in the middle of the body has most likely disconnected.
+    if (!request.complete && connection.socket.readableEnded) this.#outcome = 'client disconnected';
+    this.#abort(error);
+  }
+
+  /**
+   * Checks the time limits: those of the response until it begins, and of the body while the server waits for it.
+   *
+   * @param limits as numbers of checks; a check may follow the start of the exchange at once, so that it is one more
+   */
+  checkTimeouts(limits: { readonly response: number; readonly body: number }): void {
+    const { connection, request } = this;
+    const isLate = !this.stream && !this.#isOver && ++this.#responseChecks > limits.response;
+    const waitsForBody = !request.complete && isReadingBody(request);
+    const isBodyLate = waitsForBody && ++this.#bodyChecks > limits.body;
+    if (!isLate && !isBodyLate) return;
+    if (this.#isOver) connection.end();
+    else this.fail(waitsForBody ? BODY_TIMEOUT : RESPONSE_TIMEOUT);
+  }
+
+  /** Ends the exchange without a response: the server stops. */
+  abort(): void {
+    this.#isOver = true;
+    this.#outcome = 'aborted';
+    this.#abort(new Error('The server has stopped'));
+    this.connection.socket.destroy();
+    // The process may exit before the 'close' event.
+    this.#close();
+  }
+
+  /** Whether an error says only that the exchange was aborted, or the client disconnected in the middle of the body. */
+  #isAbortReason(error: unknown): boolean {
+    const reason = this.#abortReason ?? this.request.errored;
+    if (!reason || !(error instanceof Error)) return false;
+    return error === reason || error.cause === reason || error === this.request.errored;
+  }
+
+  #sendProblem(problem: HttpError): void {
+    try {
+      this.#setProblem(problem, this.#keptHeaders);
+      for (const [name, value] of Object.entries(problem.headers)) this.addHeader(name, value);
+      this.#sendWhole(this.#hooks(), this.#body!);
+    } catch (error) {
+      this.logError(error);
+      if (this.stream) return this.connection.reset();
+      // The headers of the problem, or a hook of the handler, cannot be sent: those of the server can.
+      this.#setProblem(INTERNAL_ERROR, {});
+      this.setCorsHeaders();
+      this.sendHeaders();
+    }
+  }
+
+  /** Puts a problem in place of what the method has set. */
+  #setProblem(problem: HttpError, keptHeaders: ReturnType<ServerResponse['getHeaders']> | undefined): void {
+    const { response } = this;
+    if (keptHeaders) {
+      for (const name of response.getHeaderNames()) response.removeHeader(name);
+      for (const [name, value] of Object.entries(keptHeaders)) response.setHeader(name, value!);
+      // Removing a Date header turns off Node's own.
+      response.sendDate = true;
+    }
+    response.setHeader('Content-Type', 'application/problem+json');
+    this.#contentLength = undefined;
+    this.#problem = problem;
+    this.#status = problem.status;
+    this.#body = JSON.stringify(problem);
+  }
+
+  /** The handler whose hooks the response goes through: the base handler if the route's was not constructed. */
+  #hooks(): RequestHandler {
+    return (this.handler ??= this.state.makeBaseHandler(this));
+  }
+
+  /** Aborts when the client disconnects or the exchange fails. */
   get signal(): AbortSignal {
     this.#controller ??= new AbortController();
-    const { isOver, request: { socket }, stream } = this;
-    const isUnread = isOver || socket.destroyed || stream?.writableEnded || stream?.destroyed;
-    if (isUnread) this.abort(new Error('Nobody waits for the answer'));
+    if (this.#isOver || this.response.destroyed) this.#abort(new Error('The exchange is over'));
     return this.#controller.signal;
   }
 
-  abort(reason: unknown): void {
-    this.#controller?.abort(reason);
+  #abort(reason: unknown): void {
+    this.#abortReason ??= reason;
+    this.#controller?.abort(this.#abortReason);
   }
 
-  /** Once for each error. */
+  /** Logs the rejection of a hook that a handler has overridden with an async method. */
+  watch(result: unknown): void {
+    if (typeof (result as PromiseLike<unknown> | undefined)?.then !== 'function') return;
+    void Promise.resolve(result).catch((error: unknown) => this.logError(error));
+  }
+
+  /** Logs an error once: a failing pipeline() reports it twice. */
   logError(error: unknown): void {
-    if (error !== undefined && error === this.fault) return;
-    this.fault = error;
+    if (error !== undefined && error === this.#loggedError) return;
+    this.#loggedError = error;
+    const { log } = this.state;
     try {
-      this.handler!.logError(error);
-    } catch (fault) {
-      this.state.log.error(fault, 'logError');
+      const result: unknown = this.#hooks().logError(error);
+      if (result instanceof Promise) result.catch((failure: unknown) => log.error(failure, 'logError'));
+    } catch (failure) {
+      log.error(failure, 'logError');
     }
   }
+
+  #close(): void {
+    const { connection, request, response, state } = this;
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    const isComplete = response.writableFinished && !connection.socket.destroyed;
+    if (!isComplete) this.#outcome ??= 'client disconnected';
+    this.#isOver = true;
+    if (!isComplete) this.#abort(new Error('The client disconnected'));
+    connection.release(this);
+    if (!state.measuresDuration) return;
+    const milliseconds = Math.round((performance.now() - this.#startedAt) * 1000) / 1000;
+    const status = this.stream ? this.#status : 0;
+    const entry: { -readonly [Key in keyof AccessLogEntry]: AccessLogEntry[Key] } = { status, milliseconds };
+    if (this.#outcome) entry.outcome = this.#outcome;
+    // Bytes that are not a request have no method.
+    if (!request.method) entry.detail = this.#problem?.message;
+    try {
+      this.watch(this.#hooks().logRequest(entry));
+    } catch (error) {
+      this.logError(error);
+    }
+    if (state.log.format === 'text' && request.headers.origin !== undefined) {
+      for (const hint of corsHints(this)) state.log.hint(hint);
+    }
+  }
+}
+
+/** Merges two lists (RFC 9110, section 12.5.5): no name is repeated, and `*` stays alone. */
+function mergeVary(names: string | undefined, more: string): string {
+  if (!names) return more;
+  const known = new Set(names.toLowerCase().split(/\s*,\s*/));
+  const added = more.split(/\s*,\s*/).filter((name) => !known.has(name.toLowerCase()));
+  return known.has('*') || added.length === 0 ? names : [names, ...added].join(', ');
 }

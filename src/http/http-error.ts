@@ -1,9 +1,9 @@
-import { http } from './node-builtins.ts';
+import { http } from './node/builtins.ts';
 
 /**
- * An answer other than success: throw it from a handler, and the client gets its status as
- * application/problem+json (RFC 9457) with the CORS headers. Any other error that a handler throws is a
- * bug: the log gets it whole, the client a bare 500.
+ * An error response. Throw it from a handler, and the client gets its status as application/problem+json (RFC 9457)
+ * with the CORS headers. Any other error that a handler throws is a bug: it is logged in full, and the client gets a
+ * 500 without details.
  */
 export class HttpError extends Error {
   override readonly name = 'HttpError';
@@ -12,10 +12,13 @@ export class HttpError extends Error {
   readonly #members: Readonly<Record<string, unknown>>;
 
   /**
-   * @param status 400 to 599 (RFC 9110, section 15); another one throws a RangeError
-   * @param detail what went wrong this time, for the person who reads the answer
-   * @param headers response headers that belong to it, such as `{ 'Retry-After': '30' }`
+   * Creates an error response.
+   *
+   * @param status 400 to 599 (RFC 9110, section 15)
+   * @param detail what went wrong, for the person who reads the response; default: the name of the status
+   * @param headers response headers, such as `{ 'Retry-After': '30' }`
    * @param members more members of the problem object (RFC 9457, section 3.2)
+   * @throws RangeError for any other status
    */
   constructor(
     status: number,
@@ -25,14 +28,14 @@ export class HttpError extends Error {
   ) {
     super(detail);
     if (!Number.isInteger(status) || status < 400 || status > 599) {
-      throw new RangeError(`An HttpError has a status from 400 to 599, not ${status}`);
+      throw new RangeError(`The status of an HttpError must be from 400 to 599, not ${status}`);
     }
     this.status = status;
     this.headers = headers;
     this.#members = members;
   }
 
-  /** The problem object (RFC 9457, section 3.1); without a `type` it is about:blank, so the title is the status. */
+  /** Returns the problem object (RFC 9457, section 3.1). Without a `type`, its title is the name of the status. */
   toJSON(): object {
     return { title: http.STATUS_CODES[this.status], status: this.status, detail: this.message, ...this.#members };
   }

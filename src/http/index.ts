@@ -1,12 +1,12 @@
-// In the order in which a newcomer should read: what you write, how the server starts, how it stops. The way of a
-// request: connection.ts, dispatch.ts, strictness.ts, router.ts, cors/policy.ts (what its origin is granted), your
-// method with its request-body.ts and json-body.ts, ending.ts, exchange.ts, answer-head.ts.
+// In reading order. A request goes from node/server-events.ts through dispatch.ts (the order of its checks), your
+// request handler and exchange.ts (the response) to the last byte.
 export { RequestHandler } from './request-handler.ts';
 export { HttpError } from './http-error.ts';
-export type { StandardSchema } from './standard-schema.ts';
-export type { LogFormat, RequestLine } from './log.ts';
 export { createServer, type Routes, type ServerOptions } from './server.ts';
-export { type CorsFault, type CorsOptions, type Origin, corsFaults } from './cors/options.ts';
+export { shutdown, stopOnSignals } from './node/shutdown.ts';
+export type { StandardSchema } from './standard-schema.ts';
+export type { AccessLogEntry, LogFormat } from './node/log.ts';
+export { type CorsOptionError, type CorsOptions, type Origin, corsErrors } from './cors/options.ts';
 export { methodsOf } from './resource.ts';
-export { hostNameFault } from './strictness.ts';
-export { shutdown, stopOnSignals } from './shutdown.ts';
+export { hostNameError } from './node/request-validation.ts';
+export { warmUp } from './node/warm-up.ts';

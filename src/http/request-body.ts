@@ -1,26 +1,27 @@
-import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { IncomingMessage } from 'node:http';
 import { HttpError } from './http-error.ts';
+import { awaitsContinue } from './node/workarounds.ts';
 
-/** The least that is made room for where a body comes in pieces, in bytes. */
-const FIRST_ROOM = 16 * 1024;
+/** The first buffer of a body that arrives in several chunks, in bytes. */
+const INITIAL_BUFFER_BYTES = 16 * 1024;
 
 /**
- * The body's bytes, once all have come, as `parse` makes them.
+ * Reads the whole body and returns what `parse` makes of it.
  *
  * @param bodyLimit in bytes
- * @returns a promise that counts as handled. It rejects with an HttpError 413 where the body is over the limit,
- *   announced or sent, and with what `parse` throws
+ * @returns a promise whose rejection does not end the process, even if nobody awaits it. It rejects with an HttpError
+ *   413 if the body exceeds the limit, with what `parse` throws, and if the client disconnects before the body ends
  */
 export function readBody<Parsed>(
-  request: IncomingMessage, bodyLimit: number, parse: (bytes: Buffer) => Parsed,
+  request: IncomingMessage, bodyLimit: number, parse: (bytes: Buffer<ArrayBuffer>) => Parsed,
 ): Promise<Parsed> {
-  // Node 24 sets up no stream for it.
+  // Node 24 creates no stream for a request without a body: see optimizeEmptyRequests in server.ts.
   if (!hasBody(request)) return Promise.resolve(parse(Buffer.alloc(0)));
   if (Number(request.headers['content-length'] ?? 0) > bodyLimit) return rejected(tooLarge(bodyLimit));
   if (request.readableDidRead || request.destroyed) {
-    return rejected(new Error('The body has been read already: it can be read once a request'));
+    return rejected(request.errored ?? new Error('The body has already been read: read it once for each request'));
   }
-  // Handled only where it is refused: for each good body a promise more would cost 2 %.
+  // Only a rejected promise is marked as handled: for each good body, a second promise would have a measurable cost.
   const promise = new Promise<Parsed>((resolve, reject) => {
     let body: Buffer | undefined;
     let length = 0;
@@ -31,38 +32,42 @@ export function readBody<Parsed>(
         body = undefined;
         if (start > bodyLimit) return;
         reject(tooLarge(bodyLimit));
-        handled(promise);
+        ignoreRejection(promise);
       } else if (!body) {
         // Most bodies are one chunk.
         body = chunk;
       } else {
-        // Kept apart, a million chunks of one byte would take a hundred times their length.
-        if (length > body.length) body = grown(body, start, Math.max(FIRST_ROOM, 2 * length));
+        // A list of a million one-byte chunks would take a hundred times their length.
+        if (length > body.length) body = grown(body, start, Math.max(INITIAL_BUFFER_BYTES, 2 * length));
         chunk.copy(body, start);
       }
     });
-    // It comes right after 'end', and also where there is none.
-    request.on('close', () => {
+    request.on('end', () => {
       try {
-        if (!request.readableEnded) throw new Error('The client left before the end of the body');
-        resolve(parse(!body ? Buffer.alloc(0) : body.length > length ? body.subarray(0, length) : body));
+        const bytes = (body ?? Buffer.alloc(0)) as Buffer<ArrayBuffer>;
+        resolve(parse(bytes.length > length ? bytes.subarray(0, length) : bytes));
       } catch (error) {
         reject(error as Error);
-        handled(promise);
+        ignoreRejection(promise);
       }
+    });
+    request.on('close', () => {
+      if (request.readableEnded) return;
+      reject(request.errored ?? new Error('The client disconnected before the end of the body'));
+      ignoreRejection(promise);
     });
   });
   return promise;
 }
 
-/** A promise that cannot end the process where nobody awaits it yet, or any more. */
-export function handled<Value>(promise: Promise<Value>): Promise<Value> {
+/** Keeps a promise that nobody awaits (yet) from ending the process, and returns it. */
+export function ignoreRejection<Value>(promise: Promise<Value>): Promise<Value> {
   promise.catch(() => {});
   return promise;
 }
 
 export function rejected(error: Error): Promise<never> {
-  return handled(Promise.reject(error));
+  return ignoreRejection(Promise.reject(error));
 }
 
 function grown(bytes: Buffer, length: number, size: number): Buffer {
@@ -72,28 +77,24 @@ function grown(bytes: Buffer, length: number, size: number): Buffer {
 }
 
 function tooLarge(bodyLimit: number): HttpError {
-  return new HttpError(413, `The body may have at most ${bodyLimit} bytes`);
+  return new HttpError(413, `The body must not exceed ${bodyLimit} bytes`);
 }
 
-/** Tells a client that waits for 100 (Continue) to go on, once its body is first read (RFC 9110, section 10.1.1). */
-export function continueOnFirstRead(request: IncomingMessage, response: ServerResponse): void {
-  request._read = (size) => {
-    delete (request as Partial<IncomingMessage>)._read;
-    if (!response.headersSent) response.writeContinue();
-    request._read(size);
-  };
-}
-
-/** RFC 9112, section 6.3. */
+/** Whether the request has a body (RFC 9112, section 6.3). */
 export function hasBody({ headers }: IncomingMessage): boolean {
   const length = headers['content-length'];
   return headers['transfer-encoding'] !== undefined || (length !== undefined && length !== '0');
 }
 
-/** Whether more of the body may still come than is worth waiting for to keep the connection. */
-export function hasUnreadBody(request: IncomingMessage, bodyLimit: number): boolean {
+/** Whether the rest of the body is too long, or of unknown length, to be read only to keep the connection alive. */
+export function hasLongUnreadBody(request: IncomingMessage, bodyLimit: number): boolean {
   if (request.complete || !hasBody(request)) return false;
   const { headers } = request;
   const isUnbounded = headers['transfer-encoding'] !== undefined || headers.expect !== undefined;
-  return isUnbounded || Number(headers['content-length']) > bodyLimit;
+  return isUnbounded || request.destroyed || Number(headers['content-length']) > bodyLimit;
+}
+
+/** Whether the server waits for the client to send more of the body, rather than for the handler to read it. */
+export function isReadingBody(request: IncomingMessage): boolean {
+  return request.readableLength < request.readableHighWaterMark && !awaitsContinue(request);
 }

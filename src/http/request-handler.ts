@@ -2,26 +2,25 @@ import type { IncomingMessage } from 'node:http';
 import type { Writable } from 'node:stream';
 import type { CorsOptions } from './cors/options.ts';
 import type { Exchange } from './exchange.ts';
-import { toJson } from './json-answer.ts';
-import { jsonHeadFault, parseJson } from './json-body.ts';
-import type { RequestLine } from './log.ts';
-import { handled, readBody, rejected } from './request-body.ts';
+import { jsonHeaderError, parseJson } from './json.ts';
+import type { AccessLogEntry } from './node/log.ts';
+import { ignoreRejection, readBody, rejected } from './request-body.ts';
+import { decodeRest, decodeSegment } from './request-target.ts';
 import { type StandardSchema, validate } from './standard-schema.ts';
-import { decodeRest, decodeSegment, pathOf, queryOf } from './target.ts';
 
 /**
- * Extend this class, and give it the methods that its path answers: `doGet`, `doPost`, … , one for each name in
- * http.METHODS (`M-SEARCH`: `doMSearch`). What a method returns is the answer, sent as JSON: a value is a 200,
- * `undefined` a 204, and a promise is awaited. Throw an HttpError for an error. `Allow`, the CORS methods, HEAD (from
- * `doGet`), OPTIONS and 405 follow from the methods that are there.
+ * Extend this class with the methods that its path supports: `doGet`, `doPost` and so on, one for each name in
+ * http.METHODS (`M-SEARCH`: `doMSearch`). What a method returns is the response, sent as JSON: 200 for a value, 204 for
+ * `undefined`. A promise is awaited. Throw an HttpError for an error response. `Allow`, the CORS methods, HEAD (from
+ * `doGet`), OPTIONS and 405 follow from the methods of the class.
  */
 export class RequestHandler {
-  /** This path's own policy, instead of the server's. */
+  /** The CORS policy of this class, which replaces the server's. */
   static readonly cors?: CorsOptions;
-  /** The most that a body sent to this path may have, in bytes, instead of the server's limit. */
+  /** The longest body that this class accepts in bytes, in place of the server's limit. */
   static readonly bodyLimit?: number;
 
-  /** Node's own request: `request.headers['x-api-key']`, names in lower case. */
+  /** Node's own request. The names in `request.headers` are in lower case. */
   readonly request: IncomingMessage;
   readonly #exchange: Exchange;
 
@@ -30,141 +29,174 @@ export class RequestHandler {
     this.request = exchange.request;
   }
 
+  /** Responds to GET, and to HEAD unless there is a doHead(). */
   doGet?(): unknown;
+  /** Responds to HEAD: only the headers are sent. */
   doHead?(): unknown;
+  /** Responds to POST; `await this.readJson()` returns the body. */
   doPost?(): unknown;
+  /** Responds to PUT. */
   doPut?(): unknown;
+  /** Responds to PATCH. */
   doPatch?(): unknown;
+  /** Responds to DELETE. */
   doDelete?(): unknown;
+  /** Responds to QUERY. */
   doQuery?(): unknown;
 
-  /** Answers preflights, and any other OPTIONS with `Allow`. Override it to answer them yourself. */
+  /** Responds to preflights, and to any other OPTIONS with `Allow`. Override it to respond to them yourself. */
   doOptions(): unknown {
     if (!this.#exchange.isPreflight) this.sendHeader('Allow', this.#exchange.resource.allow);
     return undefined;
   }
 
   /**
-   * Runs before the method: the place for authentication. A promise is awaited; what it returns is ignored; throw an
-   * HttpError to refuse. Not run for a preflight, which carries no credentials (Fetch, "CORS-preflight fetch").
+   * Runs before the method: the place for authentication, and for headers that every response of the class has, errors
+   * included. A promise is awaited, and its value is ignored. Throw an HttpError to reject the request. It is not
+   * called for a preflight, which carries no credentials (Fetch, "CORS-preflight fetch").
    */
   prepare?(): unknown;
 
-  /** The path as it was sent, without the query: nothing is decoded. */
+  /** The path as sent, still percent-encoded, without the query. */
   get path(): string {
-    return pathOf(this.#exchange.target);
+    return this.#exchange.path;
   }
 
-  /** The query, made anew each time it is asked for: `this.query.get('page')` is a string, or null. */
+  /** The query, parsed anew at each use: `this.query.get('page')` is a string or null. */
   get query(): URLSearchParams {
-    return new URLSearchParams(queryOf(this.#exchange.target));
+    return new URLSearchParams(this.#exchange.query);
   }
 
   /**
-   * The part of the path that the route calls `:name`, or all the rest that it calls `*name`, percent-decoded. A rest
-   * never leads out of a folder: a part that is empty, `.` or `..`, or that decodes to `/`, `\` or NUL, is refused.
-   * @throws HttpError 400 where it cannot be decoded or is refused; Error where the route has no such name
+   * Returns the query as an object, validated by a schema. A name that is repeated has a list of strings as its value,
+   * any other a string.
+   *
+   * @throws HttpError 422 with the schema's issues; do not catch it
+   */
+  readQuery<Output>(schema: StandardSchema<Output>): Promise<Output> {
+    const { query } = this;
+    const entries = [...new Set(query.keys())].map((name): [string, unknown] => {
+      const values = query.getAll(name);
+      return [name, values.length > 1 ? values : values[0]];
+    });
+    return ignoreRejection(validate(schema, Object.fromEntries(entries), 'query')) as Promise<Output>;
+  }
+
+  /**
+   * Returns the path segment that the route calls `:name`, or the rest of the path that it calls `*name`,
+   * percent-decoded. A rest never leads out of a directory: segments that are empty, `.` or `..`, or that decode to
+   * `/`, `\` or NUL, are rejected.
+   *
+   * @throws HttpError 400 if it cannot be decoded or is rejected; Error if the route has no parameter of this name
    */
   param(name: string): string {
-    const { parameters, resource: { pattern } } = this.#exchange;
-    const value = parameters.get(name);
-    if (value === undefined) throw new Error(`The route ${pattern} has no :${name}`);
+    const { resource: { pattern } } = this.#exchange;
+    const value = this.#exchange.parameter(name);
+    if (value === undefined) throw new Error(`The route ${pattern} has no parameter :${name}`);
     return pattern.endsWith(`*${name}`) ? decodeRest(value) : decodeSegment(value);
   }
 
   /**
-   * Reads the body as JSON, and checks it where a schema is given (https://standardschema.dev).
-   * @throws HttpError 400 (not JSON), 413 (over the body limit), 415 (another media type), 422 (the schema's issues,
-   *   each with its path): do not catch them, the engine answers
+   * Reads the body as JSON, and validates it if a schema is given (https://standardschema.dev).
+   *
+   * @throws HttpError 400 (not JSON), 413 (longer than the limit), 415 (another media type), 422 (the schema's issues,
+   *   each with its path); do not catch it
    */
   readJson(): Promise<unknown>;
   readJson<Output>(schema: StandardSchema<Output>): Promise<Output>;
   readJson(schema?: StandardSchema): Promise<unknown> {
-    const fault = jsonHeadFault(this.request);
-    const value = fault ? rejected(fault) : readBody(this.request, this.#exchange.resource.bodyLimit, parseJson);
-    return schema ? handled(value.then((body) => validate(schema, body))) : value;
+    const error = jsonHeaderError(this.request);
+    const value = error ? rejected(error) : readBody(this.request, this.#exchange.resource.bodyLimit, parseJson);
+    return schema ? ignoreRejection(value.then((body) => validate(schema, body, 'body'))) : value;
   }
 
   /**
-   * Reads the body as it is, of whatever media type.
+   * Reads the body as bytes, whatever its media type.
+   *
    * @param limit in bytes; default: `static bodyLimit`, or the server's
-   * @throws HttpError 413 (over the limit): do not catch it, the engine answers
+   * @throws HttpError 413 if the body is longer than the limit; do not catch it
    */
-  readBody(limit = this.#exchange.resource.bodyLimit): Promise<Buffer> {
+  readBody(limit = this.#exchange.resource.bodyLimit): Promise<Buffer<ArrayBuffer>> {
     return readBody(this.request, limit, (bytes) => bytes);
   }
 
-  /** Chooses the status, 200 to 599 (a RangeError for any other); default: 200 with a body, 204 without. */
+  /**
+   * Sets the status; default: 200 with a body, 204 without.
+   *
+   * @param status 200 to 599
+   * @throws RangeError for any other status
+   */
   sendResponse(status: number): void {
-    this.#exchange.head.choose(status);
+    this.#exchange.setStatus(status);
   }
 
   /**
-   * Adds a header to the answer; the headers leave together, in endHeaders().
-   * @throws TypeError for a name or value that no header can have (CR, LF, …); Error for `Access-Control-*`, unless
-   *   the class overrides sendCorsHeaders()
+   * Adds a header; all headers are sent together by endHeaders().
+   *
+   * @throws TypeError for an invalid name or value (CR, LF and the like); Error for `Access-Control-*`, unless the class
+   *   overrides sendCorsHeaders()
    */
   sendHeader(name: string, value: string | number): void {
-    const followsPolicy = this.sendCorsHeaders === RequestHandler.prototype.sendCorsHeaders;
-    if (followsPolicy && /^access-control-/i.test(name)) {
-      const place = `static cors = {…} in ${this.constructor.name}`;
-      throw new Error(`${name} follows from the policy: write ${place}, or override sendCorsHeaders()`);
+    const hasOwnCors = this.sendCorsHeaders !== RequestHandler.prototype.sendCorsHeaders;
+    if (!hasOwnCors && /^access-control-/i.test(name)) {
+      const place = `static cors = { … } in ${this.constructor.name}`;
+      throw new Error(`${name} follows from the CORS policy: write ${place}, or override sendCorsHeaders()`);
     }
-    this.#exchange.head.add(name, String(value));
+    this.#exchange.addHeader(name, String(value));
   }
 
   /**
-   * Adds the headers by which the policy grants this request's origin its access (Fetch, "CORS protocol"). endHeaders()
-   * calls it for every answer, errors too, so a handler need not; twice does no harm. Override it to change the policy
-   * of one handler in code: call super first, which drops any `Access-Control-*` sent before, then sendHeader().
+   * Sets the CORS headers that the policy gives the request's origin (Fetch, "CORS protocol"). endHeaders() calls it for
+   * every response, errors included, so a handler need not; a second call does no harm. Override it to change the
+   * policy of one handler in code: call super first, which drops any `Access-Control-*` sent before, then sendHeader().
    */
   sendCorsHeaders(): void {
-    this.#exchange.grantHeaders();
+    this.#exchange.setCorsHeaders();
   }
 
   /**
-   * Sends status and headers, CORS included, and returns the stream for the body: the only way to it. The answer ends
-   * when the method does, so return or await whatever writes to it: `return pipeline(source, this.endHeaders())`.
+   * Sends status and headers, CORS included, and returns the stream for the body: the only way to it. The response ends
+   * when the method does, so return or await whatever writes to the stream:
+   * `return pipeline(source, this.endHeaders())`. Override it to add a header to every response.
    */
   endHeaders(): Writable {
-    this.sendCorsHeaders();
-    return this.#exchange.begin();
+    this.#exchange.watch(this.sendCorsHeaders());
+    return this.#exchange.sendHeaders();
   }
 
   /**
-   * Sends a value as the whole answer, as returning it does; after endHeaders(), only writes it to the body.
-   * @throws TypeError for what JSON cannot say (BigInt, a cycle, a function, a Map, …), before anything has left
+   * Sends a value as the whole response, as returning it does; after endHeaders(), writes it to the body. A string or
+   * bytes with a Content-Type other than JSON are sent as they are.
+   *
+   * @throws TypeError for a value that JSON cannot represent (BigInt, a cycle, a promise, a Map, …), before anything is
+   *   sent
    */
   sendJson(value: unknown): void {
-    const { body, stream } = this.#exchange;
-    const json = toJson(value, this);
-    if (stream && body !== undefined) throw new Error('The answer has left already: a request has one');
-    if (stream) return void stream.write(json);
-    this.#exchange.setBody(json, 'application/json');
-    this.endHeaders();
+    this.#exchange.sendValue(value);
   }
 
-  /** Aborts when the client leaves before the answer, or the time for the answer is up: pass it on to fetch(). */
+  /** Aborts when the client disconnects before the response is complete, or after a timeout: pass it on to fetch(). */
   get signal(): AbortSignal {
     return this.#exchange.signal;
   }
 
-  /** True once the server is stopping: a health check answers 503 then, and a stream comes to its end. */
-  get draining(): boolean {
-    return this.#exchange.state.draining;
+  /** Aborts when a graceful shutdown begins: a health check then responds 503, and an event stream ends. */
+  get shutdownSignal(): AbortSignal {
+    return this.#exchange.state.shutdown.signal;
   }
 
   /**
-   * Called once for each answer of this class, and writes its line in the log; a refused origin and a protocol fault
-   * are logged without it. Override it to omit the line, or to add fields: `super.logRequest({ ...line, user })`.
+   * Writes the entry of a response to the access log, once it has been flushed or its connection is closed. Override it
+   * to leave out entries, or to add fields: `super.logRequest({ ...entry, user })`.
    */
-  logRequest(line: RequestLine): void {
+  logRequest(entry: AccessLogEntry): void {
     const { connection, request, state } = this.#exchange;
-    state.log.request(request, connection?.address, line);
+    state.log.request(request, connection.address, entry);
   }
 
-  /** Called for an error that is not an HttpError, or that comes after the headers have left; writes it to the log. */
+  /** Logs an error that is not an HttpError, or that is thrown after the headers have been sent. */
   logError(error: unknown): void {
-    this.#exchange.state.log.error(error, `${this.constructor.name} ${this.request.method} ${this.path}`);
+    const { resource, state } = this.#exchange;
+    state.log.error(error, `${resource.HandlerClass.name} ${this.request.method} ${this.path}`);
   }
 }

@@ -1,4 +1,4 @@
-/** What a path leads to, and what it says in place of each of the pattern's names, as it was sent. */
+/** A matched route and its raw (still percent-encoded) parameters. */
 export interface Match<Found> {
   readonly found: Found;
   readonly parameters: ReadonlyMap<string, string>;
@@ -7,52 +7,51 @@ export interface Match<Found> {
 interface Branch<Found> {
   segments?: Map<string, Branch<Found>>;
   parameter?: Branch<Found>;
-  /** What takes all that is left of the path. */
+  /** Matches the whole rest of the path. */
   rest?: Branch<Found>;
   end?: { readonly names: readonly string[]; readonly found: Found };
 }
 
 const PATTERN = /^(?:\/[^/?#\s:*%]*|\/:[A-Za-z_]\w*)*(?:\/[^/?#\s:*%]*|\/[:*][A-Za-z_]\w*)$/;
-const NONE: ReadonlyMap<string, string> = new Map();
+export const NO_PARAMETERS: ReadonlyMap<string, string> = new Map();
 
-/** Path -> anything: a Map for whole paths, and a tree of segments for patterns with names. */
+/** Maps paths to anything: a Map for plain paths, and a tree of segments for patterns with parameters. */
 export class Router<Found> {
   readonly #paths = new Map<string, Match<Found>>();
   readonly #root: Branch<Found> = {};
 
-  /** Adds `/notes`, `/notes/:id` or `/files/*path`, and says what is wrong with the pattern, if anything is. */
+  /** Adds `/notes`, `/notes/:id` or `/files/*path`. Returns what is wrong with the pattern, if anything. */
   add(pattern: string, found: Found): string | undefined {
     if (!PATTERN.test(pattern)) return `${pattern} is not a path: write one such as /notes, /notes/:id or /files/*path`;
     const names = [...pattern.matchAll(/[:*](\w+)/g)].map((match) => match[1]!);
-    if (new Set(names).size < names.length) return `${pattern} has one name twice: give each part its own`;
+    if (new Set(names).size < names.length) return `${pattern} uses a parameter name twice: rename one of them`;
     if (names.length === 0) {
-      this.#paths.set(pattern, { found, parameters: NONE });
+      this.#paths.set(pattern, { found, parameters: NO_PARAMETERS });
       return undefined;
     }
     let branch = this.#root;
-    for (const segment of pattern.slice(1).split('/')) branch = grow(branch, segment);
-    if (branch.end) return `${pattern} matches the same paths as another route: leave one of them out`;
+    for (const segment of pattern.slice(1).split('/')) branch = branchFor(branch, segment);
+    if (branch.end) return `${pattern} matches the same paths as another route: remove one of them`;
     branch.end = { names, found };
     return undefined;
   }
 
+  /** Returns the route that a path (without the query) matches. */
   find(path: string): Match<Found> | undefined {
     return this.#paths.get(path) ?? search(this.#root, path, 1, []);
   }
 }
 
-function grow<Found>(branch: Branch<Found>, segment: string): Branch<Found> {
+function branchFor<Found>(branch: Branch<Found>, segment: string): Branch<Found> {
   if (segment.startsWith(':')) return (branch.parameter ??= {});
   if (segment.startsWith('*')) return (branch.rest ??= {});
   branch.segments ??= new Map();
-  const known = branch.segments.get(segment);
-  if (known) return known;
-  const grown = {};
-  branch.segments.set(segment, grown);
-  return grown;
+  let next = branch.segments.get(segment);
+  if (!next) branch.segments.set(segment, (next = {}));
+  return next;
 }
 
-/** A literal segment goes before a parameter, and that before a rest; neither of the two is ever empty. */
+/** A literal segment takes precedence over a parameter, and a parameter over the rest. Neither of these is empty. */
 function search<Found>(
   { segments, parameter, rest, end }: Branch<Found>, path: string, start: number, values: readonly string[],
 ): Match<Found> | undefined {

@@ -1,127 +1,169 @@
-import type { Server, ServerOptions as NodeOptions } from 'node:http';
-import { watchConnections } from './connection.ts';
-import { type CorsOptions, corsFaults } from './cors/options.ts';
+import type { IncomingMessage, Server, ServerOptions as NodeOptions } from 'node:http';
+import type { Socket } from 'node:net';
+import { type CorsOptions, corsErrors } from './cors/options.ts';
 import { CorsPolicy } from './cors/policy.ts';
-import { type Site, dispatch } from './dispatch.ts';
-import type { ServerState } from './exchange.ts';
-import { type HandlerClass, classFaults } from './handler-class.ts';
-import { Log, type LogFormat } from './log.ts';
-import { http } from './node-builtins.ts';
-import { continueOnFirstRead } from './request-body.ts';
+import type { Exchange } from './exchange.ts';
+import type { HttpError } from './http-error.ts';
+import { http } from './node/builtins.ts';
+import type { Connection } from './node/connection.ts';
+import { Log, type LogFormat } from './node/log.ts';
+import { hostNameError, requestValidation } from './node/request-validation.ts';
+import { listenToServer } from './node/server-events.ts';
+import { registerForShutdown } from './node/shutdown.ts';
 import { RequestHandler } from './request-handler.ts';
-import { type Resource, resourceOf, unknownResource } from './resource.ts';
-import { Router } from './router.ts';
-import { runIn } from './run-in.ts';
-import { registerForShutdown } from './shutdown.ts';
-import { hostNameFault, strictness } from './strictness.ts';
+import { type HandlerClass, type Resource, classErrors, resourceOf, unknownResource } from './resource.ts';
+import { type Match, NO_PARAMETERS, Router } from './router.ts';
 
-/** Path -> class: `/notes`, `/notes/:id`, `/files/*path`. `:id` is one segment, `*path` the rest: see `param(name)`. */
+/** Maps paths to classes. `/notes/:id` has a parameter for one segment, `/files/*path` one for the rest of the path. */
 export type Routes = Readonly<Record<`/${string}`, HandlerClass>>;
 
 export interface ServerOptions {
-  /** The policy of every class that has no `static cors`; default: any page, without cookies. */
+  /** The policy of every class without its own `static cors`; default: any page, without cookies. */
   cors?: CorsOptions;
-  /** The host names that clients may use for this server, without ports; default: any. An IP address always works. */
+  /** The host names that clients may use for this server, without ports; default: any. IP addresses always work. */
   allowedHosts?: readonly string[];
-  /** The most that a body may have, in bytes; default: 1 MiB. */
+  /** The longest body in bytes; default: 1 MiB. */
   bodyLimit?: number;
-  /** How long head and body of a request may take to arrive, in seconds; default: 30. */
+  /** How long the client may take to send a request's headers, and then its body, in seconds; default: 30. */
   requestTimeout?: number;
   /**
-   * How long a method may take to begin its answer, in seconds; default: 30; 0: as long as it likes. Both times are
-   * checked every second, or every quarter of the time where that is less: the answer may be that late, never early.
+   * How long a method may take to begin its response, in seconds; default: 30; 0: no limit. It includes the time for
+   * the body. Time limits are checked every second, or every quarter of the shorter one: never early, and at most two
+   * checks late.
    */
   handlerTimeout?: number;
-  /** Default: 'off'. */
+  /** The format of the access log; default: 'off'. */
   log?: LogFormat;
+  /**
+   * The class behind every response without a route of its own: unknown paths, denied origins, and bytes that are not a
+   * request. What it overrides (endHeaders, logRequest, logError) holds for these too; default: RequestHandler.
+   */
+  baseHandler?: HandlerClass;
 }
 
+/** What all requests of one server share. */
+export interface ServerState {
+  readonly log: Log;
+  readonly connections: Map<Socket, Connection>;
+  readonly router: Router<Resource>;
+  /** Serves the paths that no route matches. */
+  readonly unknown: Match<Resource>;
+  readonly validate: (request: IncomingMessage) => HttpError | undefined;
+  readonly makeBaseHandler: (exchange: Exchange) => RequestHandler;
+  /** Whether anyone is told how long a response took: reading the clock has a measurable cost. */
+  readonly measuresDuration: boolean;
+  /** Aborts when a graceful shutdown begins. */
+  readonly shutdown: AbortController;
+  /** The listener is closed: every response from now on closes its connection. */
+  isClosing: boolean;
+}
+
+/** The shortest time that a client may be idle before its connection is closed, in milliseconds. */
+const MIN_IDLE_MS = 60_000;
+
 /**
- * Makes a server that answers these routes; it does not listen yet.
+ * Creates a server for these routes. It does not listen yet.
  *
- * @throws Error that names all that cannot work in the routes, their classes and policies, a line each
+ * @throws Error that names everything that cannot work in the routes, their classes and policies, one per line
  */
 export function createServer(routes: Routes, options: ServerOptions = {}): Server {
-  const { cors = { origins: '*' }, allowedHosts, bodyLimit = 1024 * 1024, log = 'off' } = options;
-  const { requestTimeout = 30, handlerTimeout = 30 } = options;
-  const faults: string[] = [];
+  const { cors = { origins: '*' }, allowedHosts, bodyLimit = 1024 * 1024, log: logFormat = 'off' } = options;
+  const { requestTimeout = 30, handlerTimeout = 30, baseHandler = RequestHandler } = options;
+  const log = new Log(logFormat);
+  const errors: string[] = [];
   for (const [name, value] of Object.entries({ bodyLimit, requestTimeout, handlerTimeout })) {
-    const mayBeZero = name === 'handlerTimeout';
-    const isGood = Number.isFinite(value) && (value > 0 || (mayBeZero && value === 0));
-    if (!isGood) faults.push(`${name}: ${value} is not ${mayBeZero ? '0 or ' : ''}a number above 0`);
+    const mayBeZero = name === 'handlerTimeout' && value === 0;
+    if (!mayBeZero && !(Number.isFinite(value) && value > 0)) {
+      errors.push(`${name}: ${value} must be a number above 0${name === 'handlerTimeout' ? ', or 0' : ''}`);
+    }
   }
   for (const host of allowedHosts ?? []) {
-    const fault = hostNameFault(host);
-    if (fault) faults.push(`allowedHosts: ${fault}`);
+    const error = hostNameError(host);
+    if (error) errors.push(`allowedHosts: ${error}`);
   }
 
-  const state: ServerState = {
-    log: new Log(log),
-    connections: new Map(),
-    isTimed: log !== 'off' || Object.values(routes).some(overridesLogRequest),
-    readTimeout: Math.ceil((requestTimeout + handlerTimeout) * 1000),
-    draining: false,
-    closing: false,
-    sweeps: 0,
+  const compilePolicy = (name: string, corsOptions: CorsOptions): CorsPolicy => {
+    const found = corsErrors(corsOptions);
+    errors.push(...found.map(({ option, message }) => `${name}.${option}: ${message}`));
+    // With an error there will be no server, but the other checks go on.
+    return new CorsPolicy(found.length > 0 ? { origins: '*' } : corsOptions, name, log);
   };
-  const policy = makePolicy('cors', cors, state.log, faults);
-  const router = new Router<Resource<HandlerClass>>();
-  for (const [path, HandlerClass] of Object.entries(routes)) {
-    if (!(HandlerClass?.prototype instanceof RequestHandler)) {
-      faults.push(`${path}: write a class that extends RequestHandler`);
+  const policy = compilePolicy('cors', cors);
+  const router = new Router<Resource>();
+  for (const [path, HandlerClass] of Object.entries({ ...routes, [BASE]: baseHandler })) {
+    const isBase = path === BASE;
+    if (!isHandlerClass(HandlerClass)) {
+      errors.push(`${isBase ? 'baseHandler' : path}: must be a class that extends RequestHandler`);
       continue;
     }
     const { name, cors: ownCors, bodyLimit: ownLimit } = HandlerClass;
-    faults.push(...classFaults(HandlerClass));
-    if (ownLimit !== undefined && !(ownLimit > 0)) {
-      faults.push(`${name}.bodyLimit: ${ownLimit} is not a number above 0`);
-    }
-    const itsPolicy = ownCors ? makePolicy(`${name}.cors`, ownCors as CorsOptions, state.log, faults) : policy;
-    const fault = router.add(path, resourceOf(path, HandlerClass, itsPolicy, bodyLimit));
-    if (fault) faults.push(fault);
+    errors.push(...classErrors(HandlerClass));
+    if (ownLimit !== undefined && !(ownLimit > 0)) errors.push(`${name}.bodyLimit: ${ownLimit} must be above 0`);
+    const ownPolicy = ownCors ? compilePolicy(`${name}.cors`, ownCors) : policy;
+    const error = isBase ? undefined : router.add(path, resourceOf(path, HandlerClass, ownPolicy, bodyLimit));
+    if (error) errors.push(error);
   }
-  // What is wrong with a class is said once, however many routes it has.
-  if (faults.length) throw new Error(`The server cannot start:\n${[...new Set(faults)].join('\n')}`);
-  // Once a process: without it, a server that idles after its first requests would be slower for good.
-  runIn(() => createServer({}, { handlerTimeout: 0 }));
+  // An error of a class is reported once, however many routes it has.
+  if (errors.length > 0) throw new Error(`The server cannot start:\n${[...new Set(errors)].join('\n')}`);
 
+  const state: ServerState = {
+    log,
+    connections: new Map(),
+    router,
+    unknown: { found: unknownResource(baseHandler, policy, bodyLimit), parameters: NO_PARAMETERS },
+    validate: requestValidation(allowedHosts),
+    makeBaseHandler: (exchange) => makeHandler(baseHandler, exchange, log),
+    measuresDuration: logFormat !== 'off' || [...Object.values(routes), baseHandler].some(overridesLogRequest),
+    shutdown: new AbortController(),
+    isClosing: false,
+  };
   const server = http.createServer(nodeOptions(requestTimeout));
-  const unknown = { found: unknownResource(RequestHandler, policy, bodyLimit), parameters: new Map<string, string>() };
-  const site: Site = { state, faultOf: strictness(allowedHosts), router, unknown };
-  server.on('request', (request, response) => dispatch(site, request, response));
-  // With listeners for these two, node leaves 100 (Continue) and 417 to the engine.
-  server.on('checkExpectation', (request, response) => dispatch(site, request, response));
-  server.on('checkContinue', (request, response) => {
-    continueOnFirstRead(request, response);
-    dispatch(site, request, response);
+  const limits = {
+    idleMs: Math.max(MIN_IDLE_MS, Math.ceil((requestTimeout + handlerTimeout) * 1000)),
+    lingerMs: Math.ceil(requestTimeout * 1000),
+  };
+  const interval = Math.min(1, requestTimeout / 4, (handlerTimeout || 4) / 4);
+  listenToServer(server, state, limits, {
+    intervalMs: interval * 1000,
+    response: handlerTimeout === 0 ? Infinity : Math.ceil(handlerTimeout / interval),
+    body: Math.ceil(requestTimeout / interval),
   });
-  watchConnections(server, state, policy, handlerTimeout);
   registerForShutdown(server, state);
   return server;
 }
 
-function overridesLogRequest(HandlerClass: HandlerClass): boolean {
-  return HandlerClass?.prototype?.logRequest !== RequestHandler.prototype.logRequest;
+/** Stands for the base handler among the paths, which begin with a slash. */
+const BASE = 'baseHandler';
+
+function isHandlerClass(value: HandlerClass | undefined): value is HandlerClass {
+  return value === RequestHandler || value?.prototype instanceof RequestHandler;
 }
 
-function makePolicy(name: string, options: CorsOptions, log: Log, faults: string[]): CorsPolicy {
-  const found = corsFaults(options);
-  faults.push(...found.map(({ option, message }) => `${name}.${option}: ${message}`));
-  // With a fault there will be no server; any policy lets the other checks go on.
-  return new CorsPolicy(found.length ? { origins: '*' } : options, name, log);
+function overridesLogRequest({ prototype }: HandlerClass): boolean {
+  return prototype.logRequest !== RequestHandler.prototype.logRequest;
+}
+
+function makeHandler(BaseHandler: HandlerClass, exchange: Exchange, log: Log): RequestHandler {
+  try {
+    return new BaseHandler(exchange);
+  } catch (error) {
+    log.error(error, `${BaseHandler.name} constructor`);
+    return new RequestHandler(exchange);
+  }
 }
 
 function nodeOptions(requestTimeout: number): NodeOptions & { optimizeEmptyRequests: boolean } {
   return {
-    requestTimeout: Math.ceil(requestTimeout * 1000),
     headersTimeout: Math.ceil(requestTimeout * 1000),
-    // Node looks every 30 seconds if left alone, which makes a timeout of 60 seconds one of 89.
+    // The time for the body is counted by Exchange, which knows when the server is not waiting for the client.
+    requestTimeout: 0,
+    // Node's default of 30 seconds makes a timeout of 60 seconds one of up to 90.
     connectionsCheckingInterval: Math.ceil(Math.min(1, requestTimeout / 4) * 1000),
-    // A header that comes twice is seen as the list that it is, instead of its first line alone.
+    // Of a repeated header, Node would otherwise keep only the first line.
     joinDuplicateHeaders: true,
-    // strictness() says it with CORS headers.
+    // Request validation sends the error with CORS headers.
     requireHostHeader: false,
-    // Node 24.12 and newer: no stream is set up for the body of a request that has none.
+    // Node 24.12 and newer: creates no stream for a request without a body.
     optimizeEmptyRequests: true,
   };
 }

@@ -1,8 +1,8 @@
 import { HttpError } from './http-error.ts';
 
 /**
- * The interface by which zod, valibot, arktype and others can be handed over without being known
- * (https://standardschema.dev, version 1). Types only: nothing is imported.
+ * The common interface of zod, valibot, arktype and others (https://standardschema.dev, version 1). Only types are
+ * declared here: nothing is imported.
  */
 export interface StandardSchema<Output = unknown> {
   readonly '~standard': {
@@ -15,27 +15,32 @@ export interface StandardSchema<Output = unknown> {
 
 type Result<Output> = { readonly value: Output; readonly issues?: undefined } | { readonly issues: readonly Issue[] };
 
-/** One fault of a value, and where in it. */
 interface Issue {
   readonly message: string;
   readonly path?: readonly (PropertyKey | { readonly key: PropertyKey })[] | undefined;
 }
 
+/** A body of many wrong items must not become a response many times its size. */
+const MAX_ISSUES = 100;
+
 /**
- * What the schema makes of `value`.
+ * Validates a value and returns the schema's output.
  *
- * @throws HttpError 422 with each issue, and a pointer to its place (RFC 9457, section 3)
+ * @param name of the value, for the message: 'body' or 'query'
+ * @throws HttpError 422 with the first hundred issues, each with a pointer to its place (RFC 9457, section 3)
  */
-export async function validate(schema: StandardSchema, value: unknown): Promise<unknown> {
-  const result = await schema['~standard'].validate(value);
-  if (!result.issues) return result.value;
-  const errors = result.issues.map((issue) => ({ detail: issue.message, pointer: pointer(issue) }));
-  throw new HttpError(422, 'The body does not match what this resource expects', {}, { errors });
+export async function validate(schema: StandardSchema, value: unknown, name: string): Promise<unknown> {
+  const { issues, ...result } = await schema['~standard'].validate(value);
+  if (!issues) return (result as { value: unknown }).value;
+  const errors = issues.slice(0, MAX_ISSUES).map((issue) => ({ detail: issue.message, pointer: pointer(issue) }));
+  const more = issues.length > MAX_ISSUES ? `: ${issues.length} errors, of which the first ${MAX_ISSUES} follow` : '';
+  throw new HttpError(422, `The ${name} does not match its schema${more}`, {}, { errors });
 }
 
-/** RFC 6901, section 6: `#/author/name`. A key may hold half a surrogate pair, which no URI can. */
+/** Returns a JSON Pointer as a URI fragment, `#/author/name` (RFC 6901, section 6). */
 function pointer({ path = [] }: Issue): string {
   const keys = path.map((part) => String(typeof part === 'object' ? part.key : part));
-  const written = keys.map((key) => key.toWellFormed().replaceAll('~', '~0').replaceAll('/', '~1'));
-  return `#${written.map((key) => `/${encodeURIComponent(key)}`).join('')}`;
+  // A key may hold half of a surrogate pair, which encodeURIComponent rejects.
+  const escaped = keys.map((key) => key.toWellFormed().replaceAll('~', '~0').replaceAll('/', '~1'));
+  return `#${escaped.map((key) => `/${encodeURIComponent(key)}`).join('')}`;
 }

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { EventEmitter, once } from 'node:events';
 import { test } from 'node:test';
-import { RequestHandler } from '../../src/http/index.ts';
+import { type AccessLogEntry, RequestHandler } from '../../src/http/index.ts';
 import { Connection, requestBytes } from './support/connection.ts';
 import { listen } from './support/listen.ts';
 import { untilNoConnections } from './support/within.ts';
@@ -43,29 +43,27 @@ for (const stream of [false, true]) {
   });
 }
 
-test('logs one entry per pipelined request if the client disconnects', async (t) => {
-  const lines: string[] = [];
+test('aborts only the request in flight of a client that pipelined three, and logs one entry', async (t) => {
+  const entries: AccessLogEntry[] = [];
   const signals: AbortSignal[] = [];
   const events = new EventEmitter();
   class Waits extends RequestHandler {
     override async doGet() {
       signals.push(this.signal);
-      if (signals.length === 3) events.emit('all');
+      events.emit('called');
       await once(this.signal, 'abort');
     }
-    override logRequest() {
-      lines.push(this.path);
-      if (lines.length === 3) events.emit('logged');
+    override logRequest(entry: AccessLogEntry) {
+      entries.push(entry);
     }
   }
   const { port, server } = await listen(t, { '/': Waits });
-  const all = once(events, 'all');
-  const logged = once(events, 'logged');
+  const called = once(events, 'called');
   const connection = await Connection.open(t, port);
   connection.send(requestBytes('GET /').repeat(3));
-  await all;
+  await called;
   connection.socket.destroy();
-  await logged;
   await untilNoConnections(server);
-  for (const { reason } of signals) assert.match(reason.message, /client/);
+  assert.deepEqual(entries.map(({ outcome }) => outcome), ['client disconnected']);
+  assert.match(signals[0]!.reason.message, /client/);
 });

@@ -1,5 +1,5 @@
 import type { IncomingMessage } from 'node:http';
-import { http } from '../node-builtins.ts';
+import { http } from '../node/builtins.ts';
 import { originFault } from './origins.ts';
 
 /** An origin as browsers send it, or one of the two patterns `https://*.example.com` and `http://localhost:*`. */
@@ -27,7 +27,7 @@ export type CorsOptions = CommonOptions &
   );
 
 /** A setting that cannot work: the option, and what to write instead. */
-export interface CorsFault {
+export interface CorsOptionError {
   option: keyof CommonOptions | 'origins' | 'credentials';
   message: string;
 }
@@ -47,10 +47,10 @@ const FORBIDDEN_REQUEST_HEADER = new RegExp(
 );
 
 /** Everything in `options` that cannot work, in one list, so that one start shows every fault. */
-export function corsFaults(options: CorsOptions): CorsFault[] {
+export function corsErrors(options: CorsOptions): CorsOptionError[] {
   const { origins, credentials = false, methods = [], allowedHeaders = [], exposedHeaders = [], maxAge = 0 } = options;
-  const faults: CorsFault[] = [];
-  const refuse = (option: CorsFault['option'], message: string) => faults.push({ option, message });
+  const faults: CorsOptionError[] = [];
+  const refuse = (option: CorsOptionError['option'], message: string) => faults.push({ option, message });
 
   if (typeof credentials !== 'boolean') refuse('credentials', `${String(credentials)} is neither true nor false`);
   if (origins === '*') {
@@ -100,7 +100,7 @@ export function corsFaults(options: CorsOptions): CorsFault[] {
   }
   return faults;
 
-  function listOf(option: CorsFault['option'], names: unknown): string[] {
+  function listOf(option: CorsOptionError['option'], names: unknown): string[] {
     if (Array.isArray(names)) return names.map(String);
     refuse(option, `${String(names)} is not a list: write ['${String(names)}']`);
     return [];

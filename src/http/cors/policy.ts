@@ -1,137 +1,130 @@
 import type { IncomingMessage } from 'node:http';
-import type { Log } from '../log.ts';
-import { ABSOLUTE_FORM } from '../target.ts';
+import type { Log } from '../node/log.ts';
+import { ABSOLUTE_FORM } from '../request-target.ts';
 import { type CorsOptions, type OriginPredicate, TOKEN } from './options.ts';
 import { isSerialisedOrigin, originPattern } from './origins.ts';
 
-/** What one origin gets, as flat lists of names and values, ready to be sent. */
-export interface Grant {
-  readonly actual: readonly string[];
-  readonly preflight: readonly string[];
+/** The CORS headers of one allowed origin, by name. */
+export interface CorsHeaders {
+  readonly actual: Readonly<Record<string, string>>;
+  readonly preflight: Readonly<Record<string, string>>;
 }
 
-/** Served, but with nothing granted: what is not a cross-origin request needs no grant. */
-export const UNGRANTED: Grant = { actual: [], preflight: [] };
+/** What a policy decides about a request. A request that is not cross-origin is served without CORS headers. */
+export type CorsDecision = CorsHeaders | 'not cross-origin' | 'denied';
 
 const DEFAULT_ALLOWED_HEADERS = ['authorization', 'content-type', 'x-api-key'];
-const DEFAULT_MAX_AGE = 600;
+const DEFAULT_MAX_AGE_SECONDS = 600;
 
-/** The most that `allowedHeaders: '*'` with credentials gives back of what a preflight asks for, in characters. */
-const MIRROR_LIMIT = 1024;
+/** The longest list of header names that `allowedHeaders: '*'` with credentials sends back, in characters. */
+const MAX_MIRRORED_LENGTH = 1024;
 
-/** CorsOptions, compiled: every header list is made here, once, so that a request costs a look-up. */
+/** Compiled CorsOptions: every header list is made once, so that a request costs a lookup. */
 export class CorsPolicy {
-  /** How messages call it: `cors`, or `NotesHandler.cors`. */
+  /** Its name in messages: `cors`, or `NotesHandler.cors`. */
   readonly name: string;
-  /** What every answer varies on (RFC 9110, section 12.5.5), whatever this one's Origin was. */
+  /** `Origin` if responses depend on it (RFC 9110, section 12.5.5). */
   readonly vary: 'Origin' | undefined;
-  /** Narrows Access-Control-Allow-Methods; undefined: what the class implements. */
+  /** Narrows Access-Control-Allow-Methods; undefined: the methods of the class. */
   readonly methods: readonly string[] | undefined;
-  /** `allowedHeaders: '*'` with credentials, where `*` would be a header of that name: the preflight's own names. */
+  /** With credentials, `*` would be a header of that name, so that `allowedHeaders: '*'` mirrors the requested names. */
   readonly mirrorsHeaders: boolean;
-  /** Decides where `origins` is a function. */
   readonly predicate: OriginPredicate | undefined;
-  readonly #anyOrigin: Grant | undefined;
-  readonly #known = new Map<string, Grant>();
+  readonly #anyOrigin: CorsHeaders | undefined;
+  readonly #known = new Map<string, CorsHeaders>();
   readonly #patterns: readonly ((origin: string) => boolean)[] = [];
-  readonly #grantTo: (origin: string) => Grant;
+  readonly #headersFor: (origin: string) => CorsHeaders;
   readonly #log: Log;
 
-  /** @param options already checked by corsFaults */
+  /** @param options that corsErrors has accepted */
   constructor(options: CorsOptions, name: string, log: Log) {
     const { origins, credentials = false, methods, allowedHeaders = DEFAULT_ALLOWED_HEADERS } = options;
     this.name = name;
     this.vary = origins === '*' ? undefined : 'Origin';
     this.methods = methods && [...methods];
     this.mirrorsHeaders = allowedHeaders === '*' && credentials;
-    this.#grantTo = grantWith(options);
+    this.#headersFor = compileHeaders(options);
     this.#log = log;
     if (origins === '*') {
-      this.#anyOrigin = this.#grantTo('*');
+      this.#anyOrigin = this.#headersFor('*');
     } else if (typeof origins === 'function') {
       this.predicate = origins;
     } else {
       this.#patterns = origins.flatMap((entry) => originPattern(entry) ?? []);
-      for (const entry of origins) if (!entry.includes('*')) this.#known.set(entry, this.#grantTo(entry));
+      for (const entry of origins) if (!entry.includes('*')) this.#known.set(entry, this.#headersFor(entry));
     }
     Object.freeze(this);
   }
 
-  /**
-   * What a request is granted: undefined where its origin is refused. A promise only where an asynchronous predicate
-   * has to decide; it never rejects.
-   *
-   * @param request undefined for bytes that are not a request
-   */
-  grant(request?: IncomingMessage): Grant | undefined | Promise<Grant | undefined> {
+  /** Decides about a request. Returns a promise, which never rejects, only if an async predicate has to decide. */
+  decide(request: IncomingMessage): CorsDecision | Promise<CorsDecision> {
     if (this.#anyOrigin) return this.#anyOrigin;
-    const origin = request?.headers.origin;
-    if (origin === undefined) return UNGRANTED;
+    const { origin } = request.headers;
+    if (origin === undefined) return 'not cross-origin';
     const known = this.#known.get(origin);
     if (known) return known;
-    if (this.#patterns.some((matches) => matches(origin))) return this.#grantTo(origin);
-    if (isSameOrigin(origin, request!)) return UNGRANTED;
-    return this.predicate && isSerialisedOrigin(origin) ? this.#ask(this.predicate, origin, request!) : undefined;
+    if (this.#patterns.some((matches) => matches(origin))) return this.#headersFor(origin);
+    if (isSameOrigin(origin, request)) return 'not cross-origin';
+    return this.predicate && isSerialisedOrigin(origin) ? this.#ask(this.predicate, origin, request) : 'denied';
   }
 
-  #ask(predicate: OriginPredicate, origin: string, request: IncomingMessage): ReturnType<CorsPolicy['grant']> {
+  #ask(predicate: OriginPredicate, origin: string, request: IncomingMessage): ReturnType<CorsPolicy['decide']> {
+    const decide = (allowed: boolean) => (allowed === true ? this.#headersFor(origin) : 'denied');
+    const deny = (error: unknown) => {
+      this.#log.error(error, `${this.name}.origins`);
+      return 'denied' as const;
+    };
     try {
-      const granted = predicate(origin, request);
-      if (typeof granted === 'boolean') return granted ? this.#grantTo(origin) : undefined;
-      return Promise.resolve(granted).then(
-        (settled) => (settled === true ? this.#grantTo(origin) : undefined),
-        (error: unknown) => this.#refuse(error),
-      );
+      const allowed = predicate(origin, request);
+      return typeof allowed === 'boolean' ? decide(allowed) : Promise.resolve(allowed).then(decide).catch(deny);
     } catch (error) {
-      return this.#refuse(error);
+      return deny(error);
     }
-  }
-
-  #refuse(error: unknown): undefined {
-    this.#log.error(error, `${this.name}.origins`);
   }
 }
 
-/** Fetch, "CORS check": the origin byte for byte or `*`; and with credentials, exactly `true`. */
-function grantWith({
-  credentials, allowedHeaders = DEFAULT_ALLOWED_HEADERS, exposedHeaders = [], maxAge = DEFAULT_MAX_AGE,
-}: CorsOptions): (origin: string) => Grant {
+/** Fetch, "CORS check": the exact origin or `*`; with credentials, exactly `true`. */
+function compileHeaders({
+  credentials, allowedHeaders = DEFAULT_ALLOWED_HEADERS, exposedHeaders = [], maxAge = DEFAULT_MAX_AGE_SECONDS,
+}: CorsOptions): (origin: string) => CorsHeaders {
   // Fetch, "CORS non-wildcard request-header name": * does not cover authorization.
   const allowed = (allowedHeaders === '*' ? ['*', 'authorization'] : allowedHeaders).join(',').toLowerCase();
   const exposed = exposedHeaders.join(',').toLowerCase();
-  const allowCredentials = credentials ? ['Access-Control-Allow-Credentials', 'true'] : [];
-  const afterOrigin = exposed ? [...allowCredentials, 'Access-Control-Expose-Headers', exposed] : allowCredentials;
-  const afterOriginOfPreflight = [...allowCredentials, 'Access-Control-Max-Age', String(maxAge)];
-  if (allowed && !(allowedHeaders === '*' && credentials)) {
-    afterOriginOfPreflight.push('Access-Control-Allow-Headers', allowed);
-  }
+  const isMirrored = allowedHeaders === '*' && credentials;
+  const common: Record<string, string> = credentials ? { 'Access-Control-Allow-Credentials': 'true' } : {};
+  const actual: Record<string, string> = { ...common, ...(exposed && { 'Access-Control-Expose-Headers': exposed }) };
+  const preflight: Record<string, string> = {
+    ...common,
+    'Access-Control-Max-Age': String(maxAge),
+    ...(allowed && !isMirrored && { 'Access-Control-Allow-Headers': allowed }),
+  };
   return (origin) => ({
-    actual: ['Access-Control-Allow-Origin', origin, ...afterOrigin],
-    preflight: ['Access-Control-Allow-Origin', origin, ...afterOriginOfPreflight],
+    actual: { 'Access-Control-Allow-Origin': origin, ...actual },
+    preflight: { 'Access-Control-Allow-Origin': origin, ...preflight },
   });
 }
 
-/** The names that a preflight asks for, to be sent back: undefined where one is not a token, or they are too many. */
+/** Returns the header names that a preflight asks for, unless one is not a token or the list is too long. */
 export function mirroredHeaders(request: IncomingMessage): string | undefined {
-  const asked = request.headers['access-control-request-headers'];
-  if (!asked || asked.length > MIRROR_LIMIT) return undefined;
-  const names = asked.split(',').map((name) => name.trim().toLowerCase());
+  const requested = request.headers['access-control-request-headers'];
+  if (!requested || requested.length > MAX_MIRRORED_LENGTH) return undefined;
+  const names = requested.split(',').map((name) => name.trim().toLowerCase());
   return names.every((name) => TOKEN.test(name)) ? names.join(',') : undefined;
 }
 
 /**
- * Browsers send an Origin with a page's own POSTs too (Fetch, "append a request `Origin` header"). Sec-Fetch-Site,
- * where it is sent, decides alone. The scheme is not compared: behind a proxy that ends TLS, the server cannot know it.
+ * Browsers send an Origin with a page's own POSTs too (Fetch, "append a request `Origin` header"). If Sec-Fetch-Site
+ * is sent, it alone decides. The scheme is not compared, because a server behind a TLS proxy cannot know it.
  */
 function isSameOrigin(origin: string, { headers, url = '' }: IncomingMessage): boolean {
   const site = headers['sec-fetch-site'];
   if (site !== undefined) return site === 'same-origin';
-  // RFC 9112, section 3.2.2: beside a target in absolute-form, the Host is ignored.
+  // RFC 9112, section 3.2.2: a target in absolute-form overrides the Host.
   const host = ABSOLUTE_FORM.exec(url)?.[1] ?? headers.host;
   return host !== undefined && (origin === `http://${host}` || origin === `https://${host}`);
 }
 
-/** Fetch, "CORS-preflight request": all three, or it is an OPTIONS like any other. */
+/** Fetch, "CORS-preflight request": without any of the three, it is an ordinary OPTIONS. */
 export function isPreflight({ method, headers }: IncomingMessage): boolean {
   return method === 'OPTIONS' && headers.origin !== undefined && !!headers['access-control-request-method'];
 }

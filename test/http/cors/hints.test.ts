@@ -110,10 +110,10 @@ test('logs each CORS problem once, with a fix', async (t) => {
     ['POST /items', [json], '{}'],
   ];
   assert.deepEqual(await hintsOf(t, [...requests, ...requests], { origins: [origin] }), [
-    'refused https://other.example: not among CORS_ORIGINS (add it there)',
+    'denied https://other.example: it is not in CORS_ORIGINS (add it there)',
     'PUT /items is not implemented (Items has doGet, doPost)',
     'x-token is not allowed (set CORS_ALLOWED_HEADERS to authorization,content-type,x-api-key,x-token)',
-    'a page cannot read the Location of /items (add it to CORS_EXPOSED_HEADERS)',
+    'a page cannot read the location of /items (add it to CORS_EXPOSED_HEADERS)',
   ]);
 });
 
@@ -123,8 +123,8 @@ test('warns about cookies that the browser will discard or not send back', async
   assert.deepEqual(await hintsOf(t, [['GET /listed?cookie=a=1', [page]], local, [cookie, [page]]]), [
     'a page of another origin does not keep the cookie of /listed ' +
       '(list its origin in Listed.cors.origins and set Listed.cors.credentials to true)',
-    'a cookie of /local will not come back from pages on other sites (open the page under the name of this server)',
-    'a page cannot read the X-Total-Count of /own-policy (add it to OwnPolicy.cors.exposedHeaders)',
+    'a cookie of /local will not come back from pages on other sites (open the page under the host name of this server)',
+    'a page cannot read the x-total-count of /own-policy (add it to OwnPolicy.cors.exposedHeaders)',
     'a cookie of /own-policy will not come back from pages on other sites (set it with SameSite=None; Secure)',
   ]);
 });
@@ -135,12 +135,12 @@ test('reports unknown paths, and ignores empty members of header lists', async (
     ['OPTIONS /items', [page, `${asks}-Method: GET`, `${asks}-Headers: content-type,`]],
     ['OPTIONS /items', [page, `${asks}-Method: GET`, `${asks}-Headers: `]],
   ];
-  assert.deepEqual(await hintsOf(t, requests), ['QUERY /nowhere: no route has this path']);
+  assert.deepEqual(await hintsOf(t, requests), ['QUERY /nowhere: no route matches this path']);
 });
 
 test('names the function, not a list, if a predicate denied the origin', async (t) => {
   assert.deepEqual(await hintsOf(t, [['GET /decides', ['Origin: https://other.example']]]), [
-    'refused https://other.example: the function Decides.cors.origins does not allow it',
+    'denied https://other.example: the function Decides.cors.origins does not allow it',
   ]);
 });
 
@@ -152,10 +152,10 @@ test('names the class if it has its own policy', async (t) => {
     ['GET /own-policy?cookie=a=1;+SameSite=None;+Secure', [page]],
   ];
   assert.deepEqual(await hintsOf(t, requests, { origins: '*', exposedHeaders: ['x-total-count'] }), [
-    'refused https://other.example: not among OwnPolicy.cors.origins (add it there)',
-    'PUT /own-policy is not among OwnPolicy.cors.methods',
+    'denied https://other.example: it is not in OwnPolicy.cors.origins (add it there)',
+    'PUT /own-policy is not in OwnPolicy.cors.methods',
     'x-token is not allowed (set OwnPolicy.cors.allowedHeaders to x-token)',
-    'a page cannot read the X-Total-Count of /own-policy (add it to OwnPolicy.cors.exposedHeaders)',
+    'a page cannot read the x-total-count of /own-policy (add it to OwnPolicy.cors.exposedHeaders)',
     'a cookie of /own-policy will not come back from pages on other sites (set it with SameSite=None; Secure)',
   ]);
 });

@@ -36,7 +36,7 @@ for (const [name, bytes] of Object.entries(REQUESTS)) {
     const { port } = await listen(t, { '/': Remembered });
     const connection = await Connection.open(t, port);
     connection.send(bytes);
-    await connection.until('answer');
+    await connection.until(/answered|supports/);
     // Objects finalized in one collection are freed in a later one.
     for (let round = 0; round < 10 && requests[0]!.deref(); round++) {
       await new Promise(setImmediate);

@@ -8,7 +8,7 @@ const ENGINE = 'src/http';
 const files = readdirSync(ENGINE, { recursive: true, encoding: 'utf8' }).filter((file) => file.endsWith('.ts'));
 const importsOf = new Map(
   files.map((file) => {
-    const imports = readFileSync(join(ENGINE, file), 'utf8').matchAll(/^(?:import|export)[^;]* from '([^']+)';$/gm);
+    const imports = readFileSync(join(ENGINE, file), 'utf8').matchAll(/^(?:import|export)(?! type )[^;]* from '([^']+)';$/gm);
     return [file, Array.from(imports, (match) => match[1]!)];
   }),
 );

@@ -3,7 +3,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { test } from 'node:test';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
-import { RequestHandler } from '../../../src/http/index.ts';
+import { createServer, RequestHandler, warmUp } from '../../../src/http/index.ts';
 import { listen } from '../support/listen.ts';
 
 setFlagsFromString('--expose-gc');
@@ -19,6 +19,7 @@ class StatusHandler extends RequestHandler {
 
 // This test needs its own file and thus its own process, because V8's decisions persist.
 test('requests stay in fast mode after a full garbage collection', async (t) => {
+  warmUp(createServer({}));
   const { server, url } = await listen(t, { '/': StatusHandler });
   const seen: object[] = [];
   server.on('request', (request: IncomingMessage, response: ServerResponse) => seen.splice(0, 2, request, response));

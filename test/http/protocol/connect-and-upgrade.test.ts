@@ -7,7 +7,7 @@ import { Connection, requestBytes, sendRaw } from '../support/connection.ts';
 import { routes } from '../support/echo-routes.ts';
 import { listen } from '../support/listen.ts';
 import { expectClosingError, expectResponses } from '../support/response.ts';
-import { within } from '../support/within.ts';
+import { eventually, within } from '../support/within.ts';
 
 test('responds 405 to CONNECT and closes the connection', async (t) => {
   const { port } = await listen(t, routes);
@@ -37,38 +37,47 @@ test('survives clients that reset the connection, including during CONNECT', asy
   expectResponses(await sendRaw(t, port, requestBytes('GET /', ['Connection: close'])), [200]);
 });
 
-test('serves an Upgrade request as any other and closes the connection', async (t) => {
-  const { port } = await listen(t, routes);
-  // Node drops what follows in the packet.
-  for (const protocol of ['websocket', 'h2c', 'TLS/1.0']) {
-    const upgrade = requestBytes('GET /', ['Connection: Upgrade', `Upgrade: ${protocol}`]);
-    expectResponses(await sendRaw(t, port, upgrade), [200]);
-    expectResponses(await sendRaw(t, port, upgrade + requestBytes('GET /')), [200]);
-  }
-});
+for (const protocol of ['websocket', 'h2c', 'TLS/1.0']) {
+  test(`serves an Upgrade request to ${protocol} as any other, and what is pipelined behind it`, async (t) => {
+    const { port } = await listen(t, routes);
+    const upgrade = ['Connection: Upgrade', `Upgrade: ${protocol}`];
+    const json = ['Content-Type: application/json', 'Content-Length: 2'];
+    const connection = await Connection.open(t, port);
+    connection.send(
+      requestBytes('GET /', upgrade) + requestBytes('POST /', [...upgrade, ...json], '{}') + requestBytes('GET /', upgrade),
+    );
+    await connection.until(/(?:HTTP\/1\.1 200 [^]*){3}\}$/);
+    connection.send(requestBytes('GET /', ['Connection: close']));
+    expectResponses(await connection.untilClosed(), [200, 200, 200, 200]);
+  });
+}
 
-test('ignores requests that follow a pending Upgrade request', async (t) => {
+test('serves an Upgrade request after the response to an earlier request', async (t) => {
   const events = new EventEmitter();
-  let posts = 0;
   class Slow extends RequestHandler {
     override async doGet() {
       await once(events, 'release');
       return 'slow';
     }
     override doPost() {
-      return ++posts;
+      return 'posted';
     }
   }
   const { port, server } = await listen(t, { '/': Slow });
+  const arrived = within('the first request arrived', once(server, 'request'));
   const connection = await Connection.open(t, port);
-  for (const bytes of [requestBytes('GET /', ['Connection: Upgrade', 'Upgrade: websocket']), requestBytes('POST /')]) {
-    const arrived = within('the request arrived', once(server, 'request'));
-    connection.send(bytes);
-    await arrived;
-  }
+  connection.send(requestBytes('GET /') + requestBytes('POST /', ['Connection: Upgrade', 'Upgrade: h2c']));
+  await arrived;
+  await new Promise(setImmediate);
   events.emit('release');
-  expectResponses(await connection.untilClosed(), [200]);
-  assert.equal(posts, 0);
+  await connection.until('"posted"');
+  assert.match(connection.received, /"slow"HTTP/);
+});
+
+test("leaves Upgrade requests to an owner's own listener", async (t) => {
+  const { port, server } = await listen(t, routes);
+  server.on('upgrade', (_request, socket) => socket.end('HTTP/1.1 101 Switching Protocols\r\n\r\n'));
+  assert.match(await sendRaw(t, port, requestBytes('GET /', ['Connection: Upgrade', 'Upgrade: echo'])), /^HTTP\/1.1 101 /);
 });
 
 class Echo extends RequestHandler {
@@ -164,6 +173,8 @@ test('disconnects a client that never reads despite a pipelined CONNECT', async 
   connection.socket.pause();
   connection.send(requestBytes('GET /large') + tunnel);
   const [socket] = await within('the server had the connection', connected);
+  await eventually('the idle time is limited', () => socket.timeout === 60_000);
+  server.emit('timeout', socket);
   await within('the server cut the connection off', once(socket, 'close'));
 });
 

@@ -102,7 +102,7 @@ test('reads the body completely despite another listener and a failed read', asy
     override async doPost() {
       let seen = '';
       this.request.on('data', (chunk) => (seen += chunk));
-      const short = assert.rejects(this.readBody(10), /at most 10 bytes/);
+      const short = assert.rejects(this.readBody(10), /must not exceed 10 bytes/);
       const whole = await this.readJson();
       await short;
       return { whole, seen };

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { HttpError, RequestHandler, type RequestLine } from '../../../src/http/index.ts';
+import { HttpError, RequestHandler, type AccessLogEntry } from '../../../src/http/index.ts';
 import { requestBytes, sendRaw } from '../support/connection.ts';
 import { listen } from '../support/listen.ts';
 import { expectResponses } from '../support/response.ts';
@@ -54,7 +54,7 @@ class Unread extends RequestHandler {
 }
 
 test('does not send or cut anything for an HttpError thrown after a complete response', async (t) => {
-  const cut: boolean[] = [];
+  const outcomes: unknown[] = [];
   class Late extends RequestHandler {
     override async doGet() {
       this.sendJson('whole');
@@ -62,13 +62,13 @@ test('does not send or cut anything for an HttpError thrown after a complete res
       throw new HttpError(404, 'too late');
     }
     override logError() {}
-    override logRequest(line: RequestLine) {
-      cut.push(line.cut);
+    override logRequest(line: AccessLogEntry) {
+      outcomes.push(line.outcome);
     }
   }
   const { port } = await listen(t, { '/': Late, '/next': Unread });
   const received = await sendRaw(t, port, requestBytes('GET /') + requestBytes('GET /next', ['Connection: close']));
   const [first] = expectResponses(received, [200, 200]);
   assert.equal(first!.body, '"whole"');
-  assert.deepEqual(cut, [false]);
+  assert.deepEqual(outcomes, [undefined]);
 });

@@ -53,7 +53,7 @@ test('treats non-JSON values inside an object like JSON.stringify', async (t) =>
     number: NaN,
     list: [undefined, Symbol(), -0],
     date: new Date(0),
-    map: new Map([[1, 2]]),
+    object: {},
     ['__proto__']: 1,
   };
   class Values extends RequestHandler {
@@ -65,3 +65,28 @@ test('treats non-JSON values inside an object like JSON.stringify', async (t) =>
   const [answer] = expectResponses(await sendRaw(t, port, GET), [200]);
   assert.equal(answer!.body, JSON.stringify(value));
 });
+
+for (const [what, value, message] of [
+  ['a promise', () => ({ list: [{ user: Promise.reject(new Error('not handled')) }] }), /at list\[0\]\.user, a promise: await it/],
+  ['a list of promises', () => [Promise.resolve(1), Promise.reject(new Error('not handled'))], /at \[0\], a promise: await it/],
+  ['a Map', () => ({ a: { b: new Map() } }), /at a\.b, a Map: return Object\.fromEntries/],
+  ['a Set', () => [{}, new Set([1])], /at \[1\], a Set: return \[\.\.\.set\]/],
+  ['an Error', () => ({ error: new Error('hidden') }), /at error, an Error/],
+  ['a BigInt', () => ({ total: { cents: 1n } }), /at total\.cents, a BigInt: return String/],
+] as const) {
+  test(`responds 500 to ${what} inside a value, and logs its place and a fix`, async (t) => {
+    const errors: string[] = [];
+    class Nested extends RequestHandler {
+      override doGet() {
+        return value();
+      }
+      override logError(error: unknown) {
+        errors.push(String(error));
+      }
+    }
+    const { port } = await listen(t, { '/': Nested });
+    expectResponses(await sendRaw(t, port, GET), [500]);
+    assert.equal(errors.length, 1);
+    assert.match(errors[0]!, message);
+  });
+}

@@ -22,7 +22,7 @@ test('reports all route, class and policy errors at once', () => {
     bodyLimit: -1,
   });
   assert.deepEqual(faults.map((fault) => fault.split(':')[0]).sort(), [
-    '/', 'Wrong.cors.maxAge', 'Wrong.cors.origins', 'Wrong.doWrong would never answer a request', 'bodyLimit',
+    '/', 'Wrong.cors.maxAge', 'Wrong.cors.origins', 'Wrong.doWrong would never be called', 'bodyLimit',
     'cors.methods', 'cors.origins',
   ]);
 });

@@ -35,7 +35,7 @@ for (const [name, method] of meant) {
   test(`rejects a method named ${name} and suggests ${method}`, () => {
     const faults = startupErrors({ '/': habit(name) });
     assert.equal(faults.length, 1, faults.join('\n'));
-    assert.match(faults[0]!, new RegExp(`^Habit\\.${name} would never answer a request: write ${method}\\b`));
+    assert.match(faults[0]!, new RegExp(`^Habit\\.${name} would never be called: write ${method}\\b`));
   });
 }
 
@@ -43,7 +43,7 @@ for (const name of ['do_FETCH', 'doFetch', 'do_CONNECT', 'do_TRACE']) {
   test(`rejects a method named ${name}, which no request can call`, () => {
     const faults = startupErrors({ '/': habit(name) });
     assert.equal(faults.length, 1, faults.join('\n'));
-    assert.match(faults[0]!, new RegExp(`^Habit\\.${name} would never answer a request: `));
+    assert.match(faults[0]!, new RegExp(`^Habit\\.${name} would never be called: `));
     assert.doesNotMatch(faults[0]!, /write do/);
   });
 }
@@ -52,7 +52,7 @@ test('does not suggest an invalid name for a static method', () => {
   class Static extends RequestHandler {
     static doWork() {}
   }
-  assert.match(startupErrors({ '/': Static }).join('\n'), /^Static\.doWork would never answer a request: .*rename it$/);
+  assert.match(startupErrors({ '/': Static }).join('\n'), /^Static\.doWork would never be called: .*rename it$/);
 });
 
 const helpers = [
@@ -98,7 +98,7 @@ test('finds misnamed methods in base classes and reports the routed class', () =
   }
   const faults = startupErrors({ '/': Child });
   assert.equal(faults.length, 1);
-  assert.match(faults[0]!, /^Child\.do_GET would never answer a request: write doGet\b/);
+  assert.match(faults[0]!, /^Child\.do_GET would never be called: write doGet\b/);
 });
 
 test('finds misnamed fields and static methods', () => {
@@ -108,8 +108,8 @@ test('finds misnamed fields and static methods', () => {
   class Static extends RequestHandler {
     static do_GET() {}
   }
-  assert.match(startupErrors({ '/': Field }).join('\n'), /^Field\.do_GET would never answer a request: .*doGet/);
-  assert.match(startupErrors({ '/': Static }).join('\n'), /^Static\.do_GET would never answer a request: /);
+  assert.match(startupErrors({ '/': Field }).join('\n'), /^Field\.do_GET would never be called: .*doGet/);
+  assert.match(startupErrors({ '/': Static }).join('\n'), /^Static\.do_GET would never be called: /);
 });
 
 test('reports the errors of a class once, even if it has several routes', () => {
@@ -140,30 +140,30 @@ const classes: [what: string, HandlerClass: typeof RequestHandler, fault: RegExp
   [
     'a method that no HTTP method calls',
     class Typo extends RequestHandler { doFetch() {} },
-    /^Typo\.doFetch would never answer a request: no method that a class can answer/,
+    /^Typo\.doFetch would never be called: it is not named after/,
   ],
   [
     'a method in capitals',
     class Capitals extends RequestHandler { doGET() {} },
-    /^Capitals\.doGET would never answer a request: write doGet/,
+    /^Capitals\.doGET would never be called: write doGet/,
   ],
   [
     'a method in an inherited class',
     class Child extends (class Parent extends RequestHandler { doPot() {} }) {},
-    /^Child\.doPot would never answer a request/,
+    /^Child\.doPot would never be called/,
   ],
   [
     'a class field in place of a method',
     class Field extends RequestHandler { doSubscribe = () => 1; },
-    /^Field\.doSubscribe would never answer a request: it is a field, not a method: write doSubscribe/,
+    /^Field\.doSubscribe would never be called: it is a field, not a method: write doSubscribe/,
   ],
   [
     'a static method',
     class Static extends RequestHandler { static doGet() {} },
-    /^Static\.doGet would never answer a request: it is static/,
+    /^Static\.doGet would never be called: it is static/,
   ],
-  ['CONNECT', class Tunnel extends RequestHandler { doConnect() {} }, /^Tunnel\.doConnect would never answer/],
-  ['TRACE', class Trace extends RequestHandler { doTrace() {} }, /^Trace\.doTrace would never answer a request/],
+  ['CONNECT', class Tunnel extends RequestHandler { doConnect() {} }, /^Tunnel\.doConnect would never be called/],
+  ['TRACE', class Trace extends RequestHandler { doTrace() {} }, /^Trace\.doTrace would never be called/],
 ];
 for (const [what, HandlerClass, fault] of classes) {
   test(`rejects ${what} and names it`, () => {

@@ -14,9 +14,9 @@ const paths: [routes: Record<string, unknown>, fault: RegExp][] = [
   [{ '/a?b': Good }, /^\/a\?b is not a path/],
   [{ '/:': Good }, /^\/: is not a path/],
   [{ '/a/:b/c': Good, '/a/:d/c': Good }, /^\/a\/:d\/c matches the same paths as another route/],
-  [{ '/:a/:a': Good }, /^\/:a\/:a has one name twice/],
-  [{ '/': () => 1 }, /^\/: write a class that extends RequestHandler/],
-  [{ '/': undefined }, /^\/: write a class that extends RequestHandler/],
+  [{ '/:a/:a': Good }, /^\/:a\/:a uses a parameter name twice/],
+  [{ '/': () => 1 }, /^\/: must be a class that extends RequestHandler/],
+  [{ '/': undefined }, /^\/: must be a class that extends RequestHandler/],
 ];
 for (const [routes, fault] of paths) {
   test(`rejects the routes ${Object.keys(routes).join(' and ')}`, () => {

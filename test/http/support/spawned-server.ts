@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { type AddressInfo, createServer as createNetServer } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import {
-  type CorsOptions, HttpError, RequestHandler, type RequestLine, type ServerOptions, createServer, stopOnSignals,
+  type CorsOptions, HttpError, RequestHandler, type AccessLogEntry, type ServerOptions, createServer, stopOnSignals,
 } from '../../../src/http/index.ts';
 
 // Child process of ServerProcess. Each message contains server options; the reply is the port.
@@ -34,7 +34,7 @@ class Status extends RequestHandler {
 
 class Health extends RequestHandler {
   override doGet() {
-    if (this.draining) throw new HttpError(503);
+    if (this.shutdownSignal.aborted) throw new HttpError(503);
     return { status: 'OK' };
   }
 }
@@ -186,7 +186,7 @@ class Faults extends RequestHandler {
     const [first, ...others] = this.query;
     setImmediate(fault, ...first!);
     const timer = setInterval(() => {
-      if (!this.draining) return;
+      if (!this.shutdownSignal.aborted) return;
       clearInterval(timer);
       for (const other of others) setImmediate(fault, ...other);
     }, 5);
@@ -230,7 +230,7 @@ class Fields extends RequestHandler {
   override doGet() {
     return 'logged';
   }
-  override logRequest(line: RequestLine) {
+  override logRequest(line: AccessLogEntry) {
     super.logRequest({ ...line, user: this.query.get('user') ?? 'nobody', tries: 2 });
   }
 }

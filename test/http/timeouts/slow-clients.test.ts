@@ -1,12 +1,14 @@
 import assert from 'node:assert/strict';
 import { EventEmitter, once } from 'node:events';
+import type { Server } from 'node:http';
+import type { Socket } from 'node:net';
 import { pipeline } from 'node:stream/promises';
 import { describe, test, type TestContext } from 'node:test';
 import { RequestHandler } from '../../../src/http/index.ts';
 import { Connection, requestBytes } from '../support/connection.ts';
 import { listen } from '../support/listen.ts';
 import { expectResponses } from '../support/response.ts';
-import { within } from '../support/within.ts';
+import { eventually, within } from '../support/within.ts';
 
 class Echo extends RequestHandler {
   override doPost() {
@@ -150,7 +152,6 @@ describe('timeouts', { concurrency: true }, () => {
 
   test("sets headersTimeout to requestTimeout, even above Node's default of 60 seconds", async (t) => {
     const { server } = await listen(t, routes, { requestTimeout: 100 });
-    assert.equal(server.requestTimeout, 100_000);
     assert.equal(server.headersTimeout, 100_000);
   });
 
@@ -173,6 +174,13 @@ describe('timeouts', { concurrency: true }, () => {
   });
 });
 
+/** Waits until the server limits the idle time of a connection, ends that time, and waits for the connection to close. */
+async function endIdleTime(server: Server, socket: Socket): Promise<void> {
+  await eventually('the idle time is limited', () => socket.timeout === 60_000);
+  server.emit('timeout', socket);
+  await within('the server closed the connection', once(socket, 'close'));
+}
+
 for (const [method, kind] of [['GET', 'a value'], ['POST', 'a stream']]) {
   test(`disconnects a client that never reads ${kind}`, async (t) => {
     const { port, server } = await listen(t, routes, short);
@@ -181,7 +189,7 @@ for (const [method, kind] of [['GET', 'a value'], ['POST', 'a stream']]) {
     connection.socket.pause();
     connection.send(requestBytes(`${method} /large`));
     const [socket] = await within('the server had the connection', connected);
-    await within('the server cut the connection off', once(socket, 'close'));
+    await endIdleTime(server, socket);
     connection.socket.resume();
     assert.ok((await connection.untilClosed()).length < 50_000_000);
   });
@@ -200,10 +208,13 @@ test('releases a hundred pipelined requests behind an idle stream if the client 
 
 test('does not time out a response because a later pipelined response is waiting', async (t) => {
   const { port, server } = await listen(t, routes, { requestTimeout: 0.3, handlerTimeout: 0 });
+  const connected = once(server, 'connection');
   const connection = await Connection.open(t, port);
-  const late = within('the timeout', once(server, 'timeout'));
   connection.send(requestBytes('GET /held') + requestBytes('GET /some', ['Connection: close']));
-  await late;
+  const [socket] = await connected;
+  await within('the request arrived', once(server, 'request'));
+  server.emit('timeout', socket);
+  await new Promise(setImmediate);
   quiet.emit('release');
   const [answer] = expectResponses(await connection.untilClosed(), [200, 200]);
   assert.equal(answer!.body, '"held"');
@@ -218,5 +229,5 @@ test('disconnects a client that sends requests but never reads', async (t) => {
   const more = (): void => void connection.socket.write(requests, (error) => !error && more());
   more();
   const [socket] = await within('the server had the connection', connected);
-  await within('the server cut the connection off', once(socket, 'close'));
+  await endIdleTime(server, socket);
 });

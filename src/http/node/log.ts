@@ -1,21 +1,14 @@
 import type { IncomingMessage } from 'node:http';
 import { LineWriter, escapeCharacter } from './line-writer.ts';
-import { inspect } from './node-builtins.ts';
+import { inspect } from './builtins.ts';
 
 /** `text` for people, `json` for machines, one line a request; `off`: none. Errors are logged in each of the three. */
 export type LogFormat = 'text' | 'json' | 'off';
 
-/** What becomes of a request: the fields of its line in the log. */
-export interface RequestLine {
-  /** 0 where the answer had not begun. */
+export interface AccessLogEntry {
   readonly status: number;
-  /** From the request's head to its answer's end. */
   readonly milliseconds: number;
-  /** The client did not wait for the answer. */
-  readonly clientLeft: boolean;
-  /** The server gave up on the answer: it was cut in the middle, or before it began. */
-  readonly cut: boolean;
-  /** More fields of your own. */
+  readonly outcome?: 'client disconnected' | 'aborted' | undefined;
   readonly [field: string]: unknown;
 }
 
@@ -35,20 +28,15 @@ export class Log {
   }
 
   /** @param address of the client, which a closed socket no longer knows */
-  request(request: IncomingMessage, address: string | undefined, line: RequestLine): void {
+  request(request: IncomingMessage, address: string | undefined, line: AccessLogEntry): void {
     if (this.format === 'json') return standardOutput.write(asJson(request, address, line));
     if (this.format === 'off') return;
-    const { status, milliseconds, clientLeft, cut, ...own } = line;
-    const end = clientLeft ? ', but the client had left' : cut ? ', cut' : '';
+    const { status, milliseconds, outcome, ...own } = line;
+    const end = outcome ? `, ${outcome}` : '';
     const known = Object.entries(own).filter(([, value]) => value !== undefined);
     const fields = known.map(([name, value]) => ` ${name}=${String(value)}`).join('');
-    this.say(`${request.method} ${request.url} ${status || '-'} ${milliseconds} ms${end}${fields}`);
-  }
-
-  /** An answer to bytes that were not a request. */
-  noRequest(status: number, detail: string, address: string | undefined): void {
-    if (this.format === 'json') standardOutput.write(JSON.stringify({ time: timestamp(), status, detail, address }));
-    else this.say(`(no request) ${status} ${detail}`);
+    const target = request.method ? `${request.method} ${request.url}` : '(no request)';
+    this.say(`${target} ${status || '-'} ${milliseconds} ms${end}${fields}`);
   }
 
   /** Something about CORS, once; for people alone. */
@@ -73,13 +61,13 @@ export class Log {
   }
 }
 
-function asJson({ method, url, headers }: IncomingMessage, address: string | undefined, line: RequestLine): string {
-  const { status, milliseconds, clientLeft, cut } = line;
+function asJson({ method, url, headers }: IncomingMessage, address: string | undefined, line: AccessLogEntry): string {
+  const { status, milliseconds, outcome } = line;
   const { host, origin, 'user-agent': userAgent, 'x-forwarded-for': forwardedFor } = headers;
   const time = timestamp();
-  const fields = { time, method, target: url, status, milliseconds, address, forwardedFor, host, origin, userAgent };
+  const fields = { time, method: method ?? undefined, target: url || undefined, status, milliseconds, address, forwardedFor, host, origin, userAgent };
   // Nearly all lines say no more, and to copy them would cost as much as to write them.
-  const isAll = !clientLeft && !cut && Object.keys(line).length === 4;
+  const isAll = outcome === undefined && Object.keys(line).length === 2;
   return JSON.stringify(isAll ? fields : { ...fields, ...line });
 }
 

@@ -3,8 +3,9 @@ import { createRequire } from 'node:module';
 const require = createRequire(import.meta.url);
 
 /**
- * Node's own modules, but not by `import`, which reads all their exports, and so loads what lies behind each: with
- * http's WebSocket the whole client behind fetch(), with util the workers. That would be a sixth of a start, and 8 MB.
+ * Node modules that are required instead of imported. An `import` reads every export, and so loads what lies behind
+ * each: the WebSocket client behind http, the workers behind util. What that costs a start is measured in
+ * scripts/maintenance/bench/README.md.
  */
 export const http = require('node:http') as typeof import('node:http');
 export const { inspect } = require('node:util') as typeof import('node:util');

@@ -1,0 +1,163 @@
+import { isUtf8 } from 'node:buffer';
+import type { IncomingMessage } from 'node:http';
+import { HttpError } from './http-error.ts';
+import { hasBody, ignoreRejection } from './request-body.ts';
+
+/** Deeper nesting than any data needs. JSON.stringify throws at a few thousand levels. */
+const MAX_DEPTH = 100;
+
+const UNSUPPORTED_TYPE = new HttpError(415, 'Send JSON in UTF-8, with Content-Type: application/json', {
+  Accept: 'application/json',
+});
+const UNSUPPORTED_ENCODING = new HttpError(415, 'Send the body without a Content-Encoding', {
+  'Accept-Encoding': 'identity',
+});
+const EMPTY = new HttpError(400, 'The body is empty: send a JSON value');
+const NOT_UTF_8 = new HttpError(400, 'The body is not valid UTF-8');
+const TOO_DEEP = new HttpError(400, `The body is nested deeper than ${MAX_DEPTH} levels`);
+const PROTOTYPE_KEY = new HttpError(400, 'The body has a key named __proto__');
+
+/** Returns why the request's headers rule out a JSON body, if they do. */
+export function jsonHeaderError(request: IncomingMessage): HttpError | undefined {
+  const type = request.headers['content-type'];
+  if (type !== 'application/json' && !isJsonInUtf8(type)) return UNSUPPORTED_TYPE;
+  const encoding = request.headers['content-encoding'];
+  if (encoding !== undefined && encoding.toLowerCase() !== 'identity') return UNSUPPORTED_ENCODING;
+  return hasBody(request) ? undefined : EMPTY;
+}
+
+/** Node joins a second Content-Type to the first with a comma, which no parameter of JSON has. */
+function isJsonInUtf8(contentType = ''): boolean {
+  const parameters = contentType.toLowerCase().split(';').slice(1);
+  return (
+    isJsonType(contentType) &&
+    parameters.every((text) => !/,|^\s*charset\s*=/.test(text) || /^\s*charset="?utf-?8"?\s*$/.test(text))
+  );
+}
+
+/** Whether the media type is JSON (RFC 8259, section 11; RFC 6839, section 3.1). */
+export function isJsonType(contentType: string): boolean {
+  return /^application\/(?:json|[\w!#$&^.+-]+\+json)\s*(?:;|$)/i.test(contentType.trim());
+}
+
+/**
+ * Parses a body as JSON (RFC 8259).
+ *
+ * @throws HttpError 400 that says why the bytes are not JSON
+ */
+export function parseJson(bytes: Buffer): unknown {
+  if (!isUtf8(bytes)) throw NOT_UTF_8;
+  let text = bytes.toString();
+  if (text.charCodeAt(0) === 0xfeff) text = text.slice(1);
+  // 100 levels need 200 brackets, so a short body cannot be too deep.
+  if (text.length > 2 * MAX_DEPTH && isTooDeep(text)) throw TOO_DEEP;
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (error) {
+    if (text.trim() === '') throw EMPTY;
+    throw new HttpError(400, `The body is not valid JSON: ${(error as SyntaxError).message}`);
+  }
+  // The key can be written with escapes, which contain one of these.
+  if ((text.includes('__proto__') || text.includes('\\u00')) && hasPrototypeKey(value)) throw PROTOTYPE_KEY;
+  return value;
+}
+
+/** Scans the text, because parsing deeply nested JSON is slow. What it counts in malformed JSON does not matter. */
+function isTooDeep(text: string): boolean {
+  let depth = 0;
+  for (let at = 0; at < text.length; at++) {
+    switch (text.charCodeAt(at)) {
+      case 0x22: // a string: skip to its closing quote
+        for (at++; at < text.length && text.charCodeAt(at) !== 0x22; at++) if (text.charCodeAt(at) === 0x5c) at++;
+        break;
+      case 0x5b: case 0x7b: // [ {
+        if (++depth > MAX_DEPTH) return true;
+        break;
+      case 0x5d: case 0x7d: // ] }
+        depth--;
+    }
+  }
+  return false;
+}
+
+/** Such a key is an own property here, but sets the prototype of whatever object it is assigned to. */
+function hasPrototypeKey(value: unknown): boolean {
+  if (typeof value !== 'object' || value === null) return false;
+  return Object.hasOwn(value, '__proto__') || Object.values(value).some(hasPrototypeKey);
+}
+
+/**
+ * Serialises a value as JSON.
+ *
+ * @param handlerName for the message
+ * @throws TypeError for a value that JSON cannot represent, with its place in the value and what to return instead
+ */
+export function stringifyJson(value: unknown, handlerName: string): string {
+  const error = typeof value === 'object' && value !== null && !isPlain(value) ? unserialisable(value, handlerName) : undefined;
+  if (error) throw error;
+  let json: string | undefined;
+  try {
+    json = JSON.stringify(value) as string | undefined;
+  } catch (failure) {
+    throw unserialisable(value, handlerName) ?? failure;
+  }
+  if (json === undefined) throw new TypeError(`${handlerName} returned a ${typeof value}, which JSON cannot represent`);
+  // JSON.stringify turns promises, Maps, Sets and Errors into {}, so that other values need no second look.
+  const lost = json.includes('{}') ? unserialisable(value, handlerName) : undefined;
+  if (lost) throw lost;
+  return json;
+}
+
+function isPlain(value: object): boolean {
+  const prototype: unknown = Object.getPrototypeOf(value);
+  return prototype === Object.prototype || prototype === Array.prototype;
+}
+
+/** Returns an error for the first part of a value that JSON cannot represent, and ignores rejections of promises in it. */
+export function unserialisable(value: unknown, handlerName: string): TypeError | undefined {
+  let error: TypeError | undefined;
+  const visited = new Set<unknown>();
+  visit(value, '');
+  return error;
+
+  function visit(part: unknown, path: string): void {
+    if ((typeof part !== 'object' || part === null) && typeof part !== 'bigint') return;
+    const fix = fixFor(part) ?? (path ? undefined : fixForWhole(part));
+    if (fix) error ??= new TypeError(`${handlerName} returned${path && `, at ${path},`} ${fix}`);
+    if (fix || visited.has(part) || 'toJSON' in Object(part)) return;
+    visited.add(part);
+    for (const [key, item] of Object.entries(part)) {
+      visit(item, Array.isArray(part) ? `${path}[${key}]` : `${path}${path && '.'}${key}`);
+    }
+  }
+}
+
+/** Names what JSON cannot represent at any depth, and says what to return instead. */
+function fixFor(value: object | bigint): string | undefined {
+  if (typeof value === 'bigint') {
+    return 'toJSON' in BigInt.prototype ? undefined : 'a BigInt: return String(value), or Number(value) if it is small';
+  }
+  if (typeof (value as PromiseLike<unknown>).then === 'function') {
+    void ignoreRejection(Promise.resolve(value));
+    return 'a promise: await it, or several with await Promise.all(promises)';
+  }
+  if (value instanceof Map) return 'a Map: return Object.fromEntries(map) or [...map]';
+  if (value instanceof Set) return 'a Set: return [...set]';
+  return value instanceof Error && !('toJSON' in value) ? 'an Error: throw it, or return its message' : undefined;
+}
+
+/** Names what cannot be returned as a whole, and says what to return instead. */
+function fixForWhole(value: object | bigint): string | undefined {
+  const kind = Object.prototype.toString.call(value).slice(8, -1);
+  if (typeof value === 'bigint') return undefined;
+  if (kind === 'Response') return 'a Response: return what it holds, await response.json()';
+  if (kind === 'Blob') return 'a Blob: send a Content-Type, and return await blob.arrayBuffer()';
+  if (ArrayBuffer.isView(value) || kind === 'ArrayBuffer') {
+    return `bytes (${kind}): send their Content-Type with this.sendHeader()`;
+  }
+  if ('pipe' in value || 'getReader' in value || Symbol.asyncIterator in value) {
+    return 'a stream or an async iterator: return pipeline(stream, this.endHeaders()), from node:stream/promises';
+  }
+  return 'next' in value && Symbol.iterator in value ? 'an iterator: return [...iterator]' : undefined;
+}

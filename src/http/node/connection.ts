@@ -1,0 +1,118 @@
+import type { Socket } from 'node:net';
+import type { Exchange } from '../exchange.ts';
+import { continueReading, discardInput, pauseReading, resetConnection } from './workarounds.ts';
+
+/** How many pipelined requests are queued before the server stops reading. What is already received comes on top. */
+const MAX_QUEUED_REQUESTS = 100;
+
+/** How long a connection that the server has ended may be silent before it is closed, in milliseconds. */
+const LINGER_IDLE_MS = 2_000;
+/** How much a client may still send on a connection that the server has ended, in bytes. */
+const MAX_DISCARDED_BYTES = 64 * 1024 * 1024;
+
+/** The time limits of a connection, in milliseconds. */
+export interface ConnectionLimits {
+  /** How long a client may neither read nor send, while a response or a request is incomplete. */
+  readonly idleMs: number;
+  /** How long a connection that the server has ended stays open for a client that keeps sending. */
+  readonly lingerMs: number;
+}
+
+/** A client's connection. It serves one request at a time, and queues those that are pipelined behind it. */
+export class Connection {
+  readonly socket: Socket;
+  /** The client's, which a closed socket no longer knows. */
+  readonly address: string | undefined;
+  /** The request in flight, until its response is flushed and its body received. */
+  exchange: Exchange | undefined;
+  readonly #limits: ConnectionLimits;
+  readonly #queue: (() => void)[] = [];
+  /** A request or a response has said `Connection: close` (RFC 9112, section 9.6): no later request is served. */
+  isClosing = false;
+  #hasEnded = false;
+
+  constructor(socket: Socket, limits: ConnectionLimits) {
+    this.socket = socket;
+    this.address = socket.remoteAddress;
+    this.#limits = limits;
+  }
+
+  get isIdle(): boolean {
+    return !this.#isBusy && this.#queue.length === 0;
+  }
+
+  get #isBusy(): boolean {
+    return this.exchange !== undefined && !this.exchange.response.destroyed;
+  }
+
+  get hasQueued(): boolean {
+    return this.#queue.length > 0;
+  }
+
+  /** Whether the server has stopped reading, and so could not notice that the client has disconnected. */
+  get isPaused(): boolean {
+    return this.#queue.length >= MAX_QUEUED_REQUESTS;
+  }
+
+  /** Calls `start` when the responses to all earlier requests have been flushed. */
+  enqueue(start: () => void): void {
+    if (!this.#isBusy) return start();
+    if (this.#queue.push(start) !== MAX_QUEUED_REQUESTS) return;
+    pauseReading(this.socket);
+    this.limitIdleTime();
+  }
+
+  /** Starts the next request, once the response of this exchange is flushed. */
+  release({ request }: Exchange): void {
+    // Kept any longer, exchanges would outlive V8's minor collections.
+    if (request.complete) this.exchange = undefined;
+    else request.once('close', () => this.#releaseReceived());
+    const next = this.#queue.shift();
+    if (this.#queue.length === MAX_QUEUED_REQUESTS - 1) continueReading(this.socket);
+    next?.();
+  }
+
+  /** What was left of the body has been received too. */
+  #releaseReceived(): void {
+    if (!this.#isBusy) this.exchange = undefined;
+  }
+
+  /** The response in flight is the last: drops the requests that are queued behind it. */
+  dropQueue(): void {
+    this.isClosing = true;
+    this.#queue.length = 0;
+  }
+
+  /** Lets the 'timeout' event tell when the client is idle. Node ends the limit when the response is complete. */
+  limitIdleTime(): void {
+    this.socket.setTimeout?.(this.#limits.idleMs);
+  }
+
+  /** Ends the server's side, and discards what the client still sends, so that it can read the response (RFC 9112, 9.6). */
+  end(): void {
+    const { socket } = this;
+    if (this.#hasEnded) return;
+    this.#hasEnded = true;
+    this.isClosing = true;
+    socket.end();
+    const idle = setTimeout(() => socket.destroy(), LINGER_IDLE_MS);
+    const total = setTimeout(() => socket.destroy(), this.#limits.lingerMs);
+    discardInput(socket, MAX_DISCARDED_BYTES, () => idle.refresh());
+    socket.once('close', () => {
+      clearTimeout(idle);
+      clearTimeout(total);
+    });
+  }
+
+  /** Closes the connection at once, so that the client sees a truncated response. */
+  reset(): void {
+    resetConnection(this.socket);
+  }
+
+  /** The socket is closed: whatever still waits for the client stops waiting. */
+  close(): void {
+    this.#queue.length = 0;
+    const request = this.exchange?.request;
+    if (request && !request.complete) request.destroy(request.errored ?? new Error('The client disconnected'));
+  }
+}

@@ -1,0 +1,160 @@
+import type { IncomingMessage, Server, ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
+import { dispatch } from '../dispatch.ts';
+import { HttpError } from '../http-error.ts';
+import { COMMON_METHODS } from '../resource.ts';
+import type { ServerState } from '../server.ts';
+import { Connection, type ConnectionLimits } from './connection.ts';
+import { CLOSE, FRAMING } from './request-validation.ts';
+import {
+  continueOnFirstRead, discardInput, emptyRequest, replaceDestroySoon, responseOn, withoutUpgrade,
+} from './workarounds.ts';
+
+const NOT_HTTP = new HttpError(400, 'The bytes received are not an HTTP/1.1 request', CLOSE);
+const NOT_TLS = new HttpError(400, 'This port serves http, not https: use an http:// URL', CLOSE);
+const PARSER_ERRORS = new Map([
+  ['HPE_HEADER_OVERFLOW', new HttpError(431, 'The request line and headers must not exceed 16 kB', CLOSE)],
+  ['HPE_CHUNK_EXTENSIONS_OVERFLOW', new HttpError(413, 'The chunk extensions are too long', CLOSE)],
+  ['HPE_INVALID_TRANSFER_ENCODING', FRAMING],
+  ['ERR_HTTP_REQUEST_TIMEOUT', new HttpError(408, 'The request took too long to arrive', CLOSE)],
+]);
+const NO_TUNNEL = new HttpError(405, 'This server is not a proxy', { Allow: COMMON_METHODS.join(', '), ...CLOSE });
+
+const MAX_DISCARDED_BYTES = 64 * 1024 * 1024;
+
+/** How often time limits are checked, and how many checks each limit is. */
+export interface TimeoutChecks {
+  readonly intervalMs: number;
+  readonly response: number;
+  readonly body: number;
+}
+
+/** Turns Node's events into requests to dispatch, and connections to close. */
+export function listenToServer(
+  server: Server, state: ServerState, limits: ConnectionLimits, checks: TimeoutChecks,
+): void {
+  let timer: NodeJS.Timeout | undefined;
+  const { connections } = state;
+
+  server.on('connection', (socket) => {
+    // It comes again from withoutUpgrade().
+    if (connections.has(socket)) return;
+    const connection = new Connection(socket, limits);
+    connections.set(socket, connection);
+    timer ??= setInterval(checkTimeouts, checks.intervalMs).unref();
+    replaceDestroySoon(socket, () => connection.end());
+    // Node stops listening for errors after a CONNECT, and one without a listener ends the process.
+    socket.on('error', () => {});
+    socket.once('close', () => {
+      connection.close();
+      connections.delete(socket);
+      if (connections.size > 0) return;
+      clearInterval(timer);
+      timer = undefined;
+    });
+  });
+
+  server.on('request', receive);
+  // With listeners for these two, Node leaves 417 and 100 (Continue) to the server.
+  server.on('checkExpectation', receive);
+  server.on('checkContinue', (request, response) => {
+    continueOnFirstRead(request, response);
+    receive(request, response);
+  });
+  server.on('upgrade', onUpgrade);
+  server.on('connect', onConnect);
+  server.on('clientError', onClientError);
+  server.on('timeout', onTimeout);
+
+  function receive(request: IncomingMessage, response: ServerResponse): void {
+    // Only a synthetic request has a socket that this server has not accepted: one of light-my-request, for example.
+    const connection = connections.get(request.socket) ?? new Connection(request.socket, limits);
+    if (connection.isClosing) {
+      request.resume();
+      return discardInput(request.socket, MAX_DISCARDED_BYTES);
+    }
+    connection.enqueue(() => dispatch(state, connection, request, response));
+    if (!response.shouldKeepAlive) connection.isClosing = true;
+  }
+
+  function onUpgrade(request: IncomingMessage, duplex: unknown, rest: Buffer): void {
+    // The owner has a listener of their own, for WebSockets for example.
+    if (server.listenerCount('upgrade') > 1) return;
+    const socket = duplex as Socket;
+    const connection = connections.get(socket)!;
+    keepEvents(connection);
+    connection.enqueue(() => withoutUpgrade(server, socket, request, rest));
+  }
+
+  function onConnect(request: IncomingMessage, duplex: unknown): void {
+    const connection = connections.get(duplex as Socket)!;
+    keepEvents(connection);
+    connection.socket.on('end', () => connection.end());
+    discardInput(connection.socket, MAX_DISCARDED_BYTES);
+    reject(connection, NO_TUNNEL, request);
+  }
+
+  /** After an 'upgrade' or 'connect' event Node no longer listens to the socket; an earlier response may be in flight. */
+  function keepEvents(connection: Connection): void {
+    const { socket } = connection;
+    socket.on('drain', () => connection.exchange?.response.emit('drain'));
+    socket.on('timeout', () => server.emit('timeout', socket));
+  }
+
+  function onClientError(error: NodeJS.ErrnoException & { rawPacket?: Buffer }, duplex: unknown): void {
+    const connection = connections.get(duplex as Socket);
+    // The connection is broken, or ended by an earlier error.
+    if (!connection?.socket.writable) return;
+    if (error.code !== 'ERR_HTTP_REQUEST_TIMEOUT') return onBadRequest(connection, error);
+    // If the event loop was blocked for longer than the timeout, the headers may have arrived meanwhile.
+    const { exchange } = connection;
+    setImmediate(() => {
+      if (connection.exchange === exchange && connection.socket.writable) onBadRequest(connection, error);
+    });
+  }
+
+  function onBadRequest(connection: Connection, error: NodeJS.ErrnoException & { rawPacket?: Buffer }): void {
+    const { exchange, socket } = connection;
+    // A connection that a browser opened in advance, and never used, gets no response.
+    const isUnused = socket.bytesRead === 0;
+    if (isUnused || error.code === 'ECONNRESET' || error.code === 'EPIPE') return void socket.destroy();
+    discardInput(socket, MAX_DISCARDED_BYTES);
+    // RFC 8446, section 5.1: a TLS handshake begins with 22.
+    const isTls = error.rawPacket?.[0] === 22 && socket.bytesRead === error.rawPacket.length;
+    const problem = isTls ? NOT_TLS : (PARSER_ERRORS.get(error.code ?? '') ?? NOT_HTTP);
+    if (!exchange || exchange.request.complete) reject(connection, problem);
+    // A request has one response: if it has been sent, errors in the rest of the request are not reported.
+    else if (exchange.isOver) connection.enqueue(() => connection.end());
+    else exchange.fail(problem);
+  }
+
+  /** Responds to what is not a request, once the responses to earlier requests have been flushed. */
+  function reject(connection: Connection, problem: HttpError, request = emptyRequest(connection.socket)): void {
+    const { socket } = connection;
+    if (connection.isClosing) return;
+    connection.enqueue(() => {
+      if (!socket.writable) return;
+      const response = responseOn(socket, request, () => connection.end());
+      dispatch(state, connection, request, response, problem);
+    });
+  }
+
+  /** A client neither reads nor sends. A response whose handler has nothing to send yet may take its time. */
+  function onTimeout(socket: Socket): void {
+    const { bytesRead } = socket;
+    // If the event loop was blocked for longer than the timeout, what the client has sent meanwhile is read first.
+    setImmediate(() => {
+      if (socket.bytesRead !== bytesRead || socket.destroyed) return;
+      const connection = connections.get(socket);
+      const response = connection?.exchange?.response;
+      const waitsForHandler = response && !response.writableEnded && socket.writableLength === 0;
+      if (waitsForHandler && !connection.isPaused) connection.limitIdleTime();
+      else socket.destroy();
+    });
+  }
+
+  /** One timer checks all requests, because a timer for each would cost more than all other checks together. */
+  function checkTimeouts(): void {
+    for (const { exchange } of connections.values()) exchange?.checkTimeouts(checks);
+  }
+}

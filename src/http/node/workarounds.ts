@@ -1,0 +1,103 @@
+import type { IncomingMessage, Server, ServerResponse } from 'node:http';
+import net, { type Socket } from 'node:net';
+import { http } from './builtins.ts';
+
+/**
+ * Every place that reaches into Node or replaces one of its methods. Each function names the behaviour of Node that it
+ * corrects; test/http/node has a test for each, which fails once Node behaves differently.
+ */
+
+/** Node destroys the socket after the last response, and resets a client that is still sending. Calls `end` instead. */
+export function replaceDestroySoon(socket: Socket, end: () => void): void {
+  socket.destroySoon = end;
+}
+
+/** Node starts reading again after each request and whenever a body is read. Pauses again until continueReading(). */
+export function pauseReading(socket: Socket): void {
+  socket.on('resume', pause).pause();
+}
+
+export function continueReading(socket: Socket): void {
+  socket.off('resume', pause).resume();
+}
+
+function pause(this: Socket): void {
+  this.pause();
+}
+
+/** Node's HTTP parser reads the socket, or pauses it. Takes its place, and discards up to a number of bytes. */
+export function discardInput(socket: Socket, maxBytes: number, onData: () => void = () => {}): void {
+  let bytes = 0;
+  // Before the parser's own 'resume' listener, which starts reading again, is removed with it.
+  socket.resume();
+  // In the next tick, because the parser may be at work on what has arrived.
+  process.nextTick(() => {
+    socket.removeAllListeners('data').on('data', (chunk: Buffer) => {
+      bytes += chunk.length;
+      if (bytes > maxBytes) socket.destroy();
+      else onData();
+    });
+  });
+}
+
+/** Only TCP sockets can be reset: Node throws for TLS and Unix sockets. */
+export function resetConnection(socket: Socket): void {
+  try {
+    socket.resetAndDestroy();
+  } catch {
+    socket.destroy();
+  }
+}
+
+/** Node sends 100 (Continue) before the handler runs. Sends it when the body is first read (RFC 9110, 10.1.1). */
+export function continueOnFirstRead(request: IncomingMessage, response: ServerResponse): void {
+  request._read = (size) => {
+    delete (request as Partial<IncomingMessage>)._read;
+    if (!response.headersSent) response.writeContinue();
+    request._read(size);
+  };
+}
+
+/** Whether the client still waits for the 100 (Continue) of continueOnFirstRead(). */
+export function awaitsContinue(request: IncomingMessage): boolean {
+  return Object.hasOwn(request, '_read');
+}
+
+/** http.Server's close() also closes idle connections, and stops the timer of its timeouts. Closes only the listener. */
+export function closeListener(server: Server): void {
+  net.Server.prototype.close.call(server);
+}
+
+/** Node has no response for bytes that are not a request. Returns one that `ended` is called after. */
+export function responseOn(socket: Socket, request: IncomingMessage, ended: () => void): ServerResponse {
+  const response = new http.ServerResponse(request);
+  response.assignSocket(socket);
+  response.once('finish', () => {
+    response.detachSocket(socket);
+    response.destroyed = true;
+    response.emit('close');
+    ended();
+  });
+  return response;
+}
+
+/** Returns a request without a message, for bytes that are not one. */
+export function emptyRequest(socket: Socket): IncomingMessage {
+  const request = new http.IncomingMessage(socket);
+  request.complete = true;
+  return request;
+}
+
+/**
+ * Node treats a request with an Upgrade header as one whose connection changes its protocol, and loses what is pipelined
+ * behind it. Puts the request back without that header, in front of what follows it.
+ */
+export function withoutUpgrade(server: Server, socket: Socket, request: IncomingMessage, rest: Buffer): void {
+  const { method, url, httpVersion, rawHeaders } = request;
+  let head = `${method} ${url} HTTP/${httpVersion}\r\n`;
+  for (let at = 0; at < rawHeaders.length; at += 2) {
+    if (!/^upgrade$/i.test(rawHeaders[at]!)) head += `${rawHeaders[at]}: ${rawHeaders[at + 1]}\r\n`;
+  }
+  socket.unshift(Buffer.concat([Buffer.from(`${head}\r\n`, 'latin1'), rest]));
+  server.emit('connection', socket);
+}
