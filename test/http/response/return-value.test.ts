@@ -103,6 +103,67 @@ test('rejects a returned stream that is not the response body', async (t) => {
   assert.equal(logged.length, 1);
 });
 
+const GET_CLOSE = requestBytes('GET /', ['Connection: close']);
+
+const cycle: unknown[] = [];
+cycle.push(cycle);
+const noJson: Record<string, unknown> = {
+  'a BigInt': 1n,
+  'a BigInt deep inside': { a: [{ b: 1n }] },
+  'a cycle': cycle,
+  'a toJSON that throws': { toJSON() { throw new Error('secret'); } },
+  'a getter that throws': { get a() { throw new Error('secret'); } },
+  'a function': () => 1,
+  'a symbol': Symbol('secret'),
+  'a toJSON that returns nothing': { toJSON() {} },
+};
+for (const [name, value] of Object.entries(noJson)) {
+  for (const [how, answer] of [['returned', () => value], ['promised', async () => value]] as const) {
+    test(`responds 500 and logs an error for ${name}, ${how}`, async (t) => {
+      const logged: unknown[] = [];
+      class NoJson extends RequestHandler {
+        override doGet() {
+          this.sendHeader('X-Half', 'done');
+          return answer();
+        }
+        override logError(error: unknown) {
+          logged.push(error);
+        }
+      }
+      const { port } = await listen(t, { '/': NoJson });
+      const [problem] = expectResponses(await sendRaw(t, port, GET_CLOSE), [500]);
+      assert.equal(problem!.headers.get('x-half'), null);
+      assert.deepEqual(JSON.parse(problem!.body!), {
+        title: 'Internal Server Error',
+        status: 500,
+        detail: 'Internal Server Error',
+      });
+      assert.equal(logged.length, 1);
+      assert.ok(logged[0] instanceof Error);
+    });
+  }
+}
+
+test('treats non-JSON values inside an object like JSON.stringify', async (t) => {
+  const value = {
+    nothing: undefined,
+    method() {},
+    number: NaN,
+    list: [undefined, Symbol(), -0],
+    date: new Date(0),
+    map: new Map([[1, 2]]),
+    ['__proto__']: 1,
+  };
+  class Values extends RequestHandler {
+    override doGet() {
+      return value;
+    }
+  }
+  const { port } = await listen(t, { '/': Values });
+  const [answer] = expectResponses(await sendRaw(t, port, GET_CLOSE), [200]);
+  assert.equal(answer!.body, JSON.stringify(value));
+});
+
 test('sends 204 for undefined and 200 for null, and awaits promises', async (t) => {
   class Values extends RequestHandler {
     override doGet() {

@@ -19,6 +19,69 @@ test('responds 505 or 400 to the HTTP/2 preface', async (t) => {
   expectClosingError(await sendRaw(t, port, 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n'), [505, 400]);
 });
 
+const badCodings = [
+  'gzip', 'gzip, chunked', 'chunked, gzip', 'chunked, chunked', 'identity', 'chunked;q=1', 'xchunked', '"chunked"', '',
+  ' ', 'chunked\r\nTransfer-Encoding: chunked', 'chunked\r\nTransfer-Encoding: identity',
+];
+test('responds 501 or 400 to any Transfer-Encoding other than chunked, and parses nothing after it', async (t) => {
+  const { port } = await listen(t, routes);
+  await Promise.all(badCodings.map(async (coding) => {
+    const head = requestBytes('POST /', ['Content-Type: application/json', `Transfer-Encoding: ${coding}`]);
+    expectClosingError(await sendRaw(t, port, `${head}0\r\n\r\n${requestBytes('GET /')}`), [501, 400]);
+  }));
+});
+
+test('matches Transfer-Encoding: chunked case-insensitively', async (t) => {
+  const { port } = await listen(t, routes);
+  const head = requestBytes('POST /', [
+    'Content-Type: application/json',
+    'Transfer-Encoding: Chunked',
+    'Connection: close',
+  ]);
+  const [answer] = expectResponses(await sendRaw(t, port, `${head}1\r\n[\r\n1\r\n]\r\n0\r\n\r\n`), [200]);
+  assert.equal(answer!.body, '[]');
+});
+
+test('responds 400 to Transfer-Encoding in an HTTP/1.0 request', async (t) => {
+  const { port } = await listen(t, routes);
+  const head = 'POST / HTTP/1.0\r\nHost: 127.0.0.1\r\nTransfer-Encoding: chunked\r\nContent-Type: application/json';
+  expectClosingError(await sendRaw(t, port, `${head}\r\n\r\n2\r\n[]\r\n0\r\n\r\n`), 400);
+});
+
+test('accepts 100 headers and responds 431 to more', async (t) => {
+  const { port } = await listen(t, routes);
+  const lines = (count: number) => Array.from({ length: count - 2 }, (_, index) => `x${index}:`);
+  expectResponses(await sendRaw(t, port, requestBytes('GET /', ['Connection: close', ...lines(100)])), [200]);
+  for (const count of [101, 1_500]) {
+    expectClosingError(await sendRaw(t, port, requestBytes('GET /', ['Origin: null', ...lines(count)])), 431);
+  }
+});
+
+test('cannot be bypassed by an Origin after a thousand other headers', async (t) => {
+  const { port } = await listen(t, routes, { cors: { origins: ['https://app.example.com'] } });
+  const lines = Array.from({ length: 1_500 }, () => 'x:');
+  const received = await sendRaw(t, port, requestBytes('GET /', [...lines, 'Origin: https://evil.example']));
+  expectClosingError(received, 431, null);
+});
+
+test('responds 431 to headers, a target or trailers over 16 KB', async (t) => {
+  const { port } = await listen(t, routes);
+  const long = 'a'.repeat(17_000);
+  expectClosingError(await sendRaw(t, port, requestBytes('GET /', [`x: ${long}`])), 431);
+  expectClosingError(await sendRaw(t, port, requestBytes('GET /', [`${long}: x`])), 431);
+  const lines = Array.from({ length: 50 }, () => `x: ${long.slice(0, 400)}`);
+  expectClosingError(await sendRaw(t, port, requestBytes('GET /', lines)), 431);
+  expectClosingError(await sendRaw(t, port, requestBytes(`GET /${long}`)), 431);
+  const chunked = requestBytes('POST /', ['Content-Type: application/json', 'Transfer-Encoding: chunked']);
+  expectClosingError(await sendUntilProblem(t, port, `${chunked}2\r\n[]\r\n0\r\nx: ${long}\r\n\r\n`), 431);
+});
+
+test('responds 413 to chunk extensions over 16 KB', async (t) => {
+  const { port } = await listen(t, routes);
+  const head = requestBytes('POST /', ['Content-Type: application/json', 'Transfer-Encoding: chunked']);
+  expectClosingError(await sendUntilProblem(t, port, `${head}2;${'x'.repeat(17_000)}\r\n[]\r\n0\r\n\r\n`), 413);
+});
+
 const post = 'POST / HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n';
 const malformed: Record<string, string | Buffer> = {
   'a bare line feed after the request line': 'GET / HTTP/1.1\nHost: 127.0.0.1\n\n',
