@@ -30,14 +30,14 @@ class Told extends RequestHandler {
         return sleep(50, 'slow');
       case 'conflict':
         throw new HttpError(409);
-      case 'fault':
-        throw new Error('fault');
+      case 'error':
+        throw new Error('unexpected');
       case 'created':
         return this.sendResponse(201);
       case 'wait': {
-        const left = once(this.signal, 'abort');
+        const disconnected = once(this.signal, 'abort');
         Told.events.emit('waiting');
-        return void (await left);
+        return void (await disconnected);
       }
       default:
         return undefined;
@@ -50,14 +50,14 @@ class Told extends RequestHandler {
   override logError() {}
 }
 
-test('logRequest receives the status of every response', async (t) => {
+test('passes the status of every response to logRequest()', async (t) => {
   Told.lines = [];
   const { url } = await listen(t, { '/:how': Told });
   for (const [how, method] of [
     ['nothing', 'GET'],
     ['created', 'GET'],
     ['conflict', 'GET'],
-    ['fault', 'GET'],
+    ['error', 'GET'],
     ['nothing', 'PUT'],
     ['nothing', 'OPTIONS'],
   ]) {
@@ -70,18 +70,18 @@ test('logRequest receives the status of every response', async (t) => {
   assert.deepEqual(new Set(Told.lines.map(({ clientLeft }) => clientLeft)), new Set([false]));
 });
 
-test('logRequest receives the duration, even with LOG=off', async (t) => {
+test('passes the duration to logRequest(), even with LOG=off', async (t) => {
   Told.lines = [];
   const { url } = await listen(t, { '/:how': Told }, { log: 'off' });
   const before = performance.now();
   await fetch(`${url}/slow`);
   const most = performance.now() - before;
   const { milliseconds } = Told.lines[0]!;
-  // A timer of Node's may fire a millisecond early.
+  // Node's timers may fire a millisecond early.
   assert.ok(milliseconds > 48 && milliseconds <= most, `${milliseconds} of ${most} ms`);
 });
 
-test('logRequest receives clientLeft if the client disconnected', async (t) => {
+test('passes clientLeft to logRequest() if the client disconnected', async (t) => {
   Told.lines = [];
   const { port } = await listen(t, { '/:how': Told });
   const waiting = once(Told.events, 'waiting');
@@ -137,15 +137,15 @@ function departuresOf(log: string): [what: string, path: string, bytes: string, 
   const [one, stream, body, three] = ['1', 'stream', '2', '3'].map((which) => `/waits?${which}&${log}`);
   const json = ['Content-Type: application/json', 'Content-Length: 100'];
   return [
-    ['before the answer', one!, requestBytes(`GET ${one}`)],
+    ['before the response', one!, requestBytes(`GET ${one}`)],
     ['in the middle of a stream', stream!, requestBytes(`GET ${stream}`), 1, 'begun'],
     ['in the middle of its body', body!, requestBytes(`POST ${body}`, json, '[1,')],
-    ['before the answers to three requests', three!, requestBytes(`GET ${three}`).repeat(3), 3],
+    ['before the responses to three requests', three!, requestBytes(`GET ${three}`).repeat(3), 3],
   ];
 }
 
 for (const log of ['json', 'text'] as const) {
-  test(`logs one entry with clientLeft per request if the client disconnects, and no error: LOG=${log}`, async (t) => {
+  test(`logs one entry with clientLeft per aborted request, and no error: LOG=${log}`, async (t) => {
     const departures = departuresOf(log);
     const { lines, errors } = await server.written({ log }, async (port) => {
       for (const [, path, bytes, count = 1, until] of departures) {
@@ -171,7 +171,7 @@ for (const log of ['json', 'text'] as const) {
       }
     }
     for (const line of lines.filter((line) => line.includes('/fields'))) {
-      assert.doesNotMatch(line, /had left|"clientLeft":true/, 'It got its answer');
+      assert.doesNotMatch(line, /had left|"clientLeft":true/, 'It got its response');
     }
     assert.equal(errors, '');
   });
@@ -225,7 +225,7 @@ test('logs an invalid chunk once, as an error of its request', async (t) => {
   );
 });
 
-test('logRequest is called once per response and can be overridden', async (t) => {
+test('calls logRequest() once per response', async (t) => {
   const logged: string[] = [];
   class Quiet extends RequestHandler {
     override doGet() {

@@ -42,16 +42,16 @@ const ways = [
 ];
 
 /** Cached standard error output after every failure mode was triggered. */
-const gone: Record<string, Promise<{ errors: string }>> = {};
+const outputs: Record<string, Promise<{ errors: string }>> = {};
 
 async function errorsOf(t: TestContext, log: 'text' | 'json'): Promise<string> {
-  gone[log] ??= server.written({ log }, async (port) => {
+  outputs[log] ??= server.written({ log }, async (port) => {
     for (const way of ways) {
       const [{ body }] = expectResponses(await sendRaw(t, port, ask(`/fails/${way}`)), [500]) as [RawResponse];
       assert.doesNotMatch(body!, /failed|refused|ECONN/);
     }
   });
-  return (await gone[log]).errors;
+  return (await outputs[log]).errors;
 }
 
 interface Entry {
@@ -161,7 +161,7 @@ for (const log of ['text', 'json'] as const) {
 }
 
 for (const log of ['json', 'text', 'off'] as const) {
-  test(`logs the handler, message and stack of errors that are hidden from the client: LOG=${log}`, async (t) => {
+  test(`logs handler, message and stack, which the client does not see: LOG=${log}`, async (t) => {
     const { lines, errors } = await server.written({ log }, async (port) => {
       expectResponses(await sendRaw(t, port, ask('/big')), [500]);
     });

@@ -18,7 +18,7 @@ class StatusHandler extends RequestHandler {
 }
 
 // This test needs its own file and thus its own process, because V8's decisions persist.
-test('requests stay in fast mode after a full garbage collection', async (t) => {
+test('keeps requests in fast mode after a full garbage collection', async (t) => {
   const { server, url } = await listen(t, { '/': StatusHandler });
   const seen: object[] = [];
   server.on('request', (request: IncomingMessage, response: ServerResponse) => seen.splice(0, 2, request, response));

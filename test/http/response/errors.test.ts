@@ -53,7 +53,7 @@ class Unread extends RequestHandler {
   }
 }
 
-test('does not send or cut anything for an HttpError thrown after a complete response', async (t) => {
+test('ignores an HttpError thrown after a complete response', async (t) => {
   const cut: boolean[] = [];
   class Late extends RequestHandler {
     override async doGet() {

@@ -34,7 +34,7 @@ const values: [what: string, make: () => unknown, said: RegExp[]][] = [
   ['a web stream', () => new Blob(['a']).stream(), [/ReadableStream|stream/i, /endHeaders\(\)/]],
 ];
 for (const [what, make, said] of values) {
-  for (const [how, answer] of [
+  for (const [how, response] of [
     ['returned', make],
     ['promised', async () => make()],
   ] as const) {
@@ -42,7 +42,7 @@ for (const [what, make, said] of values) {
       const logged: unknown[] = [];
       class Meant extends RequestHandler {
         override doGet() {
-          return answer();
+          return response();
         }
         override logError(error: unknown) {
           logged.push(error);
@@ -83,8 +83,8 @@ for (const [what, value, body] of meant) {
       }
     }
     const { port } = await listen(t, { '/': Meant });
-    const [answer] = expectResponses(await sendRaw(t, port, GET), [200]);
-    assert.equal(answer!.body, body);
+    const [response] = expectResponses(await sendRaw(t, port, GET), [200]);
+    assert.equal(response!.body, body);
   });
 }
 
@@ -118,13 +118,13 @@ const noJson: Record<string, unknown> = {
   'a toJSON that returns nothing': { toJSON() {} },
 };
 for (const [name, value] of Object.entries(noJson)) {
-  for (const [how, answer] of [['returned', () => value], ['promised', async () => value]] as const) {
+  for (const [how, response] of [['returned', () => value], ['promised', async () => value]] as const) {
     test(`responds 500 and logs an error for ${name}, ${how}`, async (t) => {
       const logged: unknown[] = [];
       class NoJson extends RequestHandler {
         override doGet() {
           this.sendHeader('X-Half', 'done');
-          return answer();
+          return response();
         }
         override logError(error: unknown) {
           logged.push(error);
@@ -160,8 +160,8 @@ test('treats non-JSON values inside an object like JSON.stringify', async (t) =>
     }
   }
   const { port } = await listen(t, { '/': Values });
-  const [answer] = expectResponses(await sendRaw(t, port, GET_CLOSE), [200]);
-  assert.equal(answer!.body, JSON.stringify(value));
+  const [response] = expectResponses(await sendRaw(t, port, GET_CLOSE), [200]);
+  assert.equal(response!.body, JSON.stringify(value));
 });
 
 test('sends 204 for undefined and 200 for null, and awaits promises', async (t) => {

@@ -33,18 +33,18 @@ const meant: [name: string, method: string][] = [
 ];
 for (const [name, method] of meant) {
   test(`rejects a method named ${name} and suggests ${method}`, () => {
-    const faults = startupErrors({ '/': habit(name) });
-    assert.equal(faults.length, 1, faults.join('\n'));
-    assert.match(faults[0]!, new RegExp(`^Habit\\.${name} would never answer a request: write ${method}\\b`));
+    const errors = startupErrors({ '/': habit(name) });
+    assert.equal(errors.length, 1, errors.join('\n'));
+    assert.match(errors[0]!, new RegExp(`^Habit\\.${name} would never answer a request: write ${method}\\b`));
   });
 }
 
 for (const name of ['do_FETCH', 'doFetch', 'do_CONNECT', 'do_TRACE']) {
   test(`rejects a method named ${name}, which no request can call`, () => {
-    const faults = startupErrors({ '/': habit(name) });
-    assert.equal(faults.length, 1, faults.join('\n'));
-    assert.match(faults[0]!, new RegExp(`^Habit\\.${name} would never answer a request: `));
-    assert.doesNotMatch(faults[0]!, /write do/);
+    const errors = startupErrors({ '/': habit(name) });
+    assert.equal(errors.length, 1, errors.join('\n'));
+    assert.match(errors[0]!, new RegExp(`^Habit\\.${name} would never answer a request: `));
+    assert.doesNotMatch(errors[0]!, /write do/);
   });
 }
 
@@ -96,9 +96,9 @@ test('finds misnamed methods in base classes and reports the routed class', () =
   class Child extends Base {
     override doPost() {}
   }
-  const faults = startupErrors({ '/': Child });
-  assert.equal(faults.length, 1);
-  assert.match(faults[0]!, /^Child\.do_GET would never answer a request: write doGet\b/);
+  const errors = startupErrors({ '/': Child });
+  assert.equal(errors.length, 1);
+  assert.match(errors[0]!, /^Child\.do_GET would never answer a request: write doGet\b/);
 });
 
 test('finds misnamed fields and static methods', () => {
@@ -118,20 +118,20 @@ test('reports the errors of a class once, even if it has several routes', () => 
     doFetch() {}
     static override readonly cors = { origins: [] };
   }
-  const faults = startupErrors({ '/a': Twice, '/b': Twice, '/c/:d': Twice });
-  assert.equal(faults.length, 3, faults.join('\n'));
-  assert.equal(new Set(faults).size, 3);
+  const errors = startupErrors({ '/a': Twice, '/b': Twice, '/c/:d': Twice });
+  assert.equal(errors.length, 3, errors.join('\n'));
+  assert.equal(new Set(errors).size, 3);
 });
 
 test('reports every class that has the same error', () => {
-  const faults = startupErrors({
+  const errors = startupErrors({
     '/a': habit('do_GET'),
     '/b': class Other extends RequestHandler {
       do_GET() {}
     },
   });
   assert.deepEqual(
-    faults.map((fault) => fault.split('.')[0]),
+    errors.map((error) => error.split('.')[0]),
     ['Habit', 'Other'],
   );
 });
@@ -142,7 +142,7 @@ class Good extends RequestHandler {
   }
 }
 
-const classes: [what: string, HandlerClass: typeof RequestHandler, fault: RegExp][] = [
+const classes: [what: string, HandlerClass: typeof RequestHandler, error: RegExp][] = [
   [
     'a method that no HTTP method calls',
     class Typo extends RequestHandler { doFetch() {} },
@@ -171,15 +171,15 @@ const classes: [what: string, HandlerClass: typeof RequestHandler, fault: RegExp
   ['CONNECT', class Tunnel extends RequestHandler { doConnect() {} }, /^Tunnel\.doConnect would never answer/],
   ['TRACE', class Trace extends RequestHandler { doTrace() {} }, /^Trace\.doTrace would never answer a request/],
 ];
-for (const [what, HandlerClass, fault] of classes) {
+for (const [what, HandlerClass, error] of classes) {
   test(`rejects ${what} and names it`, () => {
-    const faults = startupErrors({ '/': HandlerClass });
-    assert.equal(faults.length, 1);
-    assert.match(faults[0]!, fault);
+    const errors = startupErrors({ '/': HandlerClass });
+    assert.equal(errors.length, 1);
+    assert.match(errors[0]!, error);
   });
 }
 
-const paths: [routes: Record<string, unknown>, fault: RegExp][] = [
+const paths: [routes: Record<string, unknown>, error: RegExp][] = [
   [{ notes: Good }, /^notes is not a path: write one such as \/notes/],
   [{ '/a?b': Good }, /^\/a\?b is not a path/],
   [{ '/:': Good }, /^\/: is not a path/],
@@ -188,11 +188,12 @@ const paths: [routes: Record<string, unknown>, fault: RegExp][] = [
   [{ '/': () => 1 }, /^\/: write a class that extends RequestHandler/],
   [{ '/': undefined }, /^\/: write a class that extends RequestHandler/],
 ];
-for (const [routes, fault] of paths) {
-  test(`rejects the routes ${Object.keys(routes).join(' and ')}`, () => {
-    const faults = startupErrors(routes as Routes);
-    assert.equal(faults.length, 1);
-    assert.match(faults[0]!, fault);
+for (const [routes, error] of paths) {
+  const [value] = Object.values(routes);
+  test(`rejects the routes ${Object.keys(routes).join(' and ')}${value === Good ? '' : `: ${value}`}`, () => {
+    const errors = startupErrors(routes as Routes);
+    assert.equal(errors.length, 1);
+    assert.match(errors[0]!, error);
   });
 }
 
@@ -202,7 +203,7 @@ class Files extends RequestHandler {
   }
 }
 
-const refused: Record<string, unknown>[] = [
+const invalidRoutes: Record<string, unknown>[] = [
   { '/files/*path/x': Files },
   { '/files/*path/:id': Files },
   { '/files/*path/*more': Files },
@@ -214,7 +215,7 @@ const refused: Record<string, unknown>[] = [
   { '/:path/*path': Files },
   { '/files/*path': Files, '/files/*other': Files },
 ];
-for (const routes of refused) {
+for (const routes of invalidRoutes) {
   test(`rejects the routes ${Object.keys(routes).join(' and ')}`, () => {
     assert.throws(
       () => createServer(routes as Routes),

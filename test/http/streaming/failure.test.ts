@@ -42,7 +42,7 @@ class Fails extends Quiet {
 }
 
 for (const version of ['1.0', '1.1']) {
-  test(`resets the connection when a source stream fails, instead of ending the body: HTTP/${version}`, async (t) => {
+  test(`resets the connection when a source stream fails: HTTP/${version}`, async (t) => {
     const { port } = await listen(t, { '/': Fails });
     const connection = await Connection.open(t, port);
     const reset = within('the reset', once(connection.socket, 'error'));
@@ -95,7 +95,7 @@ for (const [what, path, turn] of [
       setImmediate(release);
     }
     await connection.untilClosed();
-    await eventually('the answer was logged', () => lines.length > 0);
+    await eventually('the response was logged', () => lines.length > 0);
     assert.deepEqual(Quiet.errors.map(String), ['Error: The disk is gone']);
     assert.deepEqual(lines.map(({ status, clientLeft, cut }) => ({ status, clientLeft, cut })), [
       { status: 200, clientLeft: false, cut: true },
@@ -120,8 +120,8 @@ test('does not lose earlier pipelined responses when a later stream fails', asyn
   }
   const { port } = await listen(t, { '/slow': Slow, '/': Breaks });
   const received = await sendRaw(t, port, requestBytes('GET /slow') + requestBytes('GET /'));
-  const [answer] = expectResponses(received, [200]);
-  assert.equal(answer!.body, '"slow"');
+  const [response] = expectResponses(received, [200]);
+  assert.equal(response!.body, '"slow"');
 });
 
 test('destroys a Unix socket, which cannot be reset, when a stream fails', async (t) => {
@@ -142,8 +142,8 @@ test('destroys a Unix socket, which cannot be reset, when a stream fails', async
   await within('the connection closed', once(socket, 'close'));
   assert.doesNotMatch(received, /\r\n0\r\n/);
   const next = askFor({ socketPath: path, path: '/plain', agent: new Agent() }).end();
-  const [answer] = await within('the next answer', once(next, 'response'));
-  assert.equal(answer.resume().statusCode, 200);
+  const [response] = await within('the next response', once(next, 'response'));
+  assert.equal(response.resume().statusCode, 200);
 });
 
 for (const version of ['HTTP/1.1', 'HTTP/1.0']) {

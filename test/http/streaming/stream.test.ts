@@ -65,8 +65,8 @@ test('logs a write after end() and keeps running', async (t) => {
   }
   const { port } = await listen(t, { '/': TooMuch });
   const log = once(logged, 'error-logged');
-  const [answer] = expectResponses(await sendRaw(t, port, GET), [200]);
-  assert.equal(answer!.body, 'enough');
+  const [response] = expectResponses(await sendRaw(t, port, GET), [200]);
+  assert.equal(response!.body, 'enough');
   assert.match(String(await log), /write after end/);
 });
 
@@ -77,7 +77,7 @@ class Quiet extends RequestHandler {
   }
 }
 
-test('closes the connection after streaming to an HTTP/1.0 client and ignores further requests', async (t) => {
+test('closes the connection after streaming to an HTTP/1.0 client', async (t) => {
   let posts = 0;
   class Streams extends RequestHandler {
     override doGet() {
@@ -106,7 +106,7 @@ test('responds 500 if an overridden endHeaders() sends nothing', async (t) => {
   const { url } = await listen(t, { '/': Silent });
   for (const query of ['', '?value']) {
     Quiet.errors = [];
-    const response = await within('the answer', fetch(url + query));
+    const response = await within('the response', fetch(url + query));
     assert.equal(response.status, 500);
     assert.match(String(Quiet.errors[0]), /Silent\.endHeaders\(\) has sent nothing/);
   }
@@ -160,9 +160,9 @@ for (const method of ['GET', 'POST']) {
   test(`streams a body with Content-Length unchunked and keeps the connection: ${method}`, async (t) => {
     const { port } = await listen(t, { '/': Unread, '/:stated': Length });
     const bytes = requestBytes(`${method} /8?part=1234&part=5678`) + requestBytes('GET /', ['Connection: close']);
-    const [answer] = expectResponses(await sendRaw(t, port, bytes), [200, 200]);
-    assert.equal(answer!.headers.get('transfer-encoding'), null);
-    assert.equal(answer!.body, '12345678');
+    const [response] = expectResponses(await sendRaw(t, port, bytes), [200, 200]);
+    assert.equal(response!.headers.get('transfer-encoding'), null);
+    assert.equal(response!.body, '12345678');
   });
 }
 
