@@ -179,7 +179,7 @@ for (const log of ['json', 'text'] as const) {
 
 for (const log of ['json', 'text'] as const) {
   test(`logs the status and address of responses to malformed requests: LOG=${log}`, async (t) => {
-    const { lines, errors } = await server.written({ log, requestTimeout: 0.2 }, async (port) => {
+    const { lines, errors } = await server.written({ log, requestTimeout: 1 }, async (port) => {
       for (const [status, bytes] of invalidRequests) expectResponses(await sendRaw(t, port, bytes), [status]);
       // A connection without input gets no response and no log entry.
       const silent = await Connection.open(t, port);

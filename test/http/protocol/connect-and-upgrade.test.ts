@@ -102,7 +102,7 @@ class Quiet extends RequestHandler {
 
 const slowRoutes = { '/large': Large, '/download': Download, '/quiet': Quiet };
 /** In seconds. Shorter timeouts can expire on a busy machine before the input is read. */
-const short = { requestTimeout: 0.5, handlerTimeout: 0.5 };
+const short = { requestTimeout: 1, handlerTimeout: 1 };
 
 const tunnel = requestBytes('CONNECT example.com:443');
 

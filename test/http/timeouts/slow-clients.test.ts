@@ -67,7 +67,7 @@ const routes = {
   '/pending': Pending,
 };
 /** In seconds. Shorter timeouts can expire on a busy machine before the input is read. */
-const short = { requestTimeout: 0.5, handlerTimeout: 0.5 };
+const short = { requestTimeout: 1, handlerTimeout: 1 };
 
 /** Sends one byte every 5 ms until the connection closes, repeating the last byte. */
 function trickle(t: TestContext, connection: Connection, bytes: string): void {
