@@ -9,8 +9,8 @@ import { untilNoConnections } from './support/within.ts';
 const GET = requestBytes('GET /', ['Connection: close']);
 
 for (const stream of [false, true]) {
-  const when = stream ? 'in the middle of a stream' : 'before the answer';
-  test(`aborts the signal, logs one entry and releases everything if the client disconnects ${when}`, async (t) => {
+  const when = stream ? 'during a stream' : 'first';
+  test(`aborts the signal if the client disconnects ${when}, and logs one entry`, async (t) => {
     const events = new EventEmitter();
     const lines: unknown[] = [];
     class Waits extends RequestHandler {
@@ -21,7 +21,7 @@ for (const stream of [false, true]) {
         await aborted;
         for (let times = 0; times < 10; times++) body?.write('x'.repeat(100_000));
         events.emit('over');
-        return stream ? undefined : { still: 'answering' };
+        return stream ? undefined : { status: 'late' };
       }
       override logRequest() {
         lines.push('request');

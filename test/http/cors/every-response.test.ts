@@ -10,7 +10,7 @@ import { expectClosingError, expectResponses } from '../support/response.ts';
 const origin = 'https://app.example.com';
 
 /** Every way in which a handler can respond, selected by path. */
-class Answers extends RequestHandler {
+class EveryWay extends RequestHandler {
   override doGet(): unknown {
     switch (this.param('how')) {
       case 'value': return { returned: true };
@@ -53,8 +53,8 @@ const cases: [path: string, status: number, method?: string][] = [
 ];
 
 for (const [path, status, method = 'GET'] of cases) {
-  test(`${method} ${path} responds ${status} with exactly one set of CORS headers`, async (t) => {
-    const { url } = await listen(t, { '/:how': Answers }, {
+  test(`responds ${status} with one set of CORS headers to ${method} ${path}`, async (t) => {
+    const { url } = await listen(t, { '/:how': EveryWay }, {
       cors: { origins: [origin], credentials: true, exposedHeaders: ['x-pot'] },
     });
     const response = await fetch(url + path, { method, headers: { origin } });
@@ -98,23 +98,20 @@ const malformed: Record<string, string | Buffer> = {
   'a chunk longer than it says': `${post}Transfer-Encoding: chunked\r\n\r\n1\r\n[]\r\n0\r\n\r\n`,
   'a chunk that ends in a bare line feed': `${post}Transfer-Encoding: chunked\r\n\r\n2\n[]\n0\n\n`,
   'an invalid trailer': `${post}Transfer-Encoding: chunked\r\n\r\n2\r\n[]\r\n0\r\nx\r\n\r\n`,
-  'the hello of a TLS client': Buffer.from('160301020001000001fc0303' + 'ab'.repeat(500), 'hex'),
+  'a TLS handshake': Buffer.from('160301020001000001fc0303' + 'ab'.repeat(500), 'hex'),
   'words': 'hello\r\n\r\n',
   'zeros': Buffer.alloc(100),
   'an unknown method': requestBytes('FOO /'),
   'a method in lower case': requestBytes('get /'),
 };
-test(
-  "sends Vary: Origin but no CORS headers for requests that Node's parser rejects, with a list of origins",
-  async (t) => {
-    const { port } = await listen(t, routes, { cors: { origins: ['https://app.example.com'], credentials: true } });
-    for (const bytes of [malformed['a NUL in a header']!, malformed['the hello of a TLS client']!]) {
-      expectClosingError(await sendRaw(t, port, bytes), 400, null);
-    }
-    expectClosingError(await sendRaw(t, port, requestBytes('GET /', [`x: ${'a'.repeat(17_000)}`])), 431, null);
-    expectClosingError(await sendRaw(t, port, 'CONNECT a:1 HTTP/1.1\r\nHost: a:1\r\n\r\n'), 405, null);
-  },
-);
+test("sends Vary: Origin, but no CORS headers, if Node's parser rejects the request", async (t) => {
+  const { port } = await listen(t, routes, { cors: { origins: ['https://app.example.com'], credentials: true } });
+  for (const bytes of [malformed['a NUL in a header']!, malformed['a TLS handshake']!]) {
+    expectClosingError(await sendRaw(t, port, bytes), 400, null);
+  }
+  expectClosingError(await sendRaw(t, port, requestBytes('GET /', [`x: ${'a'.repeat(17_000)}`])), 431, null);
+  expectClosingError(await sendRaw(t, port, 'CONNECT a:1 HTTP/1.1\r\nHost: a:1\r\n\r\n'), 405, null);
+});
 
 test('sends CORS headers with protocol errors to allowed origins only', async (t) => {
   const origin = 'https://app.example.com';
@@ -133,9 +130,9 @@ test('sends CORS headers with protocol errors to allowed origins only', async (t
     expectClosingError(received, status, origin);
     assert.match(received, /Access-Control-Allow-Credentials: true/);
     const evil = requestBytes(requestLine, [...headers, 'Origin: https://evil.example'], rest);
-    const refused = await sendUntilProblem(t, port, evil);
-    expectClosingError(refused, [status, 403], null);
-    assert.doesNotMatch(refused, /Access-Control-/i);
+    const denied = await sendUntilProblem(t, port, evil);
+    expectClosingError(denied, [status, 403], null);
+    assert.doesNotMatch(denied, /Access-Control-/i);
   }
 });
 
@@ -167,7 +164,7 @@ class Field extends RequestHandler {
   }
 }
 
-class Refusing extends RequestHandler {
+class Unauthorized extends RequestHandler {
   constructor(...parameters: ConstructorParameters<typeof RequestHandler>) {
     super(...parameters);
     constructed++;
@@ -181,39 +178,36 @@ class Refusing extends RequestHandler {
 const policies: [what: string, cors: CorsOptions][] = [
   ['a list of origins', { origins: [page], credentials: true }],
   ['a predicate', { origins: (origin) => origin === page, credentials: true }],
-  ['a predicate that decides later', { origins: async (origin) => origin === page, credentials: true }],
+  ['an asynchronous predicate', { origins: async (origin) => origin === page, credentials: true }],
 ];
 for (const [what, cors] of policies) {
   for (const [HandlerClass, status] of [
     [Constructor, 500],
     [Field, 500],
-    [Refusing, 401],
+    [Unauthorized, 401],
   ] as const) {
-    test(
-      `sends CORS headers if the constructor of ${HandlerClass.name} throws: ${what}`,
-      async (t) => {
-        isThrowing = false;
-        const { port } = await listen(t, { '/': HandlerClass }, { cors });
-        isThrowing = true;
+    test(`sends CORS headers if ${HandlerClass.name} throws, with ${what}`, async (t) => {
+      isThrowing = false;
+      const { port } = await listen(t, { '/': HandlerClass }, { cors });
+      isThrowing = true;
 
-        constructed = 0;
-        const ask = (line: string, origin: string, headers: string[] = []) =>
-          sendRaw(t, port, requestBytes(line, [`Origin: ${origin}`, 'Connection: close', ...headers]));
-        for (const line of ['OPTIONS /', 'GET /']) {
-          expectResponses(await ask(line, 'https://evil.example', line === 'GET /' ? [] : PREFLIGHT), [403], null);
-        }
-        assert.equal(constructed, 0, 'It was constructed for a refused origin');
+      constructed = 0;
+      const ask = (line: string, origin: string, headers: string[] = []) =>
+        sendRaw(t, port, requestBytes(line, [`Origin: ${origin}`, 'Connection: close', ...headers]));
+      for (const line of ['OPTIONS /', 'GET /']) {
+        expectResponses(await ask(line, 'https://evil.example', line === 'GET /' ? [] : PREFLIGHT), [403], null);
+      }
+      assert.equal(constructed, 0, 'It was constructed for a denied origin');
 
-        const received = await ask('GET /', page);
-        expectResponses(received, [status], page);
-        assert.match(received, /\r\nAccess-Control-Allow-Credentials: true\r\n/);
-        assert.doesNotMatch(received, /secret/);
+      const received = await ask('GET /', page);
+      expectResponses(received, [status], page);
+      assert.match(received, /\r\nAccess-Control-Allow-Credentials: true\r\n/);
+      assert.doesNotMatch(received, /secret/);
 
-        const preflight = await ask('OPTIONS /', page, PREFLIGHT);
-        assert.match(preflight, new RegExp(`\r\nAccess-Control-Allow-Origin: ${page}\r\n`));
-        assert.match(preflight, /\r\nVary: Origin\r\n/);
-        assert.ok(constructed > 0);
-      },
-    );
+      const preflight = await ask('OPTIONS /', page, PREFLIGHT);
+      assert.match(preflight, new RegExp(`\r\nAccess-Control-Allow-Origin: ${page}\r\n`));
+      assert.match(preflight, /\r\nVary: Origin\r\n/);
+      assert.ok(constructed > 0);
+    });
   }
 }

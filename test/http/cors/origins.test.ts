@@ -6,7 +6,7 @@ import { requestBytes, sendRaw } from '../support/connection.ts';
 import { corsOf, page, preflight, send, Things } from '../support/cors.ts';
 import { listen } from '../support/listen.ts';
 
-test('supports synchronous and asynchronous predicates, and denies the origin if they fail', async (t) => {
+test('accepts any kind of predicate, and denies the origin if it fails', async (t) => {
   const origins: Record<string, (origin: string) => boolean | Promise<boolean>> = {
     '/now': (origin) => origin === page,
     '/later': async (origin) => (await sleep(1), origin === page),
@@ -25,10 +25,10 @@ test('supports synchronous and asynchronous predicates, and denies the origin if
     ]),
   );
   const { port } = await listen(t, routes);
-  const grant = { 'access-control-allow-origin': page, 'access-control-allow-credentials': 'true', vary: 'Origin' };
+  const allowed = { 'access-control-allow-origin': page, 'access-control-allow-credentials': 'true', vary: 'Origin' };
   for (const path of ['/now', '/later', '/thenable']) {
-    assert.deepEqual(corsOf(await send(port, 'GET', { origin: page }, path)), grant);
-    assert.deepEqual(corsOf(await send(port, 'POST', { origin: page }, path)), grant);
+    assert.deepEqual(corsOf(await send(port, 'GET', { origin: page }, path)), allowed);
+    assert.deepEqual(corsOf(await send(port, 'POST', { origin: page }, path)), allowed);
     const { headers } = await send(port, 'OPTIONS', preflight('PUT'), path);
     assert.equal(headers['access-control-allow-methods'], 'GET, HEAD, PUT, OPTIONS');
     assert.equal((await send(port, 'GET', { origin: 'https://evil.example' }, path)).statusCode, 403);
@@ -40,7 +40,7 @@ test('supports synchronous and asynchronous predicates, and denies the origin if
   }
 });
 
-const granted: [pattern: `https://${string}` | `http://${string}`, origins: string[]][] = [
+const allowedOrigins: [pattern: `https://${string}` | `http://${string}`, origins: string[]][] = [
   ['https://*.example.com', [
     'https://a.example.com', 'https://a.b.example.com', 'https://x-1.example.com',
     'https://xn--bcher-kva.example.com', 'https://a_b.example.com',
@@ -80,19 +80,19 @@ const lookAlikes: Record<string, string[]> = {
   ],
 };
 
-for (const [pattern, origins] of granted) {
-  test(`${pattern} matches the intended origins and no look-alikes`, async (t) => {
+for (const [pattern, origins] of allowedOrigins) {
+  test(`allows the origins of ${pattern} and no look-alike`, async (t) => {
     const { port } = await listen(t, { '/': Things }, { cors: { origins: [pattern] } });
     for (const origin of origins) {
       assert.equal((await send(port, 'GET', { origin })).headers['access-control-allow-origin'], origin);
     }
     for (const origin of lookAlikes[pattern]!) {
-      const answer = await sendRaw(t, port, requestBytes('GET /', [`Origin: ${origin}`, 'Connection: close']));
+      const response = await sendRaw(t, port, requestBytes('GET /', [`Origin: ${origin}`, 'Connection: close']));
       // Spaces and tabs around a value are not part of it (RFC 9112, section 5.1).
       const status = origins.includes(origin.trim()) ? 200 : 403;
       const expected = origin.endsWith('\t') && pattern.includes('*') ? '(?:200|403)' : status;
-      assert.match(answer, new RegExp(`^HTTP/1.1 ${expected} `), origin.slice(0, 100));
-      if (status === 403) assert.doesNotMatch(answer, /access-control/i);
+      assert.match(response, new RegExp(`^HTTP/1.1 ${expected} `), origin.slice(0, 100));
+      if (status === 403) assert.doesNotMatch(response, /access-control/i);
     }
   });
 }
@@ -106,8 +106,8 @@ test('denies duplicate Origin headers, even if each value is allowed', async (t)
   for (const cors of policies) {
     const { port } = await listen(t, { '/': Things }, { cors });
     const headers = [`Origin: ${page}`, `Origin: ${page}`, 'Connection: close'];
-    const answer = await sendRaw(t, port, requestBytes('GET /', headers));
-    assert.match(answer, /^HTTP\/1.1 403 /);
+    const response = await sendRaw(t, port, requestBytes('GET /', headers));
+    assert.match(response, /^HTTP\/1.1 403 /);
   }
 });
 

@@ -1,17 +1,19 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { type CorsOptions, RequestHandler } from '../../../src/http/index.ts';
+import { sendRaw } from '../support/connection.ts';
 import { any, anyHeaders, corsOf, page, preflight, send, some, someHeaders, Things } from '../support/cors.ts';
 import { listen } from '../support/listen.ts';
+import { expectResponses, type RawResponse } from '../support/response.ts';
 
-test('without Origin: `*` sends CORS headers without Vary; a list sends only Vary', async (t) => {
+test('sends without Origin: CORS headers under `*`, only Vary under a list', async (t) => {
   const { port } = await listen(t, { '/': Things }, { cors: any });
   assert.deepEqual(corsOf(await send(port, 'GET', {})), anyHeaders);
   const { port: other } = await listen(t, { '/': Things }, { cors: some });
   assert.deepEqual(corsOf(await send(other, 'GET', {})), { vary: 'Origin' });
 });
 
-test('echoes an allowed origin with credentials and exposed headers, including on errors', async (t) => {
+test('echoes an allowed origin with credentials and exposed headers, on errors too', async (t) => {
   const { port } = await listen(t, { '/': Things }, { cors: some });
   for (const [path, method, status] of [
     ['/', 'GET', 200],
@@ -25,7 +27,7 @@ test('echoes an allowed origin with credentials and exposed headers, including o
   }
 });
 
-test('responds 403 without CORS headers to a denied origin, and does not run the handler', async (t) => {
+test('responds 403 to a denied origin, and does not run the handler', async (t) => {
   let hasRun = false;
   class Guarded extends RequestHandler {
     override prepare() {
@@ -71,14 +73,14 @@ test("uses a class's own policy instead of the server's", async (t) => {
     static override readonly cors: CorsOptions = { origins: ['https://inner.example.com'] };
   }
   const { port } = await listen(t, { '/': Things, '/open': Open, '/inner': Inner }, { cors: { origins: [page] } });
-  const grants = async (origin: string, path: string) => {
+  const allowedOrigin = async (origin: string, path: string) => {
     const { headers } = await send(port, 'GET', { origin }, path);
     return headers['access-control-allow-origin'];
   };
-  assert.equal(await grants('https://evil.example', '/open'), '*');
-  assert.equal(await grants(page, '/inner'), undefined);
-  assert.equal(await grants('https://inner.example.com', '/inner'), 'https://inner.example.com');
-  assert.equal(await grants('https://inner.example.com', '/'), undefined);
+  assert.equal(await allowedOrigin('https://evil.example', '/open'), '*');
+  assert.equal(await allowedOrigin(page, '/inner'), undefined);
+  assert.equal(await allowedOrigin('https://inner.example.com', '/inner'), 'https://inner.example.com');
+  assert.equal(await allowedOrigin('https://inner.example.com', '/'), undefined);
 });
 
 test('sends CORS headers of an asynchronous predicate with protocol errors', async (t) => {
@@ -86,4 +88,71 @@ test('sends CORS headers of an asynchronous predicate with protocol errors', asy
   const response = await send(port, 'GET', { origin: page, host: 'a b' });
   assert.equal(response.statusCode, 400);
   assert.deepEqual(corsOf(response), { 'access-control-allow-origin': page, vary: 'Origin' });
+});
+
+const listed: CorsOptions = { origins: [page] };
+
+let calls = 0;
+class Counts extends RequestHandler {
+  override doGet() {
+    return ++calls;
+  }
+}
+
+async function responseTo(
+  t: Parameters<typeof sendRaw>[0],
+  port: number,
+  status: number,
+  headers: string[],
+  version = 'HTTP/1.1',
+  target = '/',
+): Promise<RawResponse> {
+  calls = 0;
+  const lines = [...headers, 'Connection: close'].map((line) => `${line}\r\n`).join('');
+  const received = await sendRaw(t, port, `GET ${target} ${version}\r\n${lines}\r\n`);
+  const [response] = expectResponses(received, [status], null);
+  assert.equal(calls, status === 200 ? 1 : 0);
+  return response!;
+}
+
+for (const site of ['cross-site', 'same-site', 'none', 'Same-Origin', 'same-origin, same-origin', 'anything']) {
+  test(`denies an origin that equals Host if Sec-Fetch-Site is ${site}`, async (t) => {
+    const { port } = await listen(t, { '/': Counts }, { cors: listed });
+    await responseTo(t, port, 403, [
+      'Host: api.example.com',
+      'Origin: https://api.example.com',
+      `Sec-Fetch-Site: ${site}`,
+    ]);
+  });
+}
+
+test('serves an origin that differs from Host if Sec-Fetch-Site is same-origin', async (t) => {
+  const { port } = await listen(t, { '/': Counts }, { cors: listed });
+  await responseTo(t, port, 200, [
+    'Host: internal:8000',
+    'Origin: https://api.example.com',
+    'Sec-Fetch-Site: same-origin',
+  ]);
+});
+
+test('treats an Origin that equals Host as same-origin without Sec-Fetch-Site', async (t) => {
+  const { port } = await listen(t, { '/': Counts }, { cors: listed });
+  await responseTo(t, port, 200, ['Host: api.example.com', 'Origin: https://api.example.com']);
+  await responseTo(t, port, 403, ['Host: api.example.com', 'Origin: https://evil.example']);
+  await responseTo(t, port, 403, ['Host: api.example.com', 'Origin: https://api.example.com:8443']);
+});
+
+test('uses the host of an absolute-form target instead of Host', async (t) => {
+  const { port } = await listen(t, { '/': Counts }, { cors: listed });
+  const target = 'http://api.example.com/';
+  const ask = (status: number, headers: string[]) => responseTo(t, port, status, headers, 'HTTP/1.1', target);
+  await ask(200, ['Host: other.example', 'Origin: https://api.example.com']);
+  await ask(403, ['Host: other.example', 'Origin: https://other.example']);
+});
+
+test('denies an Origin without Host', async (t) => {
+  const { port } = await listen(t, { '/': Counts }, { cors: listed });
+  for (const origin of ['http://undefined', 'https://undefined', 'http://', 'null', 'http://null']) {
+    await responseTo(t, port, 403, [`Origin: ${origin}`], 'HTTP/1.0');
+  }
 });

@@ -4,7 +4,7 @@ import type { CorsOptions } from '../../../src/http/index.ts';
 import { any, anyHeaders, corsOf, page, preflight, send, some, Things } from '../support/cors.ts';
 import { listen } from '../support/listen.ts';
 
-test('responds to a preflight with the allow lists, without exposed headers, body or Content-Length', async (t) => {
+test('responds to a preflight with the lists, and without body or Content-Length', async (t) => {
   const { port } = await listen(t, { '/': Things }, { cors: any });
   const response = await send(port, 'OPTIONS', preflight('PUT', 'x-token'));
   assert.equal(response.statusCode, 204);
@@ -29,17 +29,17 @@ test('responds to a preflight with the allow lists, without exposed headers, bod
 
 test('responds to a disallowed preflight with the actual allow lists', async (t) => {
   const { port } = await listen(t, { '/': Things }, { cors: some });
-  const granted = corsOf(await send(port, 'OPTIONS', preflight('PUT')));
+  const permitted = corsOf(await send(port, 'OPTIONS', preflight('PUT')));
   for (const headers of [
     preflight('DELETE'), preflight('put'), preflight('PUT', 'x-other'), preflight('GARBAGE!', ';;,,'),
   ]) {
     const response = await send(port, 'OPTIONS', headers);
     assert.equal(response.statusCode, 204);
-    assert.deepEqual(corsOf(response), granted);
+    assert.deepEqual(corsOf(response), permitted);
   }
 });
 
-test('allows common methods in a preflight for an unknown path, so that the page can read the 404', async (t) => {
+test('allows the common methods for an unknown path, so that a page can read the 404', async (t) => {
   const { port } = await listen(t, { '/': Things }, { cors: { ...some, methods: ['GET'] } });
   const response = await send(port, 'OPTIONS', preflight('PATCH'), '/nope');
   assert.equal(response.statusCode, 204);
@@ -61,19 +61,19 @@ test('responds to a non-preflight OPTIONS with Allow', async (t) => {
   }
 });
 
-test('`methods` restricts Access-Control-Allow-Methods but not Allow', async (t) => {
+test('restricts Access-Control-Allow-Methods, but not Allow, to `methods`', async (t) => {
   const { port } = await listen(t, { '/': Things }, { cors: { ...any, methods: ['GET', 'PATCH'] } });
   assert.equal((await send(port, 'OPTIONS', preflight('PUT'))).headers['access-control-allow-methods'], 'GET');
   assert.equal((await send(port, 'OPTIONS', {})).headers.allow, 'GET, HEAD, PUT, OPTIONS');
 });
 
-test("allowedHeaders '*' without credentials sends `*` and authorization", async (t) => {
+test("sends `*,authorization` for allowedHeaders '*' without credentials", async (t) => {
   const { port } = await listen(t, { '/': Things }, { cors: { origins: [page], allowedHeaders: '*' } });
   const { headers } = await send(port, 'OPTIONS', preflight('PUT', 'x-a'));
   assert.equal(headers['access-control-allow-headers'], '*,authorization');
 });
 
-test("allowedHeaders '*' with credentials echoes valid requested names, up to a limit", async (t) => {
+test("echoes valid requested names for allowedHeaders '*' with credentials", async (t) => {
   const cors: CorsOptions = { origins: [page], credentials: true, allowedHeaders: '*' };
   const { port } = await listen(t, { '/': Things }, { cors });
   const allowed = async (asked?: string) => {
@@ -82,8 +82,8 @@ test("allowedHeaders '*' with credentials echoes valid requested names, up to a 
   };
   assert.equal(await allowed('authorization,x-a'), 'authorization,x-a');
   assert.equal(await allowed('X-A , x-b'), 'x-a,x-b');
-  for (const refused of [undefined, '', 'x a', 'x-a,,x-b', 'x-a;x-b', 'x-é', `x-${'a'.repeat(2000)}`]) {
-    assert.equal(await allowed(refused), undefined);
+  for (const invalid of [undefined, '', 'x a', 'x-a,,x-b', 'x-a;x-b', 'x-é', `x-${'a'.repeat(2000)}`]) {
+    assert.equal(await allowed(invalid), undefined);
   }
 });
 

@@ -6,7 +6,7 @@ import { listen } from '../support/listen.ts';
 
 const origin = 'https://app.example.com';
 
-test('rejects Access-Control headers set with sendHeader(), and says where to configure them', async (t) => {
+test('rejects an Access-Control header in sendHeader(), and names `static cors`', async (t) => {
   let logged: unknown;
   class ByHand extends RequestHandler {
     override doGet() {
@@ -23,7 +23,7 @@ test('rejects Access-Control headers set with sendHeader(), and says where to co
   assert.match(String(logged), /static cors.*ByHand.*sendCorsHeaders\(\)/);
 });
 
-test('a sendCorsHeaders() override controls the headers of all responses, including errors', async (t) => {
+test('lets a sendCorsHeaders() override decide for all responses, on errors too', async (t) => {
   class Own extends RequestHandler {
     override doGet() {
       this.sendCorsHeaders();
@@ -44,7 +44,7 @@ test('a sendCorsHeaders() override controls the headers of all responses, includ
   }
 });
 
-test('calling super.sendCorsHeaders() replaces headers added before', async (t) => {
+test('replaces headers added before super.sendCorsHeaders()', async (t) => {
   class Before extends RequestHandler {
     override doGet() {
       return 1;
@@ -56,12 +56,12 @@ test('calling super.sendCorsHeaders() replaces headers added before', async (t) 
     }
   }
   const { url } = await listen(t, { '/': Before }, { cors: { origins: [origin] } });
-  const granted = async (query: string) => {
+  const allowedOrigin = async (query: string) => {
     const { headers } = await fetch(url + query, { headers: { origin } });
     return headers.get('access-control-allow-origin');
   };
-  assert.equal(await granted(''), origin);
-  assert.equal(await granted('?own'), 'https://other.example');
+  assert.equal(await allowedOrigin(''), origin);
+  assert.equal(await allowedOrigin('?own'), 'https://other.example');
 });
 
 test("merges the handler's Vary with the policy's, and keeps `*`", async (t) => {

@@ -24,14 +24,14 @@ class Told extends RequestHandler {
         return sleep(50, 'slow');
       case 'conflict':
         throw new HttpError(409);
-      case 'fault':
-        throw new Error('fault');
+      case 'error':
+        throw new Error('unexpected');
       case 'created':
         return this.sendResponse(201);
       case 'wait': {
-        const left = once(this.signal, 'abort');
+        const disconnected = once(this.signal, 'abort');
         Told.events.emit('waiting');
-        return void (await left);
+        return void (await disconnected);
       }
       default:
         return undefined;
@@ -44,14 +44,14 @@ class Told extends RequestHandler {
   override logError() {}
 }
 
-test('logRequest receives the status of every response', async (t) => {
+test('passes the status of every response to logRequest()', async (t) => {
   Told.lines = [];
   const { url } = await listen(t, { '/:how': Told });
   for (const [how, method] of [
     ['nothing', 'GET'],
     ['created', 'GET'],
     ['conflict', 'GET'],
-    ['fault', 'GET'],
+    ['error', 'GET'],
     ['nothing', 'PUT'],
     ['nothing', 'OPTIONS'],
   ]) {
@@ -64,14 +64,14 @@ test('logRequest receives the status of every response', async (t) => {
   assert.deepEqual(new Set(Told.lines.map(({ outcome }) => outcome)), new Set([undefined]));
 });
 
-test('logRequest receives the duration, even with LOG=off', async (t) => {
+test('passes the duration to logRequest(), even with LOG=off', async (t) => {
   Told.lines = [];
   const { url } = await listen(t, { '/:how': Told }, { log: 'off' });
   const before = performance.now();
   await fetch(`${url}/slow`);
   const most = performance.now() - before;
   const { milliseconds } = Told.lines[0]!;
-  // A timer of Node's may fire a millisecond early.
+  // Node's timers may fire a millisecond early.
   assert.ok(milliseconds > 48 && milliseconds <= most, `${milliseconds} of ${most} ms`);
 });
 
@@ -131,7 +131,7 @@ function departuresOf(log: string): [what: string, path: string, bytes: string, 
   const [one, stream, body, three] = ['1', 'stream', '2', '3'].map((which) => `/waits?${which}&${log}`);
   const json = ['Content-Type: application/json', 'Content-Length: 100'];
   return [
-    ['before the answer', one!, requestBytes(`GET ${one}`)],
+    ['before the response', one!, requestBytes(`GET ${one}`)],
     ['in the middle of a stream', stream!, requestBytes(`GET ${stream}`), 1, 'begun'],
     ['in the middle of its body', body!, requestBytes(`POST ${body}`, json, '[1,')],
     ['before the responses to three requests, of which one is in flight', three!, requestBytes(`GET ${three}`).repeat(3)],
@@ -173,7 +173,7 @@ for (const log of ['json', 'text'] as const) {
 
 for (const log of ['json', 'text'] as const) {
   test(`logs the status and address of responses to malformed requests: LOG=${log}`, async (t) => {
-    const { lines, errors } = await server.written({ log, requestTimeout: 0.2 }, async (port) => {
+    const { lines, errors } = await server.written({ log, requestTimeout: 1 }, async (port) => {
       for (const [status, bytes] of invalidRequests) expectResponses(await sendRaw(t, port, bytes), [status]);
       // A connection without input gets no response and no log entry.
       const silent = await Connection.open(t, port);
@@ -219,7 +219,7 @@ test('logs an invalid chunk once, as an error of its request', async (t) => {
   );
 });
 
-test('logRequest is called once per response and can be overridden', async (t) => {
+test('calls logRequest() once per response', async (t) => {
   const logged: string[] = [];
   class Quiet extends RequestHandler {
     override doGet() {

@@ -4,6 +4,33 @@ import { requestBytes, sendRaw } from '../support/connection.ts';
 import { expectResponses, type RawResponse } from '../support/response.ts';
 import { ServerProcess } from '../support/server-process.ts';
 
+for (const log of ['json', 'text'] as const) {
+  test(`escapes control characters of requests in the log: LOG=${log}`, async (t) => {
+    const server = new ServerProcess(t, { log });
+    const port = await server.port();
+    const controls = Array.from({ length: 160 }, (_, code) => String.fromCharCode(code))
+      .filter((character) => /[\x00-\x1f\x7f-\x9f]/.test(character));
+    await Promise.all(controls.map(async (control) => {
+      await sendRaw(t, port, `GET /${control} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n`);
+      await sendRaw(t, port, `GET / HTTP/1.1\r\nHost: ${control}\r\nConnection: close\r\n\r\n`);
+      await sendRaw(t, port, requestBytes('GET /', [`User-Agent: ${control}`, 'Connection: close']));
+    }));
+    const message = JSON.stringify(controls.filter((control) => control !== '\n').join(''));
+    const headers = [
+      'Content-Type: application/json',
+      `Content-Length: ${Buffer.byteLength(message)}`,
+      'Connection: close',
+    ];
+    expectResponses(await sendRaw(t, port, Buffer.from(requestBytes('POST /throw', headers, message))), [500]);
+    server.child.kill('SIGTERM');
+    await server.ended();
+    const written = server.output + server.errors;
+    assert.doesNotMatch(written, /[\x00-\x09\x0b-\x1f\x7f-\x9f]/);
+    for (const escape of ['\\u001b', '\\u007f', '\\u009b']) assert.ok(written.includes(escape));
+    if (log === 'json') for (const line of written.trim().split('\n')) assert.ok(JSON.parse(line).time);
+  });
+}
+
 const ask = (path: string, headers: string[] = []) => requestBytes(`GET ${path}`, ['Connection: close', ...headers]);
 
 /** One process for all tests, with a new server for each. */
@@ -15,16 +42,16 @@ const ways = [
 ];
 
 /** Cached standard error output after every failure mode was triggered. */
-const gone: Record<string, Promise<{ errors: string }>> = {};
+const outputs: Record<string, Promise<{ errors: string }>> = {};
 
 async function errorsOf(t: TestContext, log: 'text' | 'json'): Promise<string> {
-  gone[log] ??= server.written({ log }, async (port) => {
+  outputs[log] ??= server.written({ log }, async (port) => {
     for (const way of ways) {
       const [{ body }] = expectResponses(await sendRaw(t, port, ask(`/fails/${way}`)), [500]) as [RawResponse];
       assert.doesNotMatch(body!, /failed|refused|ECONN/);
     }
   });
-  return (await gone[log]).errors;
+  return (await outputs[log]).errors;
 }
 
 interface Entry {
@@ -134,7 +161,7 @@ for (const log of ['text', 'json'] as const) {
 }
 
 for (const log of ['json', 'text', 'off'] as const) {
-  test(`logs the handler, message and stack of errors that are hidden from the client: LOG=${log}`, async (t) => {
+  test(`logs handler, message and stack, which the client does not see: LOG=${log}`, async (t) => {
     const { lines, errors } = await server.written({ log }, async (port) => {
       expectResponses(await sendRaw(t, port, ask('/big')), [500]);
     });

@@ -12,9 +12,9 @@ import { Socket } from 'node:net';
 import { LineWriter } from './src/http/line-writer.ts';
 const turns = async (count) => { while (count-- > 0) await new Promise((resolve) => setTimeout(resolve, 5)); };
 const sockets = [];
-// A full pipe then answers EAGAIN in place of keeping the writer waiting, as one does after a use of process.stdout.
+// A full pipe then fails with EAGAIN instead of blocking the writer, as after a use of process.stdout.
 const nonBlocking = (descriptor) => sockets.push(new Socket({ fd: descriptor, readable: false }));
-// More than any pipe holds: 1 MB.
+// 1 MB is more than any pipe buffers.
 const many = (writer) => { for (let n = 0; n < 10_000; n++) writer.write(String(n).padStart(99, '.')); };
 `;
 
@@ -52,7 +52,7 @@ class WritingProcess {
   }
 }
 
-/** Reads a pipe from now on. */
+/** Collects what a pipe delivers from now on. */
 class Reading {
   readonly #chunks: string[] = [];
   #tail = '';
@@ -82,7 +82,7 @@ function assertMany(output: string): void {
   assert.ok(isInOrder, 'The lines are not as they were written');
 }
 
-describe('the lines of a process that runs', () => {
+describe('LineWriter in a running process', () => {
   const code = `
     nonBlocking(3);
     const [eagain, blocking, dropped, controls] = [3, 4, 5, 6].map((descriptor) => new LineWriter(descriptor));
@@ -90,7 +90,7 @@ describe('the lines of a process that runs', () => {
     controls.write('é €');
     many(eagain);
     many(blocking);
-    // 20 MB: more than may wait, and what is being written meanwhile.
+    // 20 MB is more than the queue limit and what is written meanwhile.
     for (let n = 0; n < 20_000; n++) {
       dropped.write('line ' + n + ' ' + 'x'.repeat(1_000));
       if (n % 1_000 === 0) await turns(n === 1_000 ? 20 : 1);
@@ -141,18 +141,18 @@ describe('the lines of a process that runs', () => {
   });
 });
 
-describe('the lines of a process that ends', () => {
+describe('LineWriter in an exiting process', () => {
   const isLinux = process.platform === 'linux';
   const code = `
     // Make sure that an error during exit changes the exit code.
     process.on('uncaughtException', (error) => { console.error(error); process.exit(7); });
     nonBlocking(3);
     nonBlocking(4);
-    const [slow, unread, gone, full] = [3, 4, 5, 6].map((descriptor) => new LineWriter(descriptor));
+    const [slow, unread, closed, full] = [3, 4, 5, 6].map((descriptor) => new LineWriter(descriptor));
     process.send('here');
     await once(process, 'message');
     for (let round = 0; round < 3; round++) {
-      for (const writer of [gone, full]) for (let n = 0; n < 100; n++) writer.write('line ' + n);
+      for (const writer of [closed, full]) for (let n = 0; n < 100; n++) writer.write('line ' + n);
       await turns(15);
     }
     const { user, system } = process.cpuUsage();
@@ -161,7 +161,7 @@ describe('the lines of a process that ends', () => {
     many(unread);
     await turns(10);
     many(slow);
-    for (const writer of [gone, full]) writer.write('last');
+    for (const writer of [closed, full]) writer.write('last');
     process.send(since.user + since.system, () => process.exit(3));
   `;
   const end = { cpu: 0, slow: '', exitCode: null as number | null };
@@ -174,7 +174,7 @@ describe('the lines of a process that ends', () => {
       ending.child.send('The reader is gone');
       const cpu = await ending.said();
       const slow = new Reading(ending.pipe(3));
-      // Nobody reads the other pipe before the end.
+      // The other pipe is not read before the process exits.
       if (ending.child.exitCode === null) await within('the process ended', once(ending.child, 'exit'));
       ending.pipe(4).resume();
       const exitCode = await ending.ended();
@@ -193,7 +193,7 @@ describe('the lines of a process that ends', () => {
     assert.equal(end.exitCode, 3);
   });
 
-  for (const [what, skip] of [['a pipe whose reader is gone', false], ['a full disk', !isLinux]] as const) {
+  for (const [what, skip] of [['a pipe that its reader has closed', false], ['a full disk', !isLinux]] as const) {
     test(`survives ${what} without busy waiting`, { skip }, () => {
       // CPU time in microseconds during 200 ms of wall time.
       assert.ok(end.cpu < 150_000, `${end.cpu} microseconds`);

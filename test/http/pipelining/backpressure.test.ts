@@ -14,15 +14,15 @@ const MOST = 3_000;
 function patience() {
   let release!: () => void;
   const released = new Promise<void>((resolve) => (release = resolve));
-  const counts = { called: 0, left: 0 };
+  const counts = { called: 0, disconnected: 0 };
   class Patient extends RequestHandler {
     override async doGet() {
       const number = ++counts.called;
       const { signal } = this;
-      const left = new Promise<void>((resolve) =>
-        signal.addEventListener('abort', () => resolve(void counts.left++), { once: true }),
+      const disconnected = new Promise<void>((resolve) =>
+        signal.addEventListener('abort', () => resolve(void counts.disconnected++), { once: true }),
       );
-      await Promise.race([released, left]);
+      await Promise.race([released, disconnected]);
       return { number };
     }
     override async doPost() {
@@ -56,17 +56,17 @@ async function turns(t: TestContext, port: number): Promise<void> {
 }
 
 for (const [kind, bytes] of Object.entries(kinds)) {
-  test(`limits the number of in-flight pipelined requests and serves all ${COUNT} in order: ${kind}`, async (t) => {
+  test(`serves ${COUNT} pipelined requests in order, few at once: ${kind}`, async (t) => {
     const { Patient, counts, release } = patience();
     const { port } = await listen(t, { '/': Patient, '/other': Other });
     const connection = await Connection.open(t, port);
     connection.send(bytes.repeat(COUNT - 1) + bytes.replace('\r\n', '\r\nConnection: close\r\n'));
     await turns(t, port);
-    assert.ok(counts.called > 0 && counts.called < MOST, `${counts.called} are in hand`);
+    assert.ok(counts.called > 0 && counts.called < MOST, `${counts.called} are in flight`);
     assert.equal(connection.received, '');
 
     release();
-    const received = await within('all answers', connection.untilClosed());
+    const received = await within('all responses', connection.untilClosed());
     const numbers = [...received.matchAll(/\{"number":(\d+)\}/g)].map((match) => Number(match[1]));
     assert.equal(numbers.length, COUNT);
     assert.ok(
@@ -77,7 +77,7 @@ for (const [kind, bytes] of Object.entries(kinds)) {
   });
 }
 
-test('ignores requests after Connection: close, even while earlier responses are pending', async (t) => {
+test('ignores requests after Connection: close while responses are pending', async (t) => {
   const { Patient, release } = patience();
   const { port, server } = await listen(t, { '/': Patient, '/other': Other });
   let requests = 0;
@@ -97,7 +97,7 @@ test('ignores requests after Connection: close, even while earlier responses are
   assert.match(await connection.untilClosed(), /^HTTP\/1\.1 200 [^]*HTTP\/1\.1 400 /);
 });
 
-test('defers pipelined requests while the client is not reading, and serves them afterwards', async (t) => {
+test('defers pipelined requests while the client is not reading', async (t) => {
   const COUNT = 30;
   let calls = 0;
   class Large extends RequestHandler {
@@ -149,11 +149,11 @@ test('aborts exactly the in-flight requests of a client that disconnects', async
   await turns(t, port);
   assert.equal(counts.called, 2);
   leaves.socket.destroy();
-  while (counts.left < 1) await new Promise(setImmediate);
+  while (counts.disconnected < 1) await new Promise(setImmediate);
   await turns(t, port);
-  assert.equal(counts.left, 1);
+  assert.equal(counts.disconnected, 1);
   release();
-  await within('the answers to who stays', stays.until(/(?:\{"number":\d+\}[^]*){3}/));
+  await within('the responses to the other client', stays.until(/(?:\{"number":\d+\}[^]*){3}/));
 });
 
 test('detects a disconnect while reading is paused, and releases the connection', async (t) => {
@@ -165,8 +165,8 @@ test('detects a disconnect while reading is paused, and releases the connection'
   connection.socket.resetAndDestroy();
   release();
   const count = () => new Promise<number>((resolve) => server.getConnections((_, open) => resolve(open)));
-  const gone = (async () => {
+  const closed = (async () => {
     while ((await count()) > 0) await new Promise(setImmediate);
   })();
-  await within('the connection to be forgotten', gone);
+  await within('the connection to be released', closed);
 });

@@ -5,7 +5,7 @@ import { text } from 'node:stream/consumers';
 import { pipeline } from 'node:stream/promises';
 import { test } from 'node:test';
 import { HttpError, RequestHandler, type ServerOptions } from '../../../src/http/index.ts';
-import { Connection, requestBytes, sendRaw } from '../support/connection.ts';
+import { Connection, announced, requestBytes, sendRaw, withBody } from '../support/connection.ts';
 import { routes } from '../support/echo-routes.ts';
 import { listen } from '../support/listen.ts';
 import { expectClosingError, expectResponses } from '../support/response.ts';
@@ -21,8 +21,8 @@ test('sends 100 Continue once the headers are valid, then the response', async (
   connection.send(requestBytes('POST /', [...expecting, 'Connection: close']));
   assert.equal(await connection.until('\r\n\r\n'), 'HTTP/1.1 100 Continue\r\n\r\n');
   connection.send('[]');
-  const [, answer] = expectResponses(await connection.untilClosed(), [100, 200]);
-  assert.equal(answer!.body, '[]');
+  const [, response] = expectResponses(await connection.untilClosed(), [100, 200]);
+  assert.equal(response!.body, '[]');
 });
 
 const expectingBad: Record<number, [requestLine: string, headers: string[]]> = {
@@ -38,16 +38,16 @@ for (const [status, [requestLine, headers]] of Object.entries(expectingBad)) {
     const { port } = await listen(t, routes, allowed);
     const connection = await Connection.open(t, port);
     connection.send(requestBytes(requestLine, headers));
-    const [answer] = expectResponses(await connection.until(/\}$/), [Number(status)]);
-    assert.equal(answer!.headers.get('connection'), 'close');
+    const [response] = expectResponses(await connection.until(/\}$/), [Number(status)]);
+    assert.equal(response!.headers.get('connection'), 'close');
   });
 }
 
 test('never sends 100 Continue to an HTTP/1.0 client', async (t) => {
   const { port } = await listen(t, routes);
   const request = `POST / HTTP/1.0\r\n${expecting.join('\r\n')}\r\n\r\n[]`;
-  const [answer] = expectResponses(await sendRaw(t, port, request), [200]);
-  assert.equal(answer!.body, '[]');
+  const [response] = expectResponses(await sendRaw(t, port, request), [200]);
+  assert.equal(response!.body, '[]');
 });
 
 test('responds 417 to any other expectation', async (t) => {
@@ -69,16 +69,6 @@ class Bytes extends RequestHandler {
     const body = await this.readBody();
     return { isBuffer: Buffer.isBuffer(body), hex: body.toString('hex') };
   }
-}
-
-function announced(requestLine: string, length: number, headers: readonly string[] = []): string {
-  return requestBytes(requestLine, [`Content-Length: ${length}`, ...headers]);
-}
-
-/** Builds a request with this body and Connection: close. */
-function withBody(requestLine: string, body: Buffer | string, headers: readonly string[] = []): Buffer {
-  const head = announced(requestLine, Buffer.byteLength(body), ['Connection: close', ...headers]);
-  return Buffer.concat([Buffer.from(head), Buffer.from(body)]);
 }
 
 /** Common ways to read a request stream. */
@@ -115,7 +105,7 @@ const ways: Record<string, (request: IncomingMessage) => Promise<string>> = {
   },
 };
 for (const [how, read] of Object.entries(ways)) {
-  test(`sends 100 Continue when the handler reads the request directly: ${how}`, async (t) => {
+  test(`sends 100 Continue if the handler reads the request with ${how}`, async (t) => {
     class Own extends RequestHandler {
       override doPost() {
         return read(this.request);
@@ -126,8 +116,8 @@ for (const [how, read] of Object.entries(ways)) {
     connection.send(announced('POST /', 4, [EXPECT, 'Connection: close']));
     await within('100 Continue', connection.until('100 Continue'));
     connection.send('body');
-    const [, answer] = expectResponses(await within('the answer', connection.untilClosed()), [100, 200]);
-    assert.equal(answer!.body, '"body"');
+    const [, response] = expectResponses(await within('the response', connection.untilClosed()), [100, 200]);
+    assert.equal(response!.body, '"body"');
   });
 }
 
@@ -173,14 +163,14 @@ test('sends no 100 Continue before a 401 from prepare()', async (t) => {
   for (const path of ['/', '/later']) {
     const connection = await Connection.open(t, port);
     connection.send(announced(`POST ${path}`, 4, [EXPECT]));
-    const [answer] = expectResponses(await connection.until(/\}$/), [401]);
-    assert.equal(answer!.headers.get('connection'), 'close');
+    const [response] = expectResponses(await connection.until(/\}$/), [401]);
+    assert.equal(response!.headers.get('connection'), 'close');
 
-    const granted = await Connection.open(t, port);
-    granted.send(announced(`POST ${path}`, 4, [EXPECT, 'Authorization: Bearer x', 'Connection: close']));
-    await within('100 Continue', granted.until('100 Continue'));
-    granted.send('body');
-    expectResponses(await granted.untilClosed(), [100, 200]);
+    const authorized = await Connection.open(t, port);
+    authorized.send(announced(`POST ${path}`, 4, [EXPECT, 'Authorization: Bearer x', 'Connection: close']));
+    await within('100 Continue', authorized.until('100 Continue'));
+    authorized.send('body');
+    expectResponses(await authorized.untilClosed(), [100, 200]);
   }
 });
 
@@ -201,7 +191,7 @@ test('accepts an empty Expect header', async (t) => {
   expectResponses(received, received.includes(' 100 ') ? [100, 200] : [200]);
 });
 
-test('never sends 100 Continue to an HTTP/1.0 client', async (t) => {
+test('never sends 100 Continue to HTTP/1.0, however the body is read', async (t) => {
   class Own extends RequestHandler {
     override doPost() {
       return text(this.request);

@@ -3,16 +3,16 @@ import { test } from 'node:test';
 import { fuzz } from '../support/fuzz.ts';
 import { mutatedRequest } from '../support/request-mutations.ts';
 
-// More of them: npm run fuzz, or node --import tsx test/http/protocol/fuzz.test.ts [count] [seed]
+// For a longer run: npm run fuzz, or node --import tsx test/http/protocol/fuzz.test.ts [count] [seed]
 const COUNT = Number(process.argv[2] ?? 2_000);
 const SEED = Number(process.argv[3] ?? 4);
 
 test(`responds correctly to ${COUNT} mutated requests (seed ${SEED}) and stays healthy`, async (t) => {
-  const { answers } = await fuzz(COUNT, SEED);
+  const { responses } = await fuzz(COUNT, SEED);
   for (const status of [100, 200, 204, 400, 403, 404, 405, 408, 413, 415, 421, 422, 431, 501, 505]) {
-    assert.ok(answers.has(status), `none was answered ${status}`);
+    assert.ok(responses.has(status), `no response had status ${status}`);
   }
-  t.diagnostic([...answers].sort(([a], [b]) => a - b).map(([status, times]) => `${times} × ${status}`).join(', '));
+  t.diagnostic([...responses].sort(([a], [b]) => a - b).map(([status, times]) => `${times} × ${status}`).join(', '));
 });
 
 test('generates the same request for the same seed and number', () => {

@@ -15,29 +15,29 @@ class Echo extends RequestHandler {
   }
 }
 
-const refused: [what: string, bytes: string, status: number][] = [
-  ['a chunk that is none', `${CHUNKED}zz\r\n`, 400],
-  ['a chunk that is none, after a good one', `${CHUNKED}1\r\n[\r\nzz\r\n`, 400],
-  ['chunk extensions that are too long', `${CHUNKED}2;${'x'.repeat(17_000)}\r\n`, 413],
-  ['trailers that are too long', `${CHUNKED}2\r\n[]\r\n0\r\nx: ${'x'.repeat(17_000)}\r\n`, 431],
-  ['another transfer coding', requestBytes('POST /', ['Transfer-Encoding: gzip']), 501],
+const errors: [what: string, bytes: string, status: number][] = [
+  ['an invalid chunk', `${CHUNKED}zz\r\n`, 400],
+  ['an invalid second chunk', `${CHUNKED}1\r\n[\r\nzz\r\n`, 400],
+  ['too long chunk extensions', `${CHUNKED}2;${'x'.repeat(17_000)}\r\n`, 413],
+  ['too long trailers', `${CHUNKED}2\r\n[]\r\n0\r\nx: ${'x'.repeat(17_000)}\r\n`, 431],
+  ['a transfer coding', requestBytes('POST /', ['Transfer-Encoding: gzip']), 501],
   [
-    'a body that is announced too long',
+    'a too large Content-Length',
     requestBytes('POST /', ['Content-Type: application/json', 'Content-Length: 5000000']),
     413,
   ],
-  ['a body that turns out too long', `${CHUNKED}${(2_000).toString(16)}\r\n${'x'.repeat(2_000)}\r\n`, 413],
+  ['a too large chunked body', `${CHUNKED}${(2_000).toString(16)}\r\n${'x'.repeat(2_000)}\r\n`, 413],
   [
-    'a media type that is refused before its chunks',
+    'an unsupported media type',
     requestBytes('POST /', ['Content-Type: a/b', 'Transfer-Encoding: chunked'], '1\r\n[\r\n'),
     415,
   ],
   ['garbage', 'garbage\r\n\r\n', 400],
-  ['a head that is too long', requestBytes('GET /', [`X: ${'x'.repeat(17_000)}`]), 431],
+  ['too long headers', requestBytes('GET /', [`X: ${'x'.repeat(17_000)}`]), 431],
   ['CONNECT', 'CONNECT a:1 HTTP/1.1\r\nHost: a:1\r\n\r\n', 405],
 ];
-for (const [what, bytes, status] of refused) {
-  test(`half-closes the connection immediately after the last response: ${what}`, async (t) => {
+for (const [what, bytes, status] of errors) {
+  test(`half-closes the connection after the response to ${what}`, async (t) => {
     const { port } = await listen(t, { '/': Echo }, { bodyLimit: 1_000, requestTimeout: 0.5 });
     // The 408 on this connection arrives after half a second and serves as a clock.
     const slow = await Connection.open(t, port);
@@ -46,8 +46,8 @@ for (const [what, bytes, status] of refused) {
     const ended = new Promise((resolve) => connection.socket.once('end', () => resolve('the end')));
     connection.send(bytes);
     assert.equal(await Promise.race([ended, slow.until('408').then(() => 'half a second later')]), 'the end');
-    const [answer] = expectResponses(connection.received, [status]);
-    assert.equal(answer!.headers.get('connection'), 'close');
+    const [response] = expectResponses(connection.received, [status]);
+    assert.equal(response!.headers.get('connection'), 'close');
     assert.equal(slow.received.includes('408'), false);
   });
 }
@@ -65,13 +65,13 @@ async function sendOn(t: { after(free: () => void): void }, port: number, start:
   const more = Buffer.alloc(64 * 1024, 'x');
   const write = (): void => void (isOver || socket.write(more, () => setImmediate(write)));
   write();
-  await within('the cut', closed);
+  await within('the close', closed);
   return received;
 }
 
 test('delivers the response to a client that never stops sending, then disconnects it', async (t) => {
   const { port } = await listen(t, { '/': Echo }, { bodyLimit: 1_000 });
-  const cases = refused.filter(([what]) => /^a body|^a chunk that is none$|^garbage/.test(what));
+  const cases = errors.filter(([what]) => /^a too large|^an invalid chunk$|^garbage/.test(what));
   await Promise.all(
     cases.map(async ([what, bytes, status]) => {
       const received = await sendOn(t, port, bytes);

@@ -8,8 +8,8 @@ import { expectClosingError, expectResponses } from '../support/response.ts';
 test('responds 400 to GET *, and 204 with Allow to OPTIONS *', async (t) => {
   const { port } = await listen(t, routes);
   expectClosingError(await sendRaw(t, port, requestBytes('GET *')), 400);
-  const [answer] = expectResponses(await sendRaw(t, port, requestBytes('OPTIONS *', ['Connection: close'])), [204]);
-  assert.match(answer!.headers.get('allow')!, /\bGET\b.*\bPOST\b/);
+  const [response] = expectResponses(await sendRaw(t, port, requestBytes('OPTIONS *', ['Connection: close'])), [204]);
+  assert.match(response!.headers.get('allow')!, /\bGET\b.*\bPOST\b/);
 });
 
 test('responds 400 to a target that does not start with a slash', async (t) => {
@@ -23,8 +23,8 @@ test('accepts a path of 8,000 bytes', async (t) => {
   const { port } = await listen(t, routes);
   const name = 'a'.repeat(8_000 - '/parts/'.length);
   const request = requestBytes(`GET /parts/${name}`, ['Connection: close']);
-  const [answer] = expectResponses(await sendRaw(t, port, request), [200]);
-  assert.equal(JSON.parse(answer!.body!).path, `/parts/${name}`);
+  const [response] = expectResponses(await sendRaw(t, port, request), [200]);
+  assert.equal(JSON.parse(response!.body!).path, `/parts/${name}`);
 });
 
 const allowed = { allowedHosts: ['api.example.com'] };
@@ -40,11 +40,11 @@ for (const [target, host] of [
   ['http://api.example.com:8000/', 'api.example.com'],
   ['https://api.example.com', 'evil.example'],
 ] as const) {
-  test(`accepts ${target} regardless of the Host header (RFC 9112, section 3.2.2): ${host}`, async (t) => {
+  test(`accepts ${target} beside Host: ${host}`, async (t) => {
     for (const options of [{}, allowed]) {
       const { port } = await listen(t, routes, options);
-      const [answer] = expectResponses(await sendRaw(t, port, get(target, host)), [200]);
-      assert.deepEqual(JSON.parse(answer!.body!), { path: '/', query: '' });
+      const [response] = expectResponses(await sendRaw(t, port, get(target, host)), [200]);
+      assert.deepEqual(JSON.parse(response!.body!), { path: '/', query: '' });
     }
   });
 }
@@ -52,12 +52,12 @@ for (const [target, host] of [
 test('takes path and query from an absolute-form target', async (t) => {
   const { port } = await listen(t, routes, allowed);
   for (const [target, query] of [['http://api.example.com?a=1', 'a=1'], ['http://api.example.com/?b=2', 'b=2']]) {
-    const [answer] = expectResponses(await sendRaw(t, port, get(target!, 'evil.example')), [200]);
-    assert.deepEqual(JSON.parse(answer!.body!), { path: '/', query });
+    const [response] = expectResponses(await sendRaw(t, port, get(target!, 'evil.example')), [200]);
+    assert.deepEqual(JSON.parse(response!.body!), { path: '/', query });
   }
 });
 
-test('responds 421 to an absolute-form target with another host, regardless of the Host header', async (t) => {
+test('responds 421 to an absolute-form target with a host that is not allowed', async (t) => {
   const { port } = await listen(t, routes, allowed);
   for (const target of [
     'http://evil.example/',
@@ -65,8 +65,8 @@ test('responds 421 to an absolute-form target with another host, regardless of t
     'http://evil.example?api.example.com',
     'https://xapi.example.com/',
   ]) {
-    const [answer] = expectResponses(await sendRaw(t, port, get(target, 'api.example.com')), [421]);
-    assert.match(answer!.body!, /ALLOWED_HOSTS|allowedHosts/);
+    const [response] = expectResponses(await sendRaw(t, port, get(target, 'api.example.com')), [421]);
+    assert.match(response!.body!, /ALLOWED_HOSTS|allowedHosts/);
   }
 });
 

@@ -2,14 +2,12 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { test } from 'node:test';
 import { RequestHandler, type StandardSchema } from '../../../src/http/index.ts';
-import { Connection, requestBytes, sendRaw } from '../support/connection.ts';
+import { Connection, JSON_TYPE, requestBytes, sendRaw } from '../support/connection.ts';
 import { listen } from '../support/listen.ts';
 import { expectResponses } from '../support/response.ts';
 import { within } from '../support/within.ts';
 
-const JSON_TYPE = 'Content-Type: application/json';
-
-/** Refuses everything. */
+/** Rejects everything. */
 const nothing: StandardSchema = {
   '~standard': {
     version: 1,
@@ -18,7 +16,7 @@ const nothing: StandardSchema = {
   },
 };
 
-/** Refuses everything, with a throw of its own. */
+/** Throws on everything. */
 const broken: StandardSchema = {
   '~standard': {
     version: 1,
@@ -55,11 +53,11 @@ class Later extends RequestHandler {
 }
 
 const bodies: [what: string, request: string, status: number][] = [
-  ['that is no JSON', post('/', '{'), 400],
-  ['of another media type', post('/', '{}', ['Content-Type: text/plain', 'Connection: close']), 415],
-  ['that is announced too long', post('/', '"12345678901"'), 413],
+  ['with invalid JSON', post('/', '{'), 400],
+  ['with another media type', post('/', '{}', ['Content-Type: text/plain', 'Connection: close']), 415],
+  ['with a too large length', post('/', '"12345678901"'), 413],
   [
-    'that turns out too long',
+    'with too many chunks',
     requestBytes(
       'POST /',
       [JSON_TYPE, 'Transfer-Encoding: chunked', 'Connection: close'],
@@ -67,16 +65,16 @@ const bodies: [what: string, request: string, status: number][] = [
     ),
     413,
   ],
-  ['that is empty', post('/', ''), 400],
-  ['that a schema refuses', post('/?schema', '{"a":1}'), 422],
+  ['without content', post('/', ''), 400],
+  ['rejected by a schema', post('/?schema', '{"a":1}'), 422],
   ['whose schema throws', post('/?broken', '{"a":1}'), 500],
-  ['that is no JSON, for a schema', post('/?schema', '{'), 400],
-  ['that is too long, as bytes', post('/?bytes', '12345678901'), 413],
-  ['that nobody looks at', post('/', '{').replace('POST', 'PUT'), 200],
+  ['with a schema, but invalid JSON', post('/?schema', '{'), 400],
+  ['with too many bytes', post('/?bytes', '12345678901'), 413],
+  ['that is never awaited', post('/', '{').replace('POST', 'PUT'), 200],
 ];
 // The test runner fails a test on an unhandled rejection.
 for (const [what, request, status] of bodies) {
-  test(`responds ${status} without an unhandled rejection if a body ${what} is awaited later`, async (t) => {
+  test(`responds ${status} without unhandled rejection to a body ${what}`, async (t) => {
     const rejected: unknown[] = [];
     const note = (reason: unknown): void => void rejected.push(reason);
     process.on('unhandledRejection', note);
@@ -87,14 +85,14 @@ for (const [what, request, status] of bodies) {
   });
 }
 
-test('causes no unhandled rejection if the client disconnects before the body is awaited', async (t) => {
+test('causes no unhandled rejection if the client disconnects before the await', async (t) => {
   const rejected: unknown[] = [];
   const note = (reason: unknown): void => void rejected.push(reason);
   process.on('unhandledRejection', note);
   t.after(() => process.off('unhandledRejection', note));
   let over!: () => void;
   const end = new Promise<void>((resolve) => (over = resolve));
-  class Left extends RequestHandler {
+  class Disconnected extends RequestHandler {
     override async doPost() {
       const read = this.readJson();
       await once(this.signal, 'abort');
@@ -103,7 +101,7 @@ test('causes no unhandled rejection if the client disconnects before the body is
       return await read;
     }
   }
-  const { port, server } = await listen(t, { '/': Left });
+  const { port, server } = await listen(t, { '/': Disconnected });
   const connection = await Connection.open(t, port);
   connection.send(requestBytes('POST /', [JSON_TYPE, 'Content-Length: 100'], '{'));
   await once(server, 'request');

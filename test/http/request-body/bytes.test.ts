@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { test } from 'node:test';
 import { RequestHandler } from '../../../src/http/index.ts';
-import { Connection, requestBytes, sendRaw } from '../support/connection.ts';
+import { Connection, requestBytes, sendRaw, withBody } from '../support/connection.ts';
 import { listen } from '../support/listen.ts';
 import { expectResponses } from '../support/response.ts';
 
@@ -12,16 +14,6 @@ class Bytes extends RequestHandler {
   }
 }
 
-function announced(requestLine: string, length: number, headers: readonly string[] = []): string {
-  return requestBytes(requestLine, [`Content-Length: ${length}`, ...headers]);
-}
-
-/** Builds a request with this body and Connection: close. */
-function withBody(requestLine: string, body: Buffer | string, headers: readonly string[] = []): Buffer {
-  const head = announced(requestLine, Buffer.byteLength(body), ['Connection: close', ...headers]);
-  return Buffer.concat([Buffer.from(head), Buffer.from(body)]);
-}
-
 for (const type of [
   [],
   ['Content-Type: image/png'],
@@ -29,15 +21,15 @@ for (const type of [
   ['Content-Type: a'],
   ['Content-Encoding: gzip'],
 ]) {
-  test(`readBody returns the raw bytes, with ${type[0] ?? 'no Content-Type'}`, async (t) => {
+  test(`returns the raw bytes from readBody() with ${type[0] ?? 'no Content-Type'}`, async (t) => {
     const { port } = await listen(t, { '/': Bytes });
     const bytes = Buffer.from(Array.from({ length: 256 }, (_, byte) => byte));
-    const [answer] = expectResponses(await sendRaw(t, port, withBody('POST /', bytes, type)), [200]);
-    assert.deepEqual(JSON.parse(answer!.body!), { isBuffer: true, hex: bytes.toString('hex') });
+    const [response] = expectResponses(await sendRaw(t, port, withBody('POST /', bytes, type)), [200]);
+    assert.deepEqual(JSON.parse(response!.body!), { isBuffer: true, hex: bytes.toString('hex') });
   });
 }
 
-test('readBody returns an empty Buffer for a missing or empty body', async (t) => {
+test('returns an empty Buffer from readBody() for a missing or empty body', async (t) => {
   const { port } = await listen(t, { '/': Bytes });
   const requests = [
     requestBytes('POST /', ['Connection: close']),
@@ -45,12 +37,12 @@ test('readBody returns an empty Buffer for a missing or empty body', async (t) =
     requestBytes('POST /', ['Connection: close', 'Transfer-Encoding: chunked'], '0\r\n\r\n'),
   ];
   for (const bytes of requests) {
-    const [answer] = expectResponses(await sendRaw(t, port, bytes), [200]);
-    assert.deepEqual(JSON.parse(answer!.body!), { isBuffer: true, hex: '' });
+    const [response] = expectResponses(await sendRaw(t, port, bytes), [200]);
+    assert.deepEqual(JSON.parse(response!.body!), { isBuffer: true, hex: '' });
   }
 });
 
-test('readBody reassembles chunks and arbitrarily split packets', async (t) => {
+test('reassembles chunks and arbitrarily split packets', async (t) => {
   const { port } = await listen(t, { '/': Bytes });
   const connection = await Connection.open(t, port);
   connection.send(requestBytes('POST /', ['Connection: close', 'Transfer-Encoding: chunked']));
@@ -58,11 +50,11 @@ test('readBody reassembles chunks and arbitrarily split packets', async (t) => {
     connection.send(packet);
     await new Promise(setImmediate);
   }
-  const [answer] = expectResponses(await connection.untilClosed(), [200]);
-  assert.equal(JSON.parse(answer!.body!).hex, Buffer.from('abcdef').toString('hex'));
+  const [response] = expectResponses(await connection.untilClosed(), [200]);
+  assert.equal(JSON.parse(response!.body!).hex, Buffer.from('abcdef').toString('hex'));
 });
 
-test('a form can be parsed with URLSearchParams', async (t) => {
+test('reads a form with URLSearchParams', async (t) => {
   class Form extends RequestHandler {
     override async doPost() {
       return Object.fromEntries(new URLSearchParams(String(await this.readBody())));
@@ -74,7 +66,7 @@ test('a form can be parsed with URLSearchParams', async (t) => {
   assert.deepEqual(await response.json(), fields);
 });
 
-test('reading the body twice is an error', async (t) => {
+test('rejects a second read of the body', async (t) => {
   const logged: unknown[] = [];
   class Twice extends RequestHandler {
     override async doPost() {
@@ -115,6 +107,49 @@ test('reads the body completely despite another listener and a failed read', asy
   connection.send(bytes.subarray(0, -30));
   await new Promise(setImmediate);
   connection.send(bytes.subarray(-30));
-  const [answer] = expectResponses(await connection.untilClosed(), [200]);
-  assert.deepEqual(JSON.parse(answer!.body!), { whole: JSON.parse(body), seen: body });
+  const [response] = expectResponses(await connection.untilClosed(), [200]);
+  assert.deepEqual(JSON.parse(response!.body!), { whole: JSON.parse(body), seen: body });
+});
+
+const SERVER = `
+import { RequestHandler, createServer } from './src/http/index.ts';
+class Length extends RequestHandler {
+  async doPost() {
+    return (await this.readJson()).length;
+  }
+  async doPut() {
+    return (await this.readBody()).length;
+  }
+}
+const server = createServer({ '/': Length });
+server.listen(0, '127.0.0.1', () => console.log(server.address().port));
+process.stdin.resume().on('end', () => process.exit());
+`;
+
+test('reads 160,000 one-byte chunks three times in 48 MB', async (t) => {
+  const child = spawn(
+    process.execPath,
+    ['--max-old-space-size=48', ...process.execArgv, '--input-type=module', '--eval', SERVER],
+    { stdio: ['pipe', 'pipe', 'inherit'] },
+  );
+  t.after(() => child.kill('SIGKILL'));
+  const [printed] = await once(child.stdout!, 'data');
+  const port = Number(printed);
+  const chunks = Buffer.from(`1\r\n"\r\n${'1\r\nx\r\n'.repeat(160_000)}1\r\n"\r\n0\r\n\r\n`);
+  const upload = (method: string) => {
+    const head = requestBytes(`${method} /`, [
+      'Content-Type: application/json',
+      'Transfer-Encoding: chunked',
+      'Connection: close',
+    ]);
+    return sendRaw(t, port, Buffer.concat([Buffer.from(head), chunks]));
+  };
+  const received = await Promise.all(['POST', 'POST', 'PUT'].map(upload));
+  assert.deepEqual(
+    received.map((bytes) => expectResponses(bytes, [200])[0]!.body),
+    ['160000', '160000', '160002'],
+  );
+  child.stdin!.end();
+  const [code] = await once(child, 'exit');
+  assert.equal(code, 0);
 });

@@ -1,13 +1,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { RequestHandler, type StandardSchema } from '../../../src/http/index.ts';
-import { requestBytes, sendRaw } from '../support/connection.ts';
+import { JSON_TYPE, requestBytes, sendRaw } from '../support/connection.ts';
 import { listen } from '../support/listen.ts';
 import { expectResponses, type RawResponse } from '../support/response.ts';
 
-const JSON_TYPE = 'Content-Type: application/json';
-
-/** Refuses everything. */
+/** Rejects everything. */
 const nothing: StandardSchema = {
   '~standard': {
     version: 1,
@@ -27,8 +25,8 @@ class Checked extends RequestHandler {
 }
 
 async function pointerOf(t: Parameters<typeof sendRaw>[0], port: number, body: string): Promise<string> {
-  const [answer] = expectResponses(await sendRaw(t, port, post('/', body)), [422]) as [RawResponse];
-  const { errors } = JSON.parse(answer.body!) as { errors: { detail: string; pointer: string }[] };
+  const [response] = expectResponses(await sendRaw(t, port, post('/', body)), [422]) as [RawResponse];
+  const { errors } = JSON.parse(response.body!) as { errors: { detail: string; pointer: string }[] };
   assert.equal(errors[0]!.detail, 'nothing is good');
   return errors[0]!.pointer;
 }
@@ -45,7 +43,7 @@ test('responds 422 with a pointer for keys with lone surrogates', async (t) => {
 test('responds 422 for issues with a symbol in the path or an empty path', async (t) => {
   const paths: (readonly PropertyKey[] | undefined)[] = [[Symbol('s'), 1], [], undefined];
   for (const path of paths) {
-    class Refuses extends RequestHandler {
+    class Rejects extends RequestHandler {
       override async doPost() {
         await this.readJson({
           '~standard': {
@@ -56,12 +54,12 @@ test('responds 422 for issues with a symbol in the path or an empty path', async
         });
       }
     }
-    const { port } = await listen(t, { '/': Refuses });
+    const { port } = await listen(t, { '/': Rejects });
     expectResponses(await sendRaw(t, port, post('/', '{}')), [422]);
   }
 });
 
-test('readJson accepts any Standard Schema and responds 422 with the path of each issue', async (t) => {
+test('accepts any Standard Schema, and responds 422 with the path of each issue', async (t) => {
   // Like the schemas of zod, valibot and arktype: functions or class instances with additional properties.
   const schema: StandardSchema<{ n: number }> = Object.assign(() => {}, {
     parse: () => {},
@@ -83,9 +81,9 @@ test('readJson accepts any Standard Schema and responds 422 with the path of eac
   const { url } = await listen(t, { '/': Doubled });
   const post = (body: string) => fetch(url, { method: 'POST', headers: { 'content-type': 'application/json' }, body });
   assert.equal(await (await post('{"n":21}')).json(), 42);
-  const refused = await post('{}');
-  assert.equal(refused.status, 422);
-  const { errors } = (await refused.json()) as { errors: unknown };
+  const invalid = await post('{}');
+  assert.equal(invalid.status, 422);
+  const { errors } = (await invalid.json()) as { errors: unknown };
   assert.deepEqual(errors, [
     { detail: 'no number', pointer: '#/list/0/a~1b~0c%20%C3%BC' },
     { detail: 'nothing', pointer: '#' },

@@ -1,54 +1,24 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { RequestHandler } from '../../../src/http/index.ts';
-import { Connection, requestBytes, sendRaw } from '../support/connection.ts';
+import { announced, Connection, JSON_TYPE, requestBytes, sendRaw, withBody } from '../support/connection.ts';
+import { post, responseTo, routes } from '../support/json-requests.ts';
 import { listen } from '../support/listen.ts';
-import { expectResponses, type RawResponse } from '../support/response.ts';
-
-class Echo extends RequestHandler {
-  override doGet() {
-    return 'got';
-  }
-  override doPost() {
-    return this.readJson();
-  }
-  override doPut() {
-    return 'put, unread';
-  }
-}
-
-const routes = { '/': Echo };
-const JSON_TYPE = 'Content-Type: application/json';
-
-function post(body: string | Buffer, headers: readonly string[] = [JSON_TYPE]): Buffer {
-  const head = requestBytes('POST /', [...headers, `Content-Length: ${Buffer.byteLength(body)}`]);
-  return Buffer.concat([Buffer.from(head), Buffer.from(body)]);
-}
-
-/** Posts a body, then sends another request on the same connection to check that it is still usable. */
-async function answerTo(port: number, status: number, request: Buffer): Promise<RawResponse> {
-  const after: (() => void)[] = [];
-  const bytes = Buffer.concat([request, Buffer.from(requestBytes('GET /', ['Connection: close']))]);
-  const received = await sendRaw({ after: (free) => after.push(free as () => void) }, port, bytes);
-  for (const free of after) free();
-  const [answer, next] = expectResponses(received, [status, 200]);
-  assert.equal(next!.body, '"got"');
-  return answer!;
-}
+import { expectResponses } from '../support/response.ts';
 
 test('responds 413 immediately if Content-Length exceeds the limit', async (t) => {
   const { port } = await listen(t, routes, { bodyLimit: 10 });
   const connection = await Connection.open(t, port);
   connection.send(requestBytes('POST /', [JSON_TYPE, 'Content-Length: 11']));
-  const [answer] = expectResponses(await connection.until(/\}$/), [413]);
-  assert.equal(answer!.headers.get('connection'), 'close');
-  assert.match(answer!.body!, /10 bytes/);
+  const [response] = expectResponses(await connection.until(/\}$/), [413]);
+  assert.equal(response!.headers.get('connection'), 'close');
+  assert.match(response!.body!, /10 bytes/);
 });
 
 test('responds 413 as soon as a chunked body exceeds the limit', async (t) => {
   const { port } = await listen(t, routes, { bodyLimit: 10 });
   const head = requestBytes('POST /', [JSON_TYPE, 'Transfer-Encoding: chunked']);
-  await answerTo(port, 200, Buffer.from(`${head}5\r\n"1234\r\n5\r\n5678"\r\n0\r\n\r\n`));
+  await responseTo(port, 200, Buffer.from(`${head}5\r\n"1234\r\n5\r\n5678"\r\n0\r\n\r\n`));
   const connection = await Connection.open(t, port);
   connection.send(`${head}5\r\n"1234\r\n5\r\n56789\r\n`);
   connection.send('1\r\n"\r\n');
@@ -57,7 +27,7 @@ test('responds 413 as soon as a chunked body exceeds the limit', async (t) => {
 
 test('accepts a body of exactly the limit', async (t) => {
   const { port } = await listen(t, routes, { bodyLimit: 10 });
-  assert.equal((await answerTo(port, 200, post('"12345678"'))).body, '"12345678"');
+  assert.equal((await responseTo(port, 200, post('"12345678"'))).body, '"12345678"');
 });
 
 for (const framing of ['announced', 'chunked'] as const) {
@@ -105,31 +75,21 @@ class LimitedLess extends Limited {
   static override readonly bodyLimit = 5;
 }
 
-function announced(requestLine: string, length: number, headers: readonly string[] = []): string {
-  return requestBytes(requestLine, [`Content-Length: ${length}`, ...headers]);
-}
-
-/** Builds a request with this body and Connection: close. */
-function withBody(requestLine: string, body: Buffer | string, headers: readonly string[] = []): Buffer {
-  const head = announced(requestLine, Buffer.byteLength(body), ['Connection: close', ...headers]);
-  return Buffer.concat([Buffer.from(head), Buffer.from(body)]);
-}
-
 const limits: [what: string, requestLine: string, limit: number][] = [
   ["the server's bodyLimit", 'POST /', 10],
-  ["the class's own", 'POST /limited', 20],
-  ['one that a class overrides', 'POST /less', 5],
-  ['the one of the call, before any other', 'PUT /limited', 30],
+  ["the limit of the class", 'POST /limited', 20],
+  ['the limit of a subclass', 'POST /less', 5],
+  ['the limit of the call', 'PUT /limited', 30],
 ];
 for (const [what, requestLine, limit] of limits) {
-  test(`readBody enforces the limit for declared and chunked bodies: ${what}`, async (t) => {
+  test(`limits declared and chunked bodies to ${what}`, async (t) => {
     const { port } = await listen(t, { '/': Bytes, '/limited': Limited, '/less': LimitedLess }, { bodyLimit: 10 });
     expectResponses(await sendRaw(t, port, withBody(requestLine, 'x'.repeat(limit))), [200]);
 
     const tooLong = await Connection.open(t, port);
     tooLong.send(announced(requestLine, limit + 1, [EXPECT]));
-    const [refused] = expectResponses(await tooLong.until(/\}$/), [413]);
-    assert.match(refused!.body!, new RegExp(`\\b${limit} bytes`));
+    const [tooLarge] = expectResponses(await tooLong.until(/\}$/), [413]);
+    assert.match(tooLarge!.body!, new RegExp(`\\b${limit} bytes`));
 
     const chunked = await Connection.open(t, port);
     chunked.send(requestBytes(requestLine, ['Transfer-Encoding: chunked']));
@@ -139,7 +99,7 @@ for (const [what, requestLine, limit] of limits) {
   });
 }
 
-test("readJson also uses the class's limit", async (t) => {
+test("applies the limit of the class to readJson()", async (t) => {
   const { port } = await listen(t, { '/limited': Limited }, { bodyLimit: 1_000 });
   const json = (length: number) =>
     withBody('PATCH /limited', JSON.stringify('x'.repeat(length - 2)), ['Content-Type: application/json']);
@@ -147,7 +107,7 @@ test("readJson also uses the class's limit", async (t) => {
   expectResponses(await sendRaw(t, port, json(21)), [413]);
 });
 
-test("a class's limit may exceed the server's", async (t) => {
+test("accepts a class limit above that of the server", async (t) => {
   class Upload extends Bytes {
     static override readonly bodyLimit = 5_000_000;
     override async doPost() {
@@ -156,8 +116,8 @@ test("a class's limit may exceed the server's", async (t) => {
     }
   }
   const { port } = await listen(t, { '/': Upload }, { bodyLimit: 10 });
-  const [answer] = expectResponses(await sendRaw(t, port, withBody('POST /', Buffer.alloc(5_000_000))), [200]);
-  assert.equal(JSON.parse(answer!.body!).hex, '5000000');
+  const [response] = expectResponses(await sendRaw(t, port, withBody('POST /', Buffer.alloc(5_000_000))), [200]);
+  assert.equal(JSON.parse(response!.body!).hex, '5000000');
   const connection = await Connection.open(t, port);
   connection.send(announced('POST /', 5_000_001));
   expectResponses(await connection.until(/\}$/), [413]);

@@ -68,9 +68,9 @@ test('survives a Trailer header on an unchunked response', async (t) => {
     const received = await sendRaw(t, port, requestBytes(`${method} /?h=Trailer:X-Sum`, CLOSE));
     assert.match(received, /^HTTP\/1\.1 (?:200|204|409|500) /, method);
     if (method === 'HEAD') continue;
-    const [answer] = expectResponses(received, [Number(received.slice(9, 12))]);
-    if (answer!.headers.get('transfer-encoding') !== 'chunked')
-      assert.equal(answer!.headers.get('trailer'), null, method);
+    const [response] = expectResponses(received, [Number(received.slice(9, 12))]);
+    if (response!.headers.get('transfer-encoding') !== 'chunked')
+      assert.equal(response!.headers.get('trailer'), null, method);
   }
   expectResponses(await sendRaw(t, port, requestBytes('GET /', CLOSE)), [200]);
 });
@@ -89,7 +89,7 @@ test('keeps the last value of single-value headers such as ETag and Location', a
   }
 });
 
-test('does not confuse headers that merely start with the name of a single-value header', async (t) => {
+test('keeps a header whose name only starts like a single-value header', async (t) => {
   const { port } = await listen(t, { '/': Sends });
   const target = '/?h=Location-Of-Birth:Paris&h=Location:/1';
   const received = await sendRaw(t, port, requestBytes(`GET ${target}`, CLOSE));
@@ -134,7 +134,49 @@ test('sends the status and headers set before returning a value', async (t) => {
   assert.deepEqual(response.headers.getSetCookie(), ['a=1', 'b=2']);
 });
 
-test('setting a status or header after the headers were sent is an error', async (t) => {
+test("runs Python's BaseHTTPRequestHandler example when ported line by line", async (t) => {
+  class Python extends RequestHandler {
+    override doOptions() {
+      this.sendResponse(200);
+      this.sendCorsHeaders();
+      this.endHeaders();
+    }
+    override doGet() {
+      this.sendResponse(200);
+      this.sendHeader('Content-Type', 'application/json');
+      this.sendCorsHeaders();
+      this.endHeaders();
+      this.sendJson({ status: 'OK' });
+    }
+    override async doPost() {
+      const received = await this.readJson();
+      this.sendResponse(200);
+      this.sendCorsHeaders();
+      this.endHeaders();
+      this.sendJson({ status: 'OK', received });
+    }
+  }
+  const { url } = await listen(t, { '/': Python });
+  const origin = 'https://app.example.com';
+  const preflight = await fetch(url, {
+    method: 'OPTIONS',
+    headers: { origin, 'access-control-request-method': 'POST' },
+  });
+  assert.equal(preflight.status, 200);
+  assert.equal(preflight.headers.get('access-control-allow-methods'), 'GET, HEAD, POST, OPTIONS');
+  const get = await fetch(url, { headers: { origin } });
+  assert.equal(get.headers.get('access-control-allow-origin'), '*');
+  assert.equal(get.headers.get('content-type'), 'application/json');
+  assert.deepEqual(await get.json(), { status: 'OK' });
+  const post = await fetch(url, {
+    method: 'POST',
+    headers: { origin, 'content-type': 'application/json' },
+    body: '[1]',
+  });
+  assert.deepEqual(await post.json(), { status: 'OK', received: [1] });
+});
+
+test('rejects a status or header after the headers were sent', async (t) => {
   class Late extends RequestHandler {
     override doGet() {
       const body = this.endHeaders();
@@ -149,16 +191,16 @@ test('setting a status or header after the headers were sent is an error', async
   assert.equal(await response.text(), 'in time');
 });
 
-test('sendHeader() rejects invalid header names and values', async (t) => {
+test('rejects invalid header names and values in sendHeader()', async (t) => {
   class Injected extends RequestHandler {
     override doGet() {
       assert.throws(() => this.sendHeader('X-A', 'b\r\nSet-Cookie: c'), TypeError);
       assert.throws(() => this.sendHeader('X A', 'b'), TypeError);
       assert.throws(() => this.sendResponse(101), RangeError);
       assert.throws(() => this.sendResponse(600), RangeError);
-      return 'refused';
+      return 'rejected';
     }
   }
   const { url } = await listen(t, { '/': Injected });
-  assert.equal(await (await fetch(url)).json(), 'refused');
+  assert.equal(await (await fetch(url)).json(), 'rejected');
 });

@@ -66,14 +66,14 @@ const preparations: Record<string, new (...parameters: ConstructorParameters<typ
   },
 };
 for (const [how, HandlerClass] of Object.entries(preparations)) {
-  test(`does not run the handler method if prepare() responds: ${how}`, async (t) => {
+  test(`does not run the method if prepare() responds with ${how}`, async (t) => {
     Prepared.called = [];
     Prepared.logged = [];
     const { port } = await listen(t, { '/': HandlerClass });
     const received = await sendRaw(t, port, requestBytes('GET /') + requestBytes('GET /', ['Connection: close']));
-    const answers = expectResponses(received, [203, 203]);
+    const responses = expectResponses(received, [203, 203]);
     assert.deepEqual(
-      answers.map(({ body }) => body),
+      responses.map(({ body }) => body),
       ['"prepared"', '"prepared"'],
     );
     assert.deepEqual(Prepared.called, []);
@@ -89,12 +89,12 @@ test('runs the handler method if prepare() only sets status and headers', async 
     }
   }
   const { port } = await listen(t, { '/': Headers });
-  const [answer] = expectResponses(await sendRaw(t, port, requestBytes('GET /', ['Connection: close'])), [203]);
-  assert.equal(answer!.headers.get('x-prepared'), 'yes');
-  assert.equal(answer!.body, '"got"');
+  const [response] = expectResponses(await sendRaw(t, port, requestBytes('GET /', ['Connection: close'])), [203]);
+  assert.equal(response!.headers.get('x-prepared'), 'yes');
+  assert.equal(response!.body, '"got"');
 });
 
-test('prepare() runs before the handler method, is awaited and can reject the request', async (t) => {
+test('awaits prepare() before the method, and lets it reject the request', async (t) => {
   class Guarded extends RequestHandler {
     #user = '';
     override async prepare() {
@@ -107,9 +107,9 @@ test('prepare() runs before the handler method, is awaited and can reject the re
     }
   }
   const { url } = await listen(t, { '/': Guarded });
-  const refused = await fetch(url);
-  assert.equal(refused.status, 401);
-  assert.equal(refused.headers.get('www-authenticate'), 'Bearer');
+  const unauthorized = await fetch(url);
+  assert.equal(unauthorized.status, 401);
+  assert.equal(unauthorized.headers.get('www-authenticate'), 'Bearer');
   assert.equal(await (await fetch(url, { headers: { authorization: 'me' } })).json(), 'me');
   const preflight = await fetch(url, {
     method: 'OPTIONS',

@@ -34,7 +34,7 @@ const values: [what: string, make: () => unknown, said: RegExp[]][] = [
   ['a web stream', () => new Blob(['a']).stream(), [/ReadableStream|stream/i, /endHeaders\(\)/]],
 ];
 for (const [what, make, said] of values) {
-  for (const [how, answer] of [
+  for (const [how, response] of [
     ['returned', make],
     ['promised', async () => make()],
   ] as const) {
@@ -42,7 +42,7 @@ for (const [what, make, said] of values) {
       const logged: unknown[] = [];
       class Meant extends RequestHandler {
         override doGet() {
-          return answer();
+          return response();
         }
         override logError(error: unknown) {
           logged.push(error);
@@ -83,8 +83,8 @@ for (const [what, value, body] of meant) {
       }
     }
     const { port } = await listen(t, { '/': Meant });
-    const [answer] = expectResponses(await sendRaw(t, port, GET), [200]);
-    assert.equal(answer!.body, body);
+    const [response] = expectResponses(await sendRaw(t, port, GET), [200]);
+    assert.equal(response!.body, body);
   });
 }
 
@@ -101,6 +101,67 @@ test('rejects a returned stream that is not the response body', async (t) => {
   const { port } = await listen(t, { '/': Other });
   expectResponses(await sendRaw(t, port, GET), [500]);
   assert.equal(logged.length, 1);
+});
+
+const GET_CLOSE = requestBytes('GET /', ['Connection: close']);
+
+const cycle: unknown[] = [];
+cycle.push(cycle);
+const noJson: Record<string, unknown> = {
+  'a BigInt': 1n,
+  'a BigInt deep inside': { a: [{ b: 1n }] },
+  'a cycle': cycle,
+  'a toJSON that throws': { toJSON() { throw new Error('secret'); } },
+  'a getter that throws': { get a() { throw new Error('secret'); } },
+  'a function': () => 1,
+  'a symbol': Symbol('secret'),
+  'a toJSON that returns nothing': { toJSON() {} },
+};
+for (const [name, value] of Object.entries(noJson)) {
+  for (const [how, response] of [['returned', () => value], ['promised', async () => value]] as const) {
+    test(`responds 500 and logs an error for ${name}, ${how}`, async (t) => {
+      const logged: unknown[] = [];
+      class NoJson extends RequestHandler {
+        override doGet() {
+          this.sendHeader('X-Half', 'done');
+          return response();
+        }
+        override logError(error: unknown) {
+          logged.push(error);
+        }
+      }
+      const { port } = await listen(t, { '/': NoJson });
+      const [problem] = expectResponses(await sendRaw(t, port, GET_CLOSE), [500]);
+      assert.equal(problem!.headers.get('x-half'), null);
+      assert.deepEqual(JSON.parse(problem!.body!), {
+        title: 'Internal Server Error',
+        status: 500,
+        detail: 'Internal Server Error',
+      });
+      assert.equal(logged.length, 1);
+      assert.ok(logged[0] instanceof Error);
+    });
+  }
+}
+
+test('treats non-JSON values inside an object like JSON.stringify', async (t) => {
+  const value = {
+    nothing: undefined,
+    method() {},
+    number: NaN,
+    list: [undefined, Symbol(), -0],
+    date: new Date(0),
+    object: {},
+    ['__proto__']: 1,
+  };
+  class Values extends RequestHandler {
+    override doGet() {
+      return value;
+    }
+  }
+  const { port } = await listen(t, { '/': Values });
+  const [response] = expectResponses(await sendRaw(t, port, GET_CLOSE), [200]);
+  assert.equal(response!.body, JSON.stringify(value));
 });
 
 test('sends 204 for undefined and 200 for null, and awaits promises', async (t) => {
@@ -151,3 +212,28 @@ test('awaits thenables returned by handlers and prepare()', async (t) => {
   const { url } = await listen(t, { '/': Query, '/prepared': Prepared });
   for (const path of ['/', '/prepared']) assert.deepEqual(await (await fetch(url + path)).json(), [1, 2], path);
 });
+
+for (const [what, value, message] of [
+  ['a promise', () => ({ list: [{ user: Promise.reject(new Error('not handled')) }] }), /at list\[0\]\.user, a promise: await it/],
+  ['a list of promises', () => [Promise.resolve(1), Promise.reject(new Error('not handled'))], /at \[0\], a promise: await it/],
+  ['a Map', () => ({ a: { b: new Map() } }), /at a\.b, a Map: return Object\.fromEntries/],
+  ['a Set', () => [{}, new Set([1])], /at \[1\], a Set: return \[\.\.\.set\]/],
+  ['an Error', () => ({ error: new Error('hidden') }), /at error, an Error/],
+  ['a BigInt', () => ({ total: { cents: 1n } }), /at total\.cents, a BigInt: return String/],
+] as const) {
+  test(`responds 500 to ${what} inside a value, and logs its place and a fix`, async (t) => {
+    const errors: string[] = [];
+    class Nested extends RequestHandler {
+      override doGet() {
+        return value();
+      }
+      override logError(error: unknown) {
+        errors.push(String(error));
+      }
+    }
+    const { port } = await listen(t, { '/': Nested });
+    expectResponses(await sendRaw(t, port, GET), [500]);
+    assert.equal(errors.length, 1);
+    assert.match(errors[0]!, message);
+  });
+}

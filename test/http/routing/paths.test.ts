@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { RequestHandler, type Routes } from '../../../src/http/index.ts';
 import { requestBytes, sendRaw } from '../support/connection.ts';
+import { routes } from '../support/echo-routes.ts';
 import { listen } from '../support/listen.ts';
 import { expectResponses } from '../support/response.ts';
 
@@ -28,8 +29,8 @@ async function get(port: number, target: string, status = 200): Promise<unknown>
     requestBytes(`GET ${target}`, ['Connection: close']),
   );
   for (const free of after) free();
-  const [answer] = expectResponses(received, [status]);
-  return JSON.parse(Buffer.from(answer!.body!, 'latin1').toString());
+  const [response] = expectResponses(received, [status]);
+  return JSON.parse(Buffer.from(response!.body!, 'latin1').toString());
 }
 
 const rests: [target: string, rest: string][] = [
@@ -47,7 +48,7 @@ const rests: [target: string, rest: string][] = [
   [`/files/${'a/'.repeat(2_000)}a`, `${'a/'.repeat(2_000)}a`],
 ];
 for (const [target, rest] of rests) {
-  test(`the catch-all of ${target.slice(0, 40)} is ${rest.slice(0, 40)}`, async (t) => {
+  test(`decodes the rest of ${target.slice(0, 27)} as ${rest.slice(0, 27)}`, async (t) => {
     const { port } = await listen(t, { '/files/*path': Files });
     assert.equal(await get(port, target), rest);
   });
@@ -78,19 +79,19 @@ const climbing = [
   '/files/%ff',
   '/files/a/%c0%ae%c0%ae/b',
 ];
-test('responds 400 to path traversal, encoded separators or NUL, and invalid encoding in a catch-all', async (t) => {
+test('responds 400 to traversal, encoded separators, NUL and bad encoding in a rest', async (t) => {
   const { port } = await listen(t, { '/files/*path': Files });
   for (const target of climbing) {
     await get(port, target, 400).catch((error: Error) => assert.fail(`${target}: ${error.message}`));
   }
 });
 
-test('a catch-all matches at least one character', async (t) => {
+test('requires at least one character for the rest', async (t) => {
   const { port } = await listen(t, { '/files/*path': Files });
   for (const target of ['/files', '/files/', '/files?a', '/filesa', '/']) await get(port, target, 404);
 });
 
-test('an empty segment in a catch-all never produces an absolute path', async (t) => {
+test('never produces an absolute path from an empty segment', async (t) => {
   const { port } = await listen(t, { '/files/*path': Files });
   for (const target of ['/files//etc/passwd', '/files//', '/files//a']) {
     const after: (() => void)[] = [];
@@ -104,13 +105,13 @@ test('an empty segment in a catch-all never produces an absolute path', async (t
   }
 });
 
-test('a catch-all can match the whole path, but not the root', async (t) => {
+test('matches the whole path, but not the root, as a rest', async (t) => {
   const { port } = await listen(t, { '/*path': Files });
   assert.equal(await get(port, '/a/b'), 'a/b');
   await get(port, '/', 404);
 });
 
-test('static segments beat parameters, parameters beat catch-alls, and matching backtracks', async (t) => {
+test('prefers segments over parameters over rests, and backtracks', async (t) => {
   const { port } = await listen(t, {
     '/a/*rest': named('rest', 'rest'),
     '/a/:id': named('parameter', 'id'),
@@ -119,7 +120,7 @@ test('static segments beat parameters, parameters beat catch-alls, and matching 
     '/a/:id/c/*rest': named('parameter and rest', 'id', 'rest'),
     '/*all': named('all', 'all'),
   });
-  const cases: [target: string, answer: string[]][] = [
+  const cases: [target: string, response: string[]][] = [
     ['/a/new', ['literal']],
     ['/a/1', ['parameter', '1']],
     ['/a/1/b', ['parameter and literal', '1']],
@@ -132,10 +133,10 @@ test('static segments beat parameters, parameters beat catch-alls, and matching 
     ['/b/new', ['all', 'b/new']],
     ['/a', ['all', 'a']],
   ];
-  for (const [target, answer] of cases) assert.deepEqual(await get(port, target), answer, target);
+  for (const [target, response] of cases) assert.deepEqual(await get(port, target), response, target);
 });
 
-test('the order of routes does not matter', async (t) => {
+test('ignores the order of the routes', async (t) => {
   const routes: Routes = {
     '/a/*rest': named('rest', 'rest'),
     '/a/:id': named('parameter', 'id'),
@@ -163,8 +164,64 @@ test('responds 404 to a trailing slash and suggests the path without it, if it e
   assert.deepEqual(await get(port, '/tree/'), ['tree']);
 });
 
-test('a 404 detail never reflects markup or header injection', async (t) => {
+test('reflects no line break of the path in the detail of a 404', async (t) => {
   const { port } = await listen(t, { '/notes/:id': named('note', 'id') });
   const { detail } = (await get(port, '/notes/<b>%0d%0a/', 404)) as { detail: string };
   assert.doesNotMatch(detail, /[\r\n]/);
+});
+
+for (const target of [
+  '//', '//127.0.0.1/', '//evil.example/x', '///', '/%zz', '/%00', '/%', '/..', '/../../etc/passwd', '/parts/', '/\\',
+  '/a/;b', '/__proto__', '/constructor', '/toString', '/hasOwnProperty/x', '/parts/a/__proto__',
+]) {
+  test(`responds 404 to the target ${target} and keeps the connection`, async (t) => {
+    const { port } = await listen(t, routes);
+    const bytes = requestBytes(`GET ${target}`) + requestBytes('GET /', ['Connection: close']);
+    expectResponses(await sendRaw(t, port, bytes), [404, 200]);
+  });
+}
+
+test('responds 400 to a path parameter that cannot be decoded', async (t) => {
+  class Part extends RequestHandler {
+    override doGet() {
+      return this.param('name');
+    }
+  }
+  const { port } = await listen(t, { '/parts/:name': Part });
+  for (const name of ['%zz', '%', '%ff', '%c0%80']) {
+    expectResponses(await sendRaw(t, port, requestBytes(`GET /parts/${name}`, ['Connection: close'])), [400]);
+  }
+  const request = requestBytes('GET /parts/%00__proto__%2F', ['Connection: close']);
+  const [response] = expectResponses(await sendRaw(t, port, request), [200]);
+  assert.equal(JSON.parse(response!.body!), '\0__proto__/');
+});
+
+test('reads path, query and parameters from the target', async (t) => {
+  class Target extends RequestHandler {
+    override doGet() {
+      return [this.path, this.query.getAll('q'), this.param('a'), this.param('b')];
+    }
+  }
+  const { url } = await listen(t, { '/x/:a/y/:b': Target });
+  const response = await fetch(`${url}/x/%2Fone%20two/y/3?q=4&q=%C3%A4?`);
+  assert.deepEqual(await response.json(), ['/x/%2Fone%20two/y/3', ['4', 'ä?'], '/one two', '3']);
+});
+
+test('prefers static segments over parameters, and backtracks', async (t) => {
+  const named = (name: string) =>
+    class extends RequestHandler {
+      override doGet() {
+        return name;
+      }
+    };
+  const { url } = await listen(t, {
+    '/a/new': named('new'),
+    '/a/:id': named('id'),
+    '/a/new/c': named('c'),
+    '/a/:id/d': named('d'),
+  });
+  for (const [path, name] of [['/a/new', 'new'], ['/a/1', 'id'], ['/a/new/c', 'c'], ['/a/new/d', 'd']]) {
+    assert.equal(await (await fetch(url + path)).json(), name);
+  }
+  assert.equal((await fetch(`${url}/a/1/e`)).status, 404);
 });

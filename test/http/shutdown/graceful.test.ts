@@ -4,12 +4,10 @@ import { connect } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { test } from 'node:test';
 import { RequestHandler, shutdown } from '../../../src/http/index.ts';
-import { Connection, requestBytes } from '../support/connection.ts';
+import { Connection, JSON_TYPE, requestBytes } from '../support/connection.ts';
 import { listen } from '../support/listen.ts';
 import { expectResponses } from '../support/response.ts';
 import { eventually, within } from '../support/within.ts';
-
-const JSON_TYPE = 'Content-Type: application/json';
 
 class Status extends RequestHandler {
   override doGet() {
@@ -26,7 +24,7 @@ class Large extends RequestHandler {
   }
 }
 
-test('sends Connection: close with every response after the listener has closed, including errors', async (t) => {
+test('sends Connection: close with every response once the listener has closed', async (t) => {
   const bytes: [bytes: string, status: number][] = [
     [requestBytes('GET /'), 200],
     [requestBytes('HEAD /'), 200],
@@ -48,8 +46,8 @@ test('sends Connection: close with every response after the listener has closed,
   await eventually('the listener was closed', () => !server.listening);
   connections.forEach((connection, index) => connection.send(bytes[index]![0]));
   for (const [index, connection] of connections.entries()) {
-    const [answer] = expectResponses(await connection.untilClosed(), [bytes[index]![1]]);
-    assert.equal(answer!.headers.get('connection'), 'close');
+    const [response] = expectResponses(await connection.untilClosed(), [bytes[index]![1]]);
+    assert.equal(response!.headers.get('connection'), 'close');
   }
   assert.equal(await within('the stop was over', isClean), true);
 });
@@ -60,11 +58,11 @@ test("accepts connections from the kernel's backlog before closing the listener"
   // The sockets connect in the next tick, before the event loop polls.
   await new Promise<void>((resolve) => process.nextTick(resolve));
   const isClean = shutdown(server);
-  const answers = sockets.map(async (socket) => {
+  const responses = sockets.map(async (socket) => {
     socket.end(requestBytes('GET /', ['Connection: close']));
     return (await text(socket)).slice(0, 12);
   });
-  const received = await within('all were answered', Promise.all(answers));
+  const received = await within('all responses arrived', Promise.all(responses));
   assert.deepEqual(new Set(received), new Set(['HTTP/1.1 200']));
   assert.equal(await within('the stop was over', isClean), true);
 });
@@ -77,33 +75,29 @@ test('serves one more request on a connection that is idle when shutdown starts'
   connection.received = '';
   const isClean = shutdown(server);
   setTimeout(() => connection.send(requestBytes('GET /')), 100);
-  const [answer] = expectResponses(await connection.untilClosed(), [200]);
-  assert.equal(answer!.headers.get('connection'), 'close');
+  const [response] = expectResponses(await connection.untilClosed(), [200]);
+  assert.equal(response!.headers.get('connection'), 'close');
   assert.equal(await within('the stop was over', isClean), true);
 });
 
-test(
-  'completes all pending pipelined requests during shutdown; the last response has ' +
-    'Connection: close',
-  async (t) => {
-    class Late extends RequestHandler {
-      override async doGet() {
-        await eventually('the listener was closed', () => !server.listening);
-        return 'late';
-      }
+test('completes all pending pipelined requests, the last with Connection: close', async (t) => {
+  class Late extends RequestHandler {
+    override async doGet() {
+      await eventually('the listener was closed', () => !server.listening);
+      return 'late';
     }
-    const { port, server } = await listen(t, { '/': Late });
-    const connection = await Connection.open(t, port);
-    connection.send(requestBytes('GET /').repeat(3));
-    await within('the server had the request', once(server, 'request'));
-    const isClean = shutdown(server);
-    const answers = expectResponses(await connection.untilClosed(), [200, 200, 200]);
-    assert.equal(answers[2]!.headers.get('connection'), 'close');
-    assert.equal(await within('the stop was over', isClean), true);
-  },
-);
+  }
+  const { port, server } = await listen(t, { '/': Late });
+  const connection = await Connection.open(t, port);
+  connection.send(requestBytes('GET /').repeat(3));
+  await within('the server had the request', once(server, 'request'));
+  const isClean = shutdown(server);
+  const responses = expectResponses(await connection.untilClosed(), [200, 200, 200]);
+  assert.equal(responses[2]!.headers.get('connection'), 'close');
+  assert.equal(await within('the stop was over', isClean), true);
+});
 
-test('does not lose a request that arrives while the event loop is blocked past the grace period', async (t) => {
+test('serves a request that arrived while the event loop was blocked', async (t) => {
   const { port, server } = await listen(t, { '/': Status });
   const connection = await Connection.open(t, port);
   connection.send(requestBytes('GET /'));
@@ -140,7 +134,7 @@ test('responds 408 to a stalled upload during shutdown, then finishes', async (t
   assert.equal(await within('the stop was over', isClean), true);
 });
 
-test('at the timeout, reports an unclean shutdown only if a response was incomplete', async (t) => {
+test('reports an unclean shutdown only if a response was incomplete', async (t) => {
   for (const [path, isClean] of [['/', true], ['/large', false]] as const) {
     const { port, server } = await listen(t, { '/': Status, '/large': Large });
     const connection = await Connection.open(t, port);

@@ -19,25 +19,25 @@ async function upload(t: TestContext, port: number): Promise<{ finish: () => Pro
   return {
     async finish() {
       connection.send('[]');
-      const [, answer] = expectResponses(await connection.untilClosed(), [100, 200]);
-      assert.equal(answer!.headers.get('connection'), 'close');
-      assert.equal(answer!.body, '{"status":"OK","received":[]}');
+      const [, response] = expectResponses(await connection.untilClosed(), [100, 200]);
+      assert.equal(response!.headers.get('connection'), 'close');
+      assert.equal(response!.body, '{"status":"OK","received":[]}');
     },
   };
 }
 
 /** Waits until shutdown has closed an idle connection. */
-async function stopWhileInHand(t: TestContext, port: number, stop: () => unknown): Promise<void> {
-  const inHand = await upload(t, port);
+async function shutDownWithRequestInFlight(t: TestContext, port: number, stop: () => unknown): Promise<void> {
+  const inFlight = await upload(t, port);
   const idle = await Connection.open(t, port);
   await stop();
   assert.equal(await idle.untilClosed(), '');
-  await untilRefused(port);
-  await inHand.finish();
+  await untilNotListening(port);
+  await inFlight.finish();
 }
 
 /** Resolves once the port is closed. */
-async function untilRefused(port: number): Promise<void> {
+async function untilNotListening(port: number): Promise<void> {
   await eventually('the listener closed', async () => {
     const socket = connect(port, '127.0.0.1');
     const isOpen = await new Promise((resolve) => {
@@ -51,7 +51,7 @@ async function untilRefused(port: number): Promise<void> {
 // Each test spawns a process and mostly waits.
 describe('process shutdown', { concurrency: 4 }, () => {
   // The first error triggers shutdown; the others occur during it.
-  const faults: [log: 'json' | 'text', query: string, logged: RegExp[]][] = [
+  const uncaught: [log: 'json' | 'text', query: string, logged: RegExp[]][] = [
     [
       'json',
       'thrown=null&thrown=text&thrown=object&rejected=error',
@@ -63,12 +63,12 @@ describe('process shutdown', { concurrency: 4 }, () => {
       [/\bundefined\b/, /only a text/, /Error: an error\n +at [^]*Error: its cause/],
     ],
   ];
-  for (const [log, query, logged] of faults) {
-    test(`logs uncaught errors, completes in-flight requests and exits with 1: ${query}, LOG=${log}`, async (t) => {
+  for (const [log, query, logged] of uncaught) {
+    test(`completes requests, logs each uncaught error and exits with 1: LOG=${log}`, async (t) => {
       const server = new ServerProcess(t, { log });
       const port = await server.port();
-      await stopWhileInHand(t, port, async () => {
-        expectResponses(await sendRaw(t, port, ask(`/faults?${query}`)), [200]);
+      await shutDownWithRequestInFlight(t, port, async () => {
+        expectResponses(await sendRaw(t, port, ask(`/uncaught?${query}`)), [200]);
       });
       assert.equal(await server.ended(), 1);
       const written = server.errors.split(log === 'json' ? /\n/ : /\n(?=\d)/).filter((entry) => entry !== '');
@@ -80,29 +80,26 @@ describe('process shutdown', { concurrency: 4 }, () => {
     });
   }
 
-  for (const fault of ['thrown', 'rejected']) {
-    test(
-      `aborts in-flight requests at the shutdown timeout after an uncaught error, and exits with 1: ${fault}`,
-      async (t) => {
-        const server = new ServerProcess(t, { log: 'text', shutdown: { timeout: 0 } });
-        const port = await server.port();
-        const slow = await Connection.open(t, port);
-        slow.send(requestBytes('GET /slow'));
-        expectResponses(await sendRaw(t, port, ask(`/faults?${fault}=error`)), [200]);
-        assert.equal(await slow.untilClosed(), '');
-        assert.equal(await server.ended(), 1);
-        // It would after a second.
-        assert.doesNotMatch(server.output, /waiting for/);
-      },
-    );
+  for (const how of ['thrown', 'rejected']) {
+    test(`aborts requests at the shutdown timeout after an uncaught error: ${how}`, async (t) => {
+      const server = new ServerProcess(t, { log: 'text', shutdown: { timeout: 0 } });
+      const port = await server.port();
+      const slow = await Connection.open(t, port);
+      slow.send(requestBytes('GET /slow'));
+      expectResponses(await sendRaw(t, port, ask(`/uncaught?${how}=error`)), [200]);
+      assert.equal(await slow.untilClosed(), '');
+      assert.equal(await server.ended(), 1);
+      // A server that waits says so after a second.
+      assert.doesNotMatch(server.output, /waiting for/);
+    });
   }
 
   test('exits correctly after an uncaught error if stderr is closed', async (t) => {
     const server = new ServerProcess(t, { log: 'json' });
     const port = await server.port();
     server.child.stderr!.destroy();
-    await stopWhileInHand(t, port, async () => {
-      expectResponses(await sendRaw(t, port, ask('/faults?thrown=error')), [200]);
+    await shutDownWithRequestInFlight(t, port, async () => {
+      expectResponses(await sendRaw(t, port, ask('/uncaught?thrown=error')), [200]);
     });
     assert.equal(await server.ended(), 1);
   });
@@ -112,19 +109,19 @@ describe('process shutdown', { concurrency: 4 }, () => {
     { skip: process.platform !== 'linux' },
     async (t) => {
       const server = new ServerProcess(t, { log: 'text', shutdown: { timeout: 2 } }, openSync('/dev/full', 'w'));
-      expectResponses(await sendRaw(t, await server.port(), ask('/faults?thrown=error')), [200]);
+      expectResponses(await sendRaw(t, await server.port(), ask('/uncaught?thrown=error')), [200]);
       assert.equal(await server.ended(), 1);
     },
   );
 
   for (const [signal, log] of [['SIGTERM', 'json'], ['SIGINT', 'text']] as const) {
-    test(`${signal}: drains and exits with 0 even if stdout and stderr are closed`, async (t) => {
+    test(`drains and exits with 0 at ${signal} even if stdout and stderr are closed`, async (t) => {
       const server = new ServerProcess(t, { log });
       const port = await server.port();
       server.child.stdout!.destroy();
       server.child.stderr!.destroy();
       for (let times = 0; times < 3; times++) expectResponses(await sendRaw(t, port, ask('/prints')), [200]);
-      await stopWhileInHand(t, port, () => server.child.kill(signal));
+      await shutDownWithRequestInFlight(t, port, () => server.child.kill(signal));
       assert.equal(await server.ended(), 0);
     });
   }
@@ -177,14 +174,14 @@ describe('process shutdown', { concurrency: 4 }, () => {
   describe('during the shutdown delay', { concurrency: 1 }, () => {
     const server = new ServerProcess({ after }, { shutdown: { delay: 3600, timeout: 3600 } });
 
-    test('draining is true, and new and existing connections are still served', async (t) => {
+    test('sets draining, and serves new and existing connections', async (t) => {
       const port = await server.port();
       const old = await Connection.open(t, port);
       old.send(requestBytes('GET /health'));
       await old.until('}');
       expectResponses(old.received, [200]);
       server.child.kill('SIGTERM');
-      await eventually('/health answered 503', async () => {
+      await eventually('/health responded 503', async () => {
         return (await sendRaw(t, port, ask('/health'))).startsWith('HTTP/1.1 503 ');
       });
       expectResponses(await sendRaw(t, port, ask('/')), [200]);
@@ -192,12 +189,12 @@ describe('process shutdown', { concurrency: 4 }, () => {
         old.received = '';
         old.send(requestBytes(`GET ${path}`));
         await old.until('}');
-        const [answer] = expectResponses(old.received, [status]);
-        assert.equal(answer!.headers.get('connection'), 'keep-alive');
+        const [response] = expectResponses(old.received, [status]);
+        assert.equal(response!.headers.get('connection'), 'keep-alive');
       }
     });
 
-    test('a second signal exits immediately with 1: SIGTERM after SIGTERM', async (t) => {
+    test('exits with 1 at a second signal', async (t) => {
       const waits = await Connection.open(t, await server.port());
       waits.send(requestBytes('GET /waits'));
       expectResponses(await sendRaw(t, await server.port(), ask('/waiting/1')), [200]);
@@ -207,7 +204,7 @@ describe('process shutdown', { concurrency: 4 }, () => {
     });
   });
 
-  test('a second signal exits immediately with 1 after the listener has closed: SIGTERM after SIGINT', async (t) => {
+  test('exits with 1 at a second signal after the listener has closed', async (t) => {
     const server = new ServerProcess(t, { shutdown: { timeout: 3600 } });
     const port = await server.port();
     const waits = await Connection.open(t, port);

@@ -9,7 +9,7 @@ class Good extends RequestHandler {
   }
 }
 
-const policies: [cors: unknown, fault: RegExp][] = [
+const policies: [cors: unknown, error: RegExp][] = [
   [{ origins: '*', credentials: true }, /^cors\.credentials: true does not go with origins '\*': name the pages/],
   [{ origins: [] }, /^cors\.origins: an empty list allows no page/],
   [{ origins: 'https://app.example.com' }, /^cors\.origins: https:\/\/app\.example\.com is not a list: write /],
@@ -78,11 +78,11 @@ const policies: [cors: unknown, fault: RegExp][] = [
   [{ origins: '*', maxAge: 1.5 }, /^cors\.maxAge: 1\.5/],
   [{ origins: '*', maxAge: '600' }, /^cors\.maxAge: 600 is not a whole number/],
 ];
-for (const [cors, fault] of policies) {
-  test(`rejects the policy ${JSON.stringify(cors)} and suggests a fix`, () => {
-    const faults = startupErrors({ '/': Good }, { cors: cors as CorsOptions });
-    assert.equal(faults.length, 1, faults.join('\n'));
-    assert.match(faults[0]!, fault);
+for (const [cors, error] of policies) {
+  test(`rejects the policy ${JSON.stringify(cors).slice(0, 60)}`, () => {
+    const errors = startupErrors({ '/': Good }, { cors: cors as CorsOptions });
+    assert.equal(errors.length, 1, errors.join('\n'));
+    assert.match(errors[0]!, error);
   });
 }
 
@@ -111,7 +111,7 @@ const good: CorsOptions[] = [
   },
 ];
 for (const cors of good) {
-  test(`accepts the policy ${JSON.stringify(cors)}`, () => {
+  test(`accepts the policy ${JSON.stringify(cors).slice(0, 60)}`, () => {
     assert.deepEqual(startupErrors({ '/': Good }, { cors }), []);
   });
 }

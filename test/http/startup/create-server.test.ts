@@ -17,17 +17,17 @@ test('reports all route, class and policy errors at once', () => {
     static override readonly cors: CorsOptions = { origins: [], maxAge: -1 };
     doWrong() {}
   }
-  const faults = startupErrors({ '/': Wrong, '/:': Good } as Routes, {
+  const errors = startupErrors({ '/': Wrong, '/:': Good } as Routes, {
     cors: { origins: ['https://a.example/'], methods: ['get'] },
     bodyLimit: -1,
   });
-  assert.deepEqual(faults.map((fault) => fault.split(':')[0]).sort(), [
+  assert.deepEqual(errors.map((error) => error.split(':')[0]).sort(), [
     '/', 'Wrong.cors.maxAge', 'Wrong.cors.origins', 'Wrong.doWrong would never be called', 'bodyLimit',
     'cors.methods', 'cors.origins',
   ]);
 });
 
-test('later changes do not affect the policy', async () => {
+test('ignores a later change to the list of origins', async () => {
   const origins: `https://${string}`[] = ['https://a.example'];
   const server = createServer({ '/': Good }, { cors: { origins } });
   origins.push('https://b.example');
@@ -51,8 +51,8 @@ class Things extends RequestHandler {
   }
 }
 
-/** The CORS headers of a preflight and of a GET from each of these origins. */
-async function grants(url: string, origins: string[]): Promise<unknown[]> {
+/** Returns the CORS headers of a preflight and of a GET from each of these origins. */
+async function corsHeadersOf(url: string, origins: string[]): Promise<unknown[]> {
   return Promise.all(
     origins
       .flatMap((origin) => [
@@ -62,15 +62,15 @@ async function grants(url: string, origins: string[]): Promise<unknown[]> {
           headers: { origin, 'access-control-request-method': 'PUT', 'access-control-request-headers': 'x-new' },
         }),
       ])
-      .map(async (answer) => {
-        const { status, headers } = await answer;
+      .map(async (response) => {
+        const { status, headers } = await response;
         return [status, ...[...headers].filter(([name]) => name.startsWith('access-control-'))];
       }),
   );
 }
 
 for (const where of ['the server', 'a class']) {
-  test(`later changes to the options do not affect the policy of ${where}`, async (t) => {
+  test(`ignores later changes to the policy of ${where}`, async (t) => {
     const origins: Origin[] = [page, 'https://*.example.org', 'http://localhost:*'];
     const cors = {
       origins,
@@ -91,9 +91,9 @@ for (const where of ['the server', 'a class']) {
       'https://evil.example',
       'https://a.example.net',
     ];
-    const before = await grants(url, asking);
+    const before = await corsHeadersOf(url, asking);
     assert.deepEqual(
-      before.map((answer) => (answer as [number])[0]),
+      before.map((response) => (response as [number])[0]),
       [200, 204, 200, 204, 200, 204, 403, 403, 403, 403],
     );
 
@@ -102,11 +102,11 @@ for (const where of ['the server', 'a class']) {
     cors.allowedHeaders.push('x-new');
     cors.exposedHeaders.length = 0;
     Object.assign(cors, { origins: ['https://evil.example'], credentials: false, maxAge: 2, methods: undefined });
-    assert.deepEqual(await grants(url, asking), before);
+    assert.deepEqual(await corsHeadersOf(url, asking), before);
   });
 }
 
-test('later changes to the array do not affect allowedHosts', async (t) => {
+test('ignores later changes to allowedHosts', async (t) => {
   const allowedHosts = ['api.example.com'];
   const { port } = await listen(t, { '/': Things }, { allowedHosts });
   allowedHosts.splice(0, 1, 'evil.example');
@@ -118,7 +118,7 @@ test('later changes to the array do not affect allowedHosts', async (t) => {
   }
 });
 
-test('createServer() does not start listening', () => {
+test('does not start listening', () => {
   const server = createServer({});
   assert.equal(server.listening, false);
   assert.equal(server.address(), null);

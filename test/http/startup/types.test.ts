@@ -35,7 +35,7 @@ class Typed extends RequestHandler {
 
 void [compiles, starWithCredentials, noScheme, otherScheme, nullOrigin, noOrigins, noSlash, noHandler, Typed];
 
-test('invalid configurations do not compile, and everything else does', (t) => {
+test('rejects invalid options and routes at compile time', (t) => {
   if (!existsSync('node_modules/typescript')) return t.skip('npm install brings the compiler');
   // Other tests run in parallel, so use a single thread.
   const compile = ['node_modules/typescript/bin/tsc', '--singleThreaded'];

@@ -41,7 +41,7 @@ class Fails extends Quiet {
 }
 
 for (const version of ['1.0', '1.1']) {
-  test(`resets the connection when a source stream fails, instead of ending the body: HTTP/${version}`, async (t) => {
+  test(`resets the connection when a source stream fails: HTTP/${version}`, async (t) => {
     const { port } = await listen(t, { '/': Fails });
     const connection = await Connection.open(t, port);
     const reset = within('the reset', once(connection.socket, 'error'));
@@ -113,8 +113,8 @@ test('destroys a Unix socket, which cannot be reset, when a stream fails', async
   await within('the connection closed', once(socket, 'close'));
   assert.doesNotMatch(received, /\r\n0\r\n/);
   const next = askFor({ socketPath: path, path: '/plain', agent: new Agent() }).end();
-  const [answer] = await within('the next answer', once(next, 'response'));
-  assert.equal(answer.resume().statusCode, 200);
+  const [response] = await within('the next response', once(next, 'response'));
+  assert.equal(response.resume().statusCode, 200);
 });
 
 for (const version of ['HTTP/1.1', 'HTTP/1.0']) {

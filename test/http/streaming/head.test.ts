@@ -50,11 +50,11 @@ const afterHeaders: Record<string, (handler: RequestHandler) => unknown> = {
     const body = handler.endHeaders();
     for (;;) await promisify(body.write.bind(body) as (chunk: string, done: () => void) => void)('more');
   },
-  'waits for the client to leave': async (handler) => {
+  'waits for the client to disconnect': async (handler) => {
     handler.endHeaders().write('begun');
     await once(handler.signal, 'abort');
   },
-  'waits for the client to leave, and asks later': async (handler) => {
+  'waits for the client, and looks later': async (handler) => {
     handler.endHeaders().write('begun');
     await new Promise((resolve) => setTimeout(resolve, 5));
     if (!handler.signal.aborted) await once(handler.signal, 'abort');
@@ -86,7 +86,7 @@ test('does not log the abort that stops a HEAD handler, but logs its other error
   class Late extends Quiet {
     override async doGet() {
       this.endHeaders();
-      if (this.query.has('fault')) throw new Error('a fault');
+      if (this.query.has('error')) throw new Error('an error');
       await once(this.signal, 'abort');
       this.signal.throwIfAborted();
     }
@@ -94,9 +94,9 @@ test('does not log the abort that stops a HEAD handler, but logs its other error
   const { port } = await listen(t, { '/': Late });
   Quiet.errors = [];
   const head = (path: string) => requestBytes(`HEAD ${path}`, ['Connection: close']);
-  for (const path of ['/', '/?fault']) assert.match(await sendRaw(t, port, head(path)), /^HTTP\/1\.1 200 /);
-  await eventually('the fault was logged', () => Quiet.errors.length > 0);
-  assert.deepEqual(Quiet.errors.map(String), ['Error: a fault']);
+  for (const path of ['/', '/?error']) assert.match(await sendRaw(t, port, head(path)), /^HTTP\/1\.1 200 /);
+  await eventually('the error was logged', () => Quiet.errors.length > 0);
+  assert.deepEqual(Quiet.errors.map(String), ['Error: an error']);
 });
 
 test('responds to HEAD on a stream with headers only, and keeps the connection', async (t) => {

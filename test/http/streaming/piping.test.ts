@@ -48,8 +48,8 @@ class Piped extends RequestHandler {
 }
 
 for (const [how, method] of [
-  ['what pipe() returns', 'GET'],
-  ['a promise of what pipe() returns', 'POST'],
+  ['pipe()', 'GET'],
+  ['a promise of pipe()', 'POST'],
   ['a promise of pipeline()', 'PUT'],
   ["a promise of 'finish'", 'DELETE'],
 ]) {
@@ -61,9 +61,9 @@ for (const [how, method] of [
       port,
       requestBytes(`${method} /`) + requestBytes(`${method} /`, ['Connection: close']),
     );
-    const answers = expectResponses(received, [200, 200]);
+    const responses = expectResponses(received, [200, 200]);
     assert.deepEqual(
-      answers.map(({ body }) => body),
+      responses.map(({ body }) => body),
       ['one two three', 'one two three'],
     );
     assert.deepEqual(Piped.logged, ['request', 'request']);
@@ -88,7 +88,7 @@ test('aborts a piped response whose stream fails', async (t) => {
     override logError() {}
   }
   const { port } = await listen(t, { '/': Breaks });
-  const received = await within('the connection to be cut', sendRaw(t, port, requestBytes('GET /')));
+  const received = await within('the connection closed', sendRaw(t, port, requestBytes('GET /')));
   assert.doesNotMatch(received, /\r\n0\r\n/);
 });
 

@@ -2,6 +2,8 @@ import { once } from 'node:events';
 import { type Socket, connect as connectSocket } from 'node:net';
 import { within } from './within.ts';
 
+export const JSON_TYPE = 'Content-Type: application/json';
+
 /** A test context or suite that runs cleanup callbacks. */
 export interface Scope {
   after(end: () => void): void;
@@ -89,4 +91,15 @@ export const invalidRequests: readonly [status: number, bytes: string][] = [
 export function requestBytes(requestLine: string, headers: readonly string[] = [], body = ''): string {
   const lines = ['Host: 127.0.0.1', ...headers].map((line) => `${line}\r\n`);
   return `${requestLine} HTTP/1.1\r\n${lines.join('')}\r\n${body}`;
+}
+
+/** Builds a request that announces a body of this length. */
+export function announced(requestLine: string, length: number, headers: readonly string[] = []): string {
+  return requestBytes(requestLine, [`Content-Length: ${length}`, ...headers]);
+}
+
+/** Builds a request with this body and Connection: close. */
+export function withBody(requestLine: string, body: Buffer | string, headers: readonly string[] = []): Buffer {
+  const head = announced(requestLine, Buffer.byteLength(body), ['Connection: close', ...headers]);
+  return Buffer.concat([Buffer.from(head), Buffer.from(body)]);
 }

@@ -68,12 +68,11 @@ const SOUND = [
 export interface Figures {
   connections: number;
   /** Number of responses by status. */
-  answers: ReadonlyMap<number, number>;
+  responses: ReadonlyMap<number, number>;
 }
 
 /**
- * Sends mutated requests to two servers, one for each kind of policy; rejects with the first that is not answered as it
- * should be.
+ * Sends mutated requests to two servers, one for each kind of CORS policy. Rejects on the first unexpected response.
  */
 export async function fuzz(count: number, seed: number): Promise<Figures> {
   const servers = [createServer(routes, options('*')), createServer(routes, options([ALLOWED_ORIGIN]))];
@@ -84,26 +83,26 @@ export async function fuzz(count: number, seed: number): Promise<Figures> {
     }
     const ports = servers.map((server) => (server.address() as AddressInfo).port);
     const before = await probe(ports);
-    const answers = new Map<number, number>();
+    const responses = new Map<number, number>();
     let next = 0;
     const work = async () => {
       for (let number = next++; number < count; number = next++) {
         const request = mutatedRequest(seed, number);
         const received = await send(ports[number % 2]!, request);
         try {
-          const answered = check(request, received, number % 2 === 0);
-          for (const { status } of answered) answers.set(status, (answers.get(status) ?? 0) + 1);
+          const valid = check(request, received, number % 2 === 0);
+          for (const { status } of valid) responses.set(status, (responses.get(status) ?? 0) + 1);
         } catch (error) {
           const [sent, came] = [JSON.stringify(request), JSON.stringify(received)];
-          const message = `Request ${number} of seed ${seed}, sent as ${sent}, was answered ${came}`;
+          const message = `Request ${number} of seed ${seed}, sent as ${sent}, got ${came}`;
           throw new Error(message, { cause: error });
         }
       }
     };
     await Promise.all(Array.from({ length: CLIENTS }, work));
     for (const server of servers) await untilNoConnections(server);
-    assert.deepEqual(await probe(ports), before, 'The server answers otherwise than before');
-    return { connections: count, answers };
+    assert.deepEqual(await probe(ports), before, 'The probe responses differ from those before');
+    return { connections: count, responses };
   } finally {
     for (const server of servers) server.close().closeAllConnections();
   }
@@ -121,24 +120,24 @@ function options(origins: '*' | (typeof ALLOWED_ORIGIN)[]) {
 
 function check({ packets, ending, expected }: MutatedRequest, received: string, anyOrigin: boolean): RawResponse[] {
   // If the client stops reading, its last response may be incomplete.
-  const answers = ending === 'leaves' || ending === 'resets' ? [] : parseResponses(received);
-  if (ending === 'waits for the server to close' && packets.length) assert.ok(answers.length, 'No answer');
+  const responses = ending === 'leaves' || ending === 'resets' ? [] : parseResponses(received);
+  if (ending === 'waits for the server to close' && packets.length) assert.ok(responses.length, 'No response');
   if (expected) {
-    const statuses = answers.map(({ status }) => status).filter((status) => status >= 200);
+    const statuses = responses.map(({ status }) => status).filter((status) => status >= 200);
     const isAsExpected = statuses.every((status, index) => expected[index]?.includes(status));
     const wanted = expected.map((any) => any.join(' or ')).join(', ');
-    assert.ok(isAsExpected && statuses.length === expected.length, `Answered ${statuses.join(', ')}, not ${wanted}`);
+    assert.ok(isAsExpected && statuses.length === expected.length, `Got ${statuses.join(', ')}, not ${wanted}`);
   }
-  for (const answer of answers) {
-    assert.ok(answer.status < 500 || MAY_FAIL_WITH.includes(answer.status), `A ${answer.status}`);
-    const isGranted = !anyOrigin && answer.headers.has('access-control-allow-origin');
-    if (isGranted) assert.ok(packets.join('').includes(ALLOWED_ORIGIN), 'A grant to nobody');
-    assertValidResponse(answer, anyOrigin ? '*' : isGranted ? ALLOWED_ORIGIN : null);
+  for (const response of responses) {
+    assert.ok(response.status < 500 || MAY_FAIL_WITH.includes(response.status), `A ${response.status}`);
+    const isAllowed = !anyOrigin && response.headers.has('access-control-allow-origin');
+    if (isAllowed) assert.ok(packets.join('').includes(ALLOWED_ORIGIN), 'CORS headers for nobody');
+    assertValidResponse(response, anyOrigin ? '*' : isAllowed ? ALLOWED_ORIGIN : null);
   }
-  return answers;
+  return responses;
 }
 
-/** Resolves with all that came back. */
+/** Resolves with everything received. */
 async function send(port: number, { packets, ending }: MutatedRequest): Promise<string> {
   const socket = connect({ port, host: '127.0.0.1', allowHalfOpen: true, noDelay: true });
   const closed = new Promise((resolve) => socket.once('close', resolve));
@@ -166,8 +165,8 @@ function end(socket: Socket, ending: MutatedRequest['ending']): void {
 }
 
 async function probe(ports: number[]): Promise<string[]> {
-  const answers = ports.flatMap((port) =>
+  const responses = ports.flatMap((port) =>
     SOUND.map((bytes) => send(port, { packets: [bytes], ending: 'waits for the server to close' })),
   );
-  return (await Promise.all(answers)).map((answer) => answer.replace(/Date: .*\r\n/, ''));
+  return (await Promise.all(responses)).map((response) => response.replace(/Date: .*\r\n/, ''));
 }

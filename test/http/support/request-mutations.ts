@@ -23,7 +23,7 @@ export class Random {
 export type Ending = 'waits for the server to close' | 'closes its half' | 'leaves' | 'resets';
 
 export interface MutatedRequest {
-  /** Latin-1, each sent by itself. */
+  /** Latin-1 strings, each sent separately. */
   packets: string[];
   ending: Ending;
   /**
@@ -37,7 +37,7 @@ const ENDINGS: readonly Ending[] = [
   'waits for the server to close', ...Array<Ending>(5).fill('closes its half'), 'leaves', 'resets',
 ];
 
-/** The origin that the list policy of a fuzzed server grants. */
+/** The origin that the list policy of a fuzzed server allows. */
 export const ALLOWED_ORIGIN = 'https://app.example.com';
 
 const JSON_BODY = '{"title":"a","text":["b",1.5e3,true,null,{"c":"\\u00e9"}]}';
@@ -45,7 +45,7 @@ const BODY = `Content-Type: application/json\r\nContent-Length: ${JSON_BODY.leng
 const HOST = 'Host: 127.0.0.1\r\n';
 const ORIGIN = `Origin: ${ALLOWED_ORIGIN}\r\n`;
 
-/** Well-formed requests: each kind that the server treats in a way of its own. */
+/** One well-formed request of each kind that the server treats differently. */
 const SEEDS = [
   `GET / HTTP/1.1\r\n${HOST}\r\n`,
   `GET /later?a=1&b=%20 HTTP/1.1\r\n${HOST}${ORIGIN}User-Agent: fuzz\r\n\r\n`,
@@ -201,8 +201,8 @@ const MADE: readonly Made[] = [
 ];
 
 /**
- * The request with this number of the run with this seed: one or two mutations of a well-formed request, or of a
- * pipeline; and now and then one of which it is known how it is answered.
+ * Returns request `number` of the run with this seed: a well-formed request or pipeline with one or two mutations, or
+ * occasionally an unmutated one with a known response.
  */
 export function mutatedRequest(seed: number, number: number): MutatedRequest {
   const random = new Random(Math.imul(seed, 0x9e3779b1) + number);

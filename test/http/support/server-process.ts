@@ -39,8 +39,8 @@ export class ServerProcess {
   }
 
   /**
-   * What the process writes while `act` uses another server with these options; one after the other, since nothing
-   * tells whose a line is.
+   * Starts another server with these options, runs `act` against it, and returns what the process wrote meanwhile.
+   * Calls must not overlap, because a line does not tell which server wrote it.
    */
   async written(
     options: SpawnedOptions, act: (port: number) => Promise<unknown>,
@@ -60,12 +60,12 @@ export class ServerProcess {
     };
   }
 
-  /** Resolves with what is on standard output once it contains `pattern`. */
+  /** Resolves once standard output matches. */
   printed(pattern: RegExp): Promise<RegExpExecArray> {
     return this.#found('output', pattern);
   }
 
-  /** Resolves with the exit code, once all output is there. */
+  /** Resolves with the exit code once all output has been read. */
   async ended(): Promise<number | null> {
     await within('the server ended', this.#closed);
     return this.child.exitCode;

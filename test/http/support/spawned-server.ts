@@ -51,7 +51,7 @@ class Slow extends RequestHandler {
 class Release extends RequestHandler {
   override async doPost() {
     await this.readJson();
-    for (const answer of unreleased.splice(0)) answer();
+    for (const response of unreleased.splice(0)) response();
     return 'released';
   }
 }
@@ -71,10 +71,10 @@ class Waits extends RequestHandler {
   override async doGet() {
     const body = this.query.has('stream') ? this.endHeaders() : undefined;
     body?.write('begun');
-    const left = once(this.signal, 'abort');
+    const disconnected = once(this.signal, 'abort');
     waiting++;
     arrivals.dispatchEvent(new Event('waiting'));
-    await left;
+    await disconnected;
     waiting--;
   }
   override async doPost() {
@@ -178,23 +178,23 @@ const uncaught: Record<string, unknown> = {
 };
 
 /**
- * What the query says is thrown or rejected where nobody catches it, `?thrown=text&rejected=null`: the first at once,
- * the others when that has stopped the server.
+ * Raises the uncaught errors that the query lists (`?thrown=text&rejected=null`): the first immediately, the others
+ * once the server is shutting down.
  */
-class Faults extends RequestHandler {
+class Uncaught extends RequestHandler {
   override doGet() {
     const [first, ...others] = this.query;
-    setImmediate(fault, ...first!);
+    setImmediate(raise, ...first!);
     const timer = setInterval(() => {
       if (!this.shutdownSignal.aborted) return;
       clearInterval(timer);
-      for (const other of others) setImmediate(fault, ...other);
+      for (const other of others) setImmediate(raise, ...other);
     }, 5);
     return 'soon';
   }
 }
 
-function fault(how: string, what: string): void {
+function raise(how: string, what: string): void {
   if (how === 'rejected') void Promise.reject(uncaught[what]);
   else throw uncaught[what];
 }
@@ -299,7 +299,7 @@ const routes = {
   '/throw': Throw,
   '/big': BigIntHandler,
   '/fails/:how': Fails,
-  '/faults': Faults,
+  '/uncaught': Uncaught,
   '/fails-to-log': FailsToLog,
   '/prints': Prints,
   '/mark/:number': Mark,

@@ -8,21 +8,21 @@ import { expectResponses } from '../support/response.ts';
 
 const GET = requestBytes('GET /', ['Connection: close']);
 
-test('responds 503, closes the connection and aborts the signal when a handler times out', async (t) => {
+test('responds 503 and aborts the signal when a handler times out', async (t) => {
   let signal: AbortSignal | undefined;
-  let answerLate: ((value: string) => void) | undefined;
+  let respondLate: ((value: string) => void) | undefined;
   class Never extends RequestHandler {
     override doGet() {
       ({ signal } = this);
-      return new Promise<string>((resolve) => (answerLate = resolve));
+      return new Promise<string>((resolve) => (respondLate = resolve));
     }
   }
   const { port } = await listen(t, { '/': Never }, { handlerTimeout: 0.2 });
-  const [answer] = expectResponses(await sendRaw(t, port, requestBytes('GET /')), [503]);
-  assert.equal(answer!.headers.get('connection'), 'close');
+  const [response] = expectResponses(await sendRaw(t, port, requestBytes('GET /')), [503]);
+  assert.equal(response!.headers.get('connection'), 'close');
   assert.equal(signal!.aborted, true);
   assert.match((signal!.reason as Error).message, /too long/);
-  answerLate!('late');
+  respondLate!('late');
 });
 
 test('responds 503 if prepare() times out', async (t) => {
@@ -39,13 +39,13 @@ test('responds 503 if prepare() times out', async (t) => {
 });
 
 test('responds 503 without CORS headers if an origin predicate times out', async (t) => {
-  class Answers extends RequestHandler {
+  class NeverCalled extends RequestHandler {
     override doGet() {
       return assert.fail('called');
     }
   }
   const cors = { origins: () => new Promise<boolean>(() => {}) };
-  const { port } = await listen(t, { '/': Answers }, { handlerTimeout: 0.2, cors });
+  const { port } = await listen(t, { '/': NeverCalled }, { handlerTimeout: 0.2, cors });
   expectResponses(await sendRaw(t, port, requestBytes('GET /', ['Origin: https://app.example.com'])), [503], null);
 });
 
@@ -69,8 +69,8 @@ test('does not apply the handler timeout once the response has started', async (
   await connection.until('\r\n\r\n');
   expectResponses(await sendRaw(t, port, requestBytes('GET /never')), [503]);
   requests.emit('given up on');
-  const [answer] = expectResponses(await connection.untilClosed(), [200]);
-  assert.equal(answer!.body, 'done');
+  const [response] = expectResponses(await connection.untilClosed(), [200]);
+  assert.equal(response!.body, 'done');
 });
 
 test('does not time out a stream that is idle', async (t) => {
@@ -89,11 +89,11 @@ test('does not time out a stream that is idle', async (t) => {
   await connection.until('a\r\n');
   for (let times = 0; times < 5; times++) await sendRaw(t, port, 'GET');
   others.emit('timed out');
-  const [answer] = expectResponses(await connection.untilClosed(), [200]);
-  assert.equal(answer!.body, 'ab');
+  const [response] = expectResponses(await connection.untilClosed(), [200]);
+  assert.equal(response!.body, 'ab');
 });
 
-test('with handlerTimeout 0, a handler may take longer than every other timeout', async (t) => {
+test('lets a handler take longer than every other timeout with handlerTimeout 0', async (t) => {
   const others = new EventEmitter();
   class Patient extends RequestHandler {
     override async doGet() {

@@ -2,7 +2,6 @@ import assert from 'node:assert/strict';
 import { EventEmitter, once } from 'node:events';
 import type { Server } from 'node:http';
 import type { Socket } from 'node:net';
-import { pipeline } from 'node:stream/promises';
 import { describe, test, type TestContext } from 'node:test';
 import { RequestHandler } from '../../../src/http/index.ts';
 import { Connection, requestBytes } from '../support/connection.ts';
@@ -44,32 +43,20 @@ class Some extends RequestHandler {
   }
 }
 
-class Download extends RequestHandler {
-  override doGet() {
-    const block = 'd'.repeat(100_000);
-    const source = function* () {
-      yield '"';
-      for (let sent = 0; sent < 199; sent++) yield block;
-      yield block.slice(2) + '"';
-    };
-    return pipeline(source, this.endHeaders());
-  }
-}
-
 const quiet = new EventEmitter();
 
 class Quiet extends RequestHandler {
   override async doGet() {
     this.endHeaders().write('begun');
     await once(this.signal, 'abort');
-    quiet.emit('left');
+    quiet.emit('disconnected');
   }
 }
 
-class Held extends RequestHandler {
+class Pending extends RequestHandler {
   override async doGet() {
     await once(quiet, 'release');
-    return 'held';
+    return 'pending';
   }
 }
 
@@ -78,12 +65,11 @@ const routes = {
   '/waits': Waits,
   '/large': Large,
   '/some': Some,
-  '/download': Download,
   '/quiet': Quiet,
-  '/held': Held,
+  '/pending': Pending,
 };
 /** In seconds. Shorter timeouts can expire on a busy machine before the input is read. */
-const short = { requestTimeout: 0.5, handlerTimeout: 0.5 };
+const short = { requestTimeout: 1, handlerTimeout: 1 };
 
 /** Sends one byte every 5 ms until the connection closes, repeating the last byte. */
 function trickle(t: TestContext, connection: Connection, bytes: string): void {
@@ -100,12 +86,12 @@ describe('timeouts', { concurrency: true }, () => {
   });
 
   for (const head of ['G', 'GET / HTTP/1.1\r\n', 'GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nX: ']) {
-    test(`responds 408 to headers that stall after ${JSON.stringify(head)}`, async (t) => {
+    test(`responds 408 to headers that stall after ${head.length} bytes`, async (t) => {
       const { port } = await listen(t, routes, short);
       const connection = await Connection.open(t, port);
       connection.send(head);
-      const [answer] = expectResponses(await connection.untilClosed(), [408]);
-      assert.equal(answer!.headers.get('connection'), 'close');
+      const [response] = expectResponses(await connection.untilClosed(), [408]);
+      assert.equal(response!.headers.get('connection'), 'close');
     });
   }
 
@@ -128,10 +114,10 @@ describe('timeouts', { concurrency: true }, () => {
   const unfinished: Record<string, [framing: string, start: string]> = {
     'never begins': ['Content-Length: 1000', ''],
     'stops': ['Content-Length: 1000', '['],
-    'stops between two chunks': ['Transfer-Encoding: chunked', '1\r\n[\r\n'],
+    'stops after a chunk': ['Transfer-Encoding: chunked', '1\r\n[\r\n'],
   };
   for (const [how, [framing, start]] of Object.entries(unfinished)) {
-    test(`responds 408 with CORS headers to a body that ${how}, whichever timeout fires first`, async (t) => {
+    test(`responds 408 to a body that ${how}, whichever timeout fires first`, async (t) => {
       const origin = 'https://app.example.com';
       const cases = [['/', 0], ['/', 0.3], ['/', 30], ['/waits', 0.3]] as const;
       await Promise.all(cases.map(async ([path, handlerTimeout]) => {
@@ -144,8 +130,8 @@ describe('timeouts', { concurrency: true }, () => {
         const headers = ['Content-Type: application/json', framing, `Origin: ${origin}`];
         connection.send(requestBytes(`POST ${path}`, headers, start));
         // The server keeps reading and discards the remaining chunks for a while.
-        const [answer] = expectResponses(await connection.until(/\}$/), [408], origin);
-        assert.equal(answer!.headers.get('connection'), 'close');
+        const [response] = expectResponses(await connection.until(/\}$/), [408], origin);
+        assert.equal(response!.headers.get('connection'), 'close');
       }));
     });
   }
@@ -195,7 +181,7 @@ for (const [method, kind] of [['GET', 'a value'], ['POST', 'a stream']]) {
   });
 }
 
-test('releases a hundred pipelined requests behind an idle stream if the client disconnects', async (t) => {
+test('releases pipelined requests behind an idle stream if the client disconnects', async (t) => {
   const { port, server } = await listen(t, routes, short);
   const connected = once(server, 'connection');
   const connection = await Connection.open(t, port);
@@ -210,14 +196,14 @@ test('does not time out a response because a later pipelined response is waiting
   const { port, server } = await listen(t, routes, { requestTimeout: 0.3, handlerTimeout: 0 });
   const connected = once(server, 'connection');
   const connection = await Connection.open(t, port);
-  connection.send(requestBytes('GET /held') + requestBytes('GET /some', ['Connection: close']));
+  connection.send(requestBytes('GET /pending') + requestBytes('GET /some', ['Connection: close']));
   const [socket] = await connected;
   await within('the request arrived', once(server, 'request'));
   server.emit('timeout', socket);
   await new Promise(setImmediate);
   quiet.emit('release');
-  const [answer] = expectResponses(await connection.untilClosed(), [200, 200]);
-  assert.equal(answer!.body, '"held"');
+  const [response] = expectResponses(await connection.untilClosed(), [200, 200]);
+  assert.equal(response!.body, '"pending"');
 });
 
 test('disconnects a client that sends requests but never reads', async (t) => {

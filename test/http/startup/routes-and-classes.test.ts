@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { RequestHandler } from '../../../src/http/index.ts';
+import { createServer, RequestHandler, type Routes } from '../../../src/http/index.ts';
 import { startupErrors } from '../support/startup-errors.ts';
 
 /** Creates a handler class named Habit with one method of this name. */
@@ -118,25 +118,31 @@ test('reports the errors of a class once, even if it has several routes', () => 
     doFetch() {}
     static override readonly cors = { origins: [] };
   }
-  const faults = startupErrors({ '/a': Twice, '/b': Twice, '/c/:d': Twice });
-  assert.equal(faults.length, 3, faults.join('\n'));
-  assert.equal(new Set(faults).size, 3);
+  const errors = startupErrors({ '/a': Twice, '/b': Twice, '/c/:d': Twice });
+  assert.equal(errors.length, 3, errors.join('\n'));
+  assert.equal(new Set(errors).size, 3);
 });
 
 test('reports every class that has the same error', () => {
-  const faults = startupErrors({
+  const errors = startupErrors({
     '/a': habit('do_GET'),
     '/b': class Other extends RequestHandler {
       do_GET() {}
     },
   });
   assert.deepEqual(
-    faults.map((fault) => fault.split('.')[0]),
+    errors.map((error) => error.split('.')[0]),
     ['Habit', 'Other'],
   );
 });
 
-const classes: [what: string, HandlerClass: typeof RequestHandler, fault: RegExp][] = [
+class Good extends RequestHandler {
+  override doGet() {
+    return 1;
+  }
+}
+
+const classes: [what: string, HandlerClass: typeof RequestHandler, error: RegExp][] = [
   [
     'a method that no HTTP method calls',
     class Typo extends RequestHandler { doFetch() {} },
@@ -165,10 +171,56 @@ const classes: [what: string, HandlerClass: typeof RequestHandler, fault: RegExp
   ['CONNECT', class Tunnel extends RequestHandler { doConnect() {} }, /^Tunnel\.doConnect would never be called/],
   ['TRACE', class Trace extends RequestHandler { doTrace() {} }, /^Trace\.doTrace would never be called/],
 ];
-for (const [what, HandlerClass, fault] of classes) {
+for (const [what, HandlerClass, error] of classes) {
   test(`rejects ${what} and names it`, () => {
-    const faults = startupErrors({ '/': HandlerClass });
-    assert.equal(faults.length, 1);
-    assert.match(faults[0]!, fault);
+    const errors = startupErrors({ '/': HandlerClass });
+    assert.equal(errors.length, 1);
+    assert.match(errors[0]!, error);
+  });
+}
+
+const paths: [routes: Record<string, unknown>, error: RegExp][] = [
+  [{ notes: Good }, /^notes is not a path: write one such as \/notes/],
+  [{ '/a?b': Good }, /^\/a\?b is not a path/],
+  [{ '/:': Good }, /^\/: is not a path/],
+  [{ '/a/:b/c': Good, '/a/:d/c': Good }, /^\/a\/:d\/c matches the same paths as another route/],
+  [{ '/:a/:a': Good }, /^\/:a\/:a uses a parameter name twice/],
+  [{ '/': () => 1 }, /^\/: must be a class that extends RequestHandler/],
+  [{ '/': undefined }, /^\/: must be a class that extends RequestHandler/],
+];
+for (const [routes, error] of paths) {
+  const [value] = Object.values(routes);
+  test(`rejects the routes ${Object.keys(routes).join(' and ')}${value === Good ? '' : `: ${value}`}`, () => {
+    const errors = startupErrors(routes as Routes);
+    assert.equal(errors.length, 1);
+    assert.match(errors[0]!, error);
+  });
+}
+
+class Files extends RequestHandler {
+  override doGet() {
+    return this.param('path');
+  }
+}
+
+const invalidRoutes: Record<string, unknown>[] = [
+  { '/files/*path/x': Files },
+  { '/files/*path/:id': Files },
+  { '/files/*path/*more': Files },
+  { '/*': Files },
+  { '/files/*': Files },
+  { '/files/a*path': Files },
+  { '/files/*1': Files },
+  { '/files/**path': Files },
+  { '/:path/*path': Files },
+  { '/files/*path': Files, '/files/*other': Files },
+];
+for (const routes of invalidRoutes) {
+  test(`rejects the routes ${Object.keys(routes).join(' and ')}`, () => {
+    assert.throws(
+      () => createServer(routes as Routes),
+      ({ message }: Error) =>
+        message.split('\n').length === 2 && Object.keys(routes).some((path) => message.includes(`\n${path}`)),
+    );
   });
 }
