@@ -44,7 +44,8 @@ export function explanationOf({ page, isOriginGiven }: Call, outcome: Outcome, f
   const paragraph = (text: string) => [...line(text), ''];
 
   const cookies = page.credentials === 'include' ? ', with cookies' : '';
-  const lines = paragraph(`A page at ${bold(page.origin)} calls ${bold(`${page.method} ${page.url}`)}${cookies}.`);
+  const where = page.origin === 'null' ? 'with the origin' : 'at';
+  const lines = paragraph(`A page ${where} ${bold(page.origin)} calls ${bold(`${page.method} ${page.url}`)}${cookies}.`);
   if (!isOriginGiven) {
     lines.push(...paragraph(dim(`(No --origin given: this assumes a page at ${page.origin}.)`)));
   }

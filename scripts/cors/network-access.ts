@@ -98,7 +98,7 @@ function localNetwork(url: URL, page: URL, addresses: Addresses): Access | undef
   const section = 'Local Network Access, local network access check';
   if (page.protocol === 'http:' && !isLoopbackName(page.hostname)) {
     return blocked('local-network', section,
-      `Chrome does not let an http: page of the internet call ${where}, and does not ask. It says ` +
+      `Chrome does not let an http: page on the internet call ${where}, and does not ask. It says ` +
       '"blocked by CORS policy: The request client is not a secure context and the resource is in more-private ' +
       `address space \`${space}\`." ` +
       'Firefox asks the user first. No header of the server changes that.');

@@ -143,7 +143,7 @@ function repairOrigin(
   const change = { text: sentences.join(' '), ...templateOrigin(origin, { withCookies }) };
   // The template's 403 hides any further problem, so a second repair would be a guess.
   if (response?.status === 403 && isTemplateResponse(response)) {
-    return { ...change, text: `${change.text} Then run this again: the 403 hides any further problem.` };
+    return { ...change, text: `${change.text} Then try again, because the 403 hides any further problem.` };
   }
   return { ...change, ...repaired(response, ORIGIN, origin) };
 }

@@ -18,8 +18,8 @@ function policyOf(environment: Record<string, string>): CorsOptions {
 }
 
 test('suggests variables that make the template allow the page', async (t) => {
-  const question = ['--origin', app, '--method', 'PUT', '--header', 'x-token', '--header', 'x-other', '--credentials'];
-  const before = await explain([`${(await listen(t, routes)).url}/notes/1`, ...question]);
+  const options = ['--origin', app, '--method', 'PUT', '--header', 'x-token', '--header', 'x-other', '--credentials'];
+  const before = await explain([`${(await listen(t, routes)).url}/notes/1`, ...options]);
   assert.equal(before.code, 1);
   const environment = environmentIn(before.output);
   assert.deepEqual(environment, {
@@ -28,7 +28,7 @@ test('suggests variables that make the template allow the page', async (t) => {
     CORS_ALLOWED_HEADERS: 'authorization,content-type,x-api-key,x-other,x-token',
   });
   const { url } = await listen(t, routes, { cors: policyOf(environment) });
-  const after = await explain([`${url}/notes/1`, ...question]);
+  const after = await explain([`${url}/notes/1`, ...options]);
   assert.equal(after.code, 0, after.output);
 });
 
@@ -70,8 +70,8 @@ test('suggests only the policy if the path has the method', async (t) => {
 
 test('suggests only CORS_ORIGINS for a denied origin', async (t) => {
   const { url } = await listen(t, routes, { cors: { origins: ['https://other.example.com'] } });
-  const question = [`${url}/notes/1`, '--origin', app, '--method', 'PUT', '--header', 'x-token', '--credentials'];
-  const { code, output } = await explain(question);
+  const options = [`${url}/notes/1`, '--origin', app, '--method', 'PUT', '--header', 'x-token', '--credentials'];
+  const { code, output } = await explain(options);
   assert.equal(code, 1);
   assert.deepEqual(environmentIn(output), { CORS_ORIGINS: app });
 });

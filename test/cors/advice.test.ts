@@ -7,12 +7,12 @@ import { app, explained, listenForeign } from './explain-command.ts';
 import { startFixable } from './fixable-server.ts';
 
 /** Follows the advice literally, once, and asserts that the request is then allowed. */
-async function assertFixed(t: TestContext, headers: OutgoingHttpHeaders, question: string[]): Promise<string> {
+async function assertFixed(t: TestContext, headers: OutgoingHttpHeaders, options: string[]): Promise<string> {
   const { url, follow } = await startFixable(t, headers);
-  const before = await explained(url, ...question);
+  const before = await explained(url, ...options);
   assert.equal(before.code, 1, before.text);
   follow(before.text);
-  const after = await explained(url, ...question);
+  const after = await explained(url, ...options);
   assert.equal(after.code, 0, after.text);
   return before.text;
 }

@@ -195,7 +195,7 @@ function expectedOf({ cors, allows, headers = usual, methods: narrowed, exposes 
 }
 
 for (const [name, meaning] of Object.entries(meanings)) {
-  test(`lets pages do exactly what the policy means: ${name}`, async (t) => {
+  test(`applies the policy exactly: ${name}`, async (t) => {
     const { url } = await listen(t, { '/things': Things, '/fails': Fails }, { cors: meaning.cors });
     const agent = new Agent({ keepAlive: true });
     t.after(() => agent.destroy());

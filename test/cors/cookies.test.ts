@@ -10,12 +10,12 @@ async function adviceFor(origin: string, url: string, headers: Header[] = []): P
   return adviceOnCookies(page, await fetching(page, [{ status: 200, headers }])) ?? 'none';
 }
 
-test('needs no advice on cookies if the page and the API are on the same site', async () => {
+test('gives no advice on cookies if the page and the API are on the same site', async () => {
   assert.equal(await adviceFor('http://localhost:5173', 'http://localhost:8000/'), 'none');
   assert.equal(await adviceFor('https://app.example.com', 'https://api.example.com/'), 'none');
 });
 
-test('needs no advice on cookies for a request without credentials', async () => {
+test('gives no advice on cookies for a request without credentials', async () => {
   const page = { origin: 'https://app.example.com', url: 'https://api.example.net/' };
   assert.equal(adviceOnCookies(page, await fetching(page)), undefined);
 });
@@ -36,13 +36,13 @@ test('advises https: for an http: API of another site', async () => {
   assert.match(await adviceFor('http://app.example.com', 'http://api.example.net/'), /Serve the API over https:/);
 });
 
-test('needs no advice on cookies if the response sets the right attributes', async () => {
+test('gives no advice on cookies if the response sets the right attributes', async () => {
   const [origin, url] = ['https://app.example.com', 'https://api.example.net/'];
   const right = ['Set-Cookie', 'id=1; HttpOnly; secure; SameSite = None; Partitioned; Path=/'] as const;
   assert.equal(await adviceFor(origin, url, [right]), 'none');
   assert.match(await adviceFor(origin, url, [right, ['Set-Cookie', 'id=1; SameSite=None; Secure']]), /Partitioned/);
 });
 
-test('needs no advice on cookies for an app or an extension', async () => {
+test('gives no advice on cookies for an app or an extension', async () => {
   assert.equal(await adviceFor('capacitor://localhost', 'https://api.example.net/'), 'none');
 });

@@ -29,8 +29,8 @@ function counter() {
 
 test('shows the requests and their reasons, the responses, the verdict and the step', async (t) => {
   const { url } = await listen(t, routes);
-  const question = [`${url}/notes/1`, '--origin', local, '--method', 'PUT', '--header', 'x-token', '--credentials'];
-  const { code, output, errors } = await npmRunExplain(question);
+  const options = [`${url}/notes/1`, '--origin', local, '--method', 'PUT', '--header', 'x-token', '--credentials'];
+  const { code, output, errors } = await npmRunExplain(options);
   assert.equal(errors, '');
   assert.equal(code, 1);
   const reason = [
@@ -119,8 +119,8 @@ test('sends the request as the page would', async (t) => {
   }
   const { url } = await listen(t, { '/': Echo }, { cors: { origins: '*', allowedHeaders: '*' } });
   const headers = ['--header', 'x-token: a:b', '--header', 'content-type'];
-  const question = [url, '--origin', app, '--method', 'post', ...headers, '--body', '{"ü":1}', '--send'];
-  const { output } = await explained(...question);
+  const options = [url, '--origin', app, '--method', 'post', ...headers, '--body', '{"ü":1}', '--send'];
+  const { output } = await explained(...options);
   assert.match(output, /< "\["https:\/\/203\.0\.113\.7","a:b",\{"ü":1\}\]"\n/);
 });
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
-import { type PageRequest } from '../../scripts/cors/browser-model.ts';
+import type { PageRequest } from '../../scripts/cors/browser-model.ts';
 import {
   APP, API, CHECK, anyOrigin, appWithCredentials, assertAllowed, assertBlocked, fetching, header, kinds, redirect,
   respond, sent,

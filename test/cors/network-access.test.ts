@@ -51,7 +51,7 @@ test('restricts addresses as Chromium and Firefox do', () => {
   ] as const) assert.deepEqual(pages.map((page) => accessOf(url, page, address)), expected, `${url} at ${address}`);
 });
 
-test('needs no permission if the page itself is local', () => {
+test('requires no permission if the page itself is local', () => {
   assert.equal(accessOf('https://api.example.net', 'https://app.example.com', '127.0.0.1', '127.0.0.1'), 'open');
   assert.equal(accessOf('https://app.example.com:8443', 'https://app.example.com', '127.0.0.1'), 'open');
   assert.equal(accessOf('http://app.example.com:8000', 'https://app.example.com'), 'mixed-content');

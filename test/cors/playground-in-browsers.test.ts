@@ -56,7 +56,7 @@ function testsIn(name: Browser): void {
   after(() => Promise.all(closing.map((close) => close())));
 
   for (const [policy, cors, expected] of name === 'chromium' ? policies : policies.slice(0, 1)) {
-    test(`predicts every sample request in ${name} if the API allows ${policy}`, options, async (t) => {
+    test(`predicts all sample requests in ${name} if the API allows ${policy}`, options, async (t) => {
       const { results = [], error, unsent, denied } = await reportOf(t, browser, cors);
       assert.equal(error, undefined);
       assert.deepEqual(results.filter(({ agree }) => !agree), []);
@@ -78,7 +78,7 @@ function testsIn(name: Browser): void {
     await page.until(`document.querySelector('#details .outcome')`);
     const get = (expression: string) => page.run(`return ${expression}`);
     const textOf = async (selector: string) => String(await get(`document.querySelector('${selector}').innerText`));
-    assert.match(await textOf('thead'), /Prediction\s*of the standard/);
+    assert.match(await textOf('thead'), /Prediction\s*by the standard/);
     const isOnScreen = `const { top, left, right } = document.querySelector('#result').getBoundingClientRect();
       return top >= 0 && top < 200 && left >= 0 && right <= 390`;
     const isBelow = (id: string) =>

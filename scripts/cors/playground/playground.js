@@ -2,6 +2,7 @@
 
 import { changesFor, exposure, hiddenHeaders, remarksOn } from '../advice.ts';
 import { fetchAsPage } from '../browser-model.ts';
+import { isProxyError } from '../proxy-error.ts';
 import { ITS_COOKIES, isRelevantHeader, outcomeOf, sentenceOf, stepsOf } from '../sentences.ts';
 import { HOW_TO_SET, isTemplate, problemDetail, templateLines } from '../template.ts';
 
@@ -126,7 +127,8 @@ async function sendAll() {
 
 /** If every request is blocked because of the page's origin, says so first. */
 async function showIfDenied(results) {
-  const isDenied = ({ verdict: { blocked } }) => /^origin-(?:missing|mismatch)$/.test(blocked?.reason ?? '');
+  const isDenied = ({ verdict: { blocked, exchanges } }) =>
+    /^origin-(?:missing|mismatch)$/.test(blocked?.reason ?? '') && !isProxyError(exchanges.at(-1)?.response);
   if (!results.every(isDenied)) {
     byId('denied').replaceChildren();
     return;
@@ -307,12 +309,10 @@ async function show(result) {
   const turn = ++shown;
   const { page, verdict, reality, agree } = result;
   const exposed = exposure(page, verdict);
-  const changes = [
-    ...(await changesFor(page, verdict, performHttp)),
-    ...remarksOn(page, verdict),
-    ...(exposed ? [exposed] : []),
-  ];
-  const isForTemplate = templateLines(changes) !== undefined && (await isTemplate(verdict, performHttp));
+  const changes = await changesFor(page, verdict, performHttp);
+  const more = exposed ? [exposed] : [];
+  const hasLines = templateLines([...changes, ...more]) !== undefined;
+  const isForTemplate = hasLines && (await isTemplate(verdict, performHttp));
   if (turn !== shown) return;
 
   const call = `${page.method} ${page.url}${page.credentials === 'include' ? ', with cookies' : ''}`;
@@ -322,14 +322,16 @@ async function show(result) {
     element('dl', { className: 'comparison' },
       element('div', {}, element('dt', {}, 'Prediction'), element('dd', {}, badge(result.prediction))),
       element('div', {}, element('dt', {}, 'Your browser'), element('dd', {}, badge(reality))),
-      element('div', {}, element('dt', {}, 'Together'), agree
+      element('div', {}, element('dt', {}, 'Comparison'), agree
         ? element('dd', {}, '= they agree')
         : element('dd', { className: 'differs' }, '≠ they differ')),
     ),
     element('p', { className: `outcome ${verdict.allowed ? 'allowed' : 'blocked'}` }, outcomeOf(page, verdict)),
     ...hints(result).map((text) => element('p', { className: 'hint' }, text)),
-    ...advice(verdict.allowed ? 'If the page needs more' : 'What to change', changes, isForTemplate),
-    ...dialogue(verdict),
+    ...advice('What to change', changes, isForTemplate),
+    ...advice('Worth knowing', remarksOn(page, verdict), isForTemplate),
+    ...advice('If the page needs more', more, isForTemplate),
+    ...exchangeParts(verdict),
     ...(reality.allowed ? responseParts(verdict, reality) : []),
   );
 }
@@ -347,8 +349,9 @@ function hints({ verdict, reality, agree }) {
 function advice(title, changes, isForTemplate) {
   if (changes.length === 0) return [];
   const parts = [element('h3', {}, title), element('ul', {}, ...changes.map(({ text }) => element('li', {}, text)))];
-  if (isForTemplate) {
-    const { variables, code } = templateLines(changes);
+  const lines = templateLines(changes);
+  if (isForTemplate && lines) {
+    const { variables, code } = lines;
     parts.push(
       element('p', {}, 'In this server, which is built from this template:'),
       preformatted([...variables, ...code]),
@@ -358,7 +361,7 @@ function advice(title, changes, isForTemplate) {
   return parts;
 }
 
-function dialogue({ exchanges }) {
+function exchangeParts({ exchanges }) {
   if (exchanges.length === 0) return [];
   return [element('h3', {}, 'Requests and responses'), element('ol', {}, ...stepsOf(exchanges).map(step))];
 }
