@@ -21,12 +21,13 @@ export function isProxyError(response: HttpResponse | undefined): response is Ht
 /** Returns what to check when a proxy responds with its own error page. */
 export function adviceOnProxyError({ status, headers }: HttpResponse, url: string): string {
   const { pathname, search } = new URL(url);
+  const path = (pathname + search).replaceAll("'", '%27');
   const server = getHeader(headers, 'Server');
   const sender = server === undefined ? `status ${status}` : `status ${status}, Server: ${server}`;
   return (
     'Check that the server behind the proxy is running: this is the error page of a proxy ' +
     `(${sender}), not a response of your API, so the CORS settings of your API do not apply. Read the logs of the ` +
     'server and of the proxy, and call the server without the proxy, on the machine where it runs: ' +
-    `curl -i 'http://127.0.0.1:8000${pathname}${search}' (with the port of your server).`
+    `curl -i 'http://127.0.0.1:8000${path}' (with the port of your server).`
   );
 }
