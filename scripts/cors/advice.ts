@@ -1,55 +1,56 @@
-/**
- * What the browser's verdict means for someone who wants the page to work: the texts that the command
- * `cors:explain` and the playground share. Like the model, it runs in browsers as well as in Node.
- */
+/** Advice on how to fix a blocked request. `cors:explain` and the playground share it, so it also runs in browsers. */
 
 import { type PageRequest, type PerformHttp, type Verdict, fetchAsPage } from './browser-model.ts';
 import type { Change, Repair } from './change.ts';
+import { adviceOnCookies } from './cookies.ts';
 import { EXPOSED, HEADERS, METHODS, ORIGIN, headerOf, listOf, repair, repairAddress } from './repairs.ts';
-import { HOUSEKEEPING } from './sentences.ts';
+import { HOUSEKEEPING_HEADERS } from './sentences.ts';
 
-/** More than any answer lacks: a repair that fixes nothing must not be tried forever. */
-const MOST_REPAIRS = 50;
+/** Upper bound on repairs, in case a repair has no effect. */
+const MAX_REPAIRS = 50;
 
 /**
- * All that stands in the way. A browser names the first fault only; here it is repaired on paper, and the same answers
- * are judged again, until the page would get what it asked for or the answers say no more.
+ * Returns everything that must change. A browser reports only the first error; here each error is repaired in the
+ * recorded responses, which are then checked again, until the request succeeds or the responses say no more.
  *
- * @param performHttp asks the server which methods the path has, where one is not allowed
+ * @param performHttp asks the server which methods a path supports, if one is not allowed
  */
 export async function changesFor(page: PageRequest, verdict: Verdict, performHttp: PerformHttp): Promise<Change[]> {
-  const answers = verdict.exchanges.map(({ response }) => response);
+  const responses = verdict.exchanges.map(({ response }) => response);
   let repairs: Repair[] = [];
   let asked = page;
   let { blocked, exchanges } = verdict;
-  for (let round = 0; round < MOST_REPAIRS; round++) {
-    if (!blocked || blocked.reason === 'network-error' || exchanges.length > answers.length) break;
+  for (let round = 0; round < MAX_REPAIRS; round++) {
+    if (!blocked || blocked.reason === 'network-error' || exchanges.length > responses.length) break;
     const exchange = exchanges.at(-1);
     let next = repair(blocked, asked, exchange);
     if (blocked.reason === 'method-not-allowed' && exchange) {
-      next = await narrowedMethod(next, blocked.name ?? '', exchange.request.url, performHttp);
+      next = await repairOfNarrowedMethod(next, blocked.name ?? '', exchange.request.url, performHttp);
     }
-    if (next.isAlone) repairs = [];
+    if (next.replacesEarlier) repairs = [];
     if (next.list !== undefined && repairs.some(({ list }) => list === next.list)) {
       repairs = repairs.filter(({ list }) => list !== next.list);
       next = { ...next, text: `${next.text} Separate the names by commas, and write nothing else.` };
     }
     repairs.push(next);
     asked = next.page ?? asked;
-    if (next.response) answers[exchanges.length - 1] = next.response;
+    if (next.response) responses[exchanges.length - 1] = next.response;
     else if (!next.page) break;
-    const rest = answers.values();
-    const replay = async () => rest.next().value ?? Promise.reject(new Error('No answer was recorded'));
+    const remaining = responses.values();
+    const replay = async () => remaining.next().value ?? Promise.reject(new Error('No response was recorded'));
     ({ blocked, exchanges } = await fetchAsPage(asked, replay));
   }
   return repairs.map(({ text, variable, code }) => ({ text, ...(variable && { variable }), ...(code && { code }) }));
 }
 
-/** A method that the path has, and only the setting leaves out, is not to be implemented once more. */
-async function narrowedMethod(change: Repair, method: string, url: string, performHttp: PerformHttp): Promise<Repair> {
+/** If the path already implements the method, suggests only the CORS setting. */
+async function repairOfNarrowedMethod(
+  change: Repair, method: string, url: string, performHttp: PerformHttp,
+): Promise<Repair> {
   if (change.list !== METHODS) return change;
-  const answer = await performHttp({ method: 'OPTIONS', url, headers: [], credentials: false }).catch(() => undefined);
-  if (!listOf(answer, 'Allow').includes(method)) return change;
+  const options = { method: 'OPTIONS', url, headers: [], credentials: false };
+  const response = await performHttp(options).catch(() => undefined);
+  if (!listOf(response, 'Allow').includes(method)) return change;
   return {
     ...change,
     text: `${change.text} The path itself supports ${method} (see its Allow header): only the CORS setting omits it.`,
@@ -57,7 +58,7 @@ async function narrowedMethod(change: Repair, method: string, url: string, perfo
   };
 }
 
-/** What is worth knowing beside the verdict: what helps where the browser asks, and what may fail one day. */
+/** Returns remarks beside the verdict: on permission prompts, cookies, caches, and what may break one day. */
 export function remarksOn(page: PageRequest, verdict: Verdict): Change[] {
   const { asks, tolerated, exchanges, allowed, response } = verdict;
   const remarks: Change[] = [];
@@ -71,6 +72,8 @@ export function remarksOn(page: PageRequest, verdict: Verdict): Change[] {
         `"${HEADERS}: ${list.join(', ')}".`,
     });
   }
+  const cookies = adviceOnCookies(page, verdict);
+  if (cookies) remarks.push({ text: cookies });
   const { method = 'GET' } = page;
   const varies = listOf(response, 'Vary').map((name) => name.toLowerCase());
   if (
@@ -79,28 +82,28 @@ export function remarksOn(page: PageRequest, verdict: Verdict): Change[] {
   ) {
     remarks.push({
       text:
-        `Send "Vary: Origin" with every answer, unless it names ${page.origin} for every page. Without it, ` +
-        'a cache may give this answer to a page of another origin, and the browser then blocks it.',
+        `Send "Vary: Origin" with every response, unless ${ORIGIN} is ${page.origin} for every page. Without Vary, ` +
+        'a cache may give this response to a page of another origin, and the browser then blocks it.',
     });
   }
   return remarks;
 }
 
-/** Response headers that are there, but not for the page: `Set-Cookie` apart, which is for no page at all. */
+/** Returns the response headers that the page cannot read, except Set-Cookie, which no page can read. */
 export function hiddenHeaders({ response, readableHeaders = [] }: Verdict): string[] {
   const names = new Set((response?.headers ?? []).map(([name]) => name.toLowerCase()));
   return [...names].filter((name) => !readableHeaders.includes(name) && !/^set-cookie2?$/.test(name)).sort();
 }
 
-/** How to let the page read those of the hidden headers that it could want; undefined where there is none. */
+/** Suggests exposing the hidden headers that a page could need; undefined if there are none. */
 export function exposure(page: PageRequest, verdict: Verdict): Change | undefined {
   const names = hiddenHeaders(verdict)
-    .filter((name) => !HOUSEKEEPING.test(name) && !/^(?:access-control-.*|vary)$/.test(name));
+    .filter((name) => !HOUSEKEEPING_HEADERS.test(name) && !/^(?:access-control-.*|vary)$/.test(name));
   if (names.length === 0) return undefined;
   const exposed = listOf(verdict.response, EXPOSED);
   const all = [...exposed.filter((name) => name !== '*'), ...names];
-  const isVain = exposed.includes('*') && page.credentials === 'include';
-  const why = isVain ? ' For requests with credentials, "*" exposes nothing.' : '';
+  const hasUselessWildcard = exposed.includes('*') && page.credentials === 'include';
+  const why = hasUselessWildcard ? ' For requests with credentials, "*" exposes nothing.' : '';
   return {
     text: `To let the page read ${names.join(', ')}, send "${EXPOSED}: ${all.join(', ')}".${why}`,
     variable: `CORS_EXPOSED_HEADERS=${all.join(',')}`,

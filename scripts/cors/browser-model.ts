@@ -1,12 +1,12 @@
 /**
- * A model of what a browser does about CORS when a page calls `fetch()`, written from the Fetch standard
- * (https://fetch.spec.whatwg.org): what goes over the wire, whether the page may have the answer, and if not, why.
- * It imports nothing but its own parts, and uses only what browsers and Node share. Comments and `Blocked.section` name
- * the standard's algorithms and steps; numbers drift as the standard is edited, names do not.
+ * A model of CORS in browsers when a page calls `fetch()`, written from the Fetch standard
+ * (https://fetch.spec.whatwg.org): which requests are sent, whether the page may read the response, and if not, why.
+ * It imports only its own parts, and uses only what browsers and Node share. Comments and `Blocked.section` name the
+ * standard's algorithms and steps. Step numbers change when the standard is edited; names do not.
  *
- * Modelled: mode "cors", redirect mode "follow", http: and https: URLs, and which addresses a page may call. Left out,
- * as not CORS: cookies themselves, HTTP caching, authentication dialogs, service workers, Content Security Policy; and
- * headers that say nothing about CORS (User-Agent, Referer, Accept-Language, Content-Length and the like).
+ * The model covers mode "cors", redirect mode "follow", http: and https: URLs, and which addresses a page may call. It
+ * omits what is not CORS: cookies themselves, HTTP caching, authentication dialogs, service workers, Content Security
+ * Policy, and headers that do not concern CORS (such as User-Agent, Referer, Accept-Language and Content-Length).
  */
 
 import { TOKEN, type Header, getHeader, parseTokens, trim } from './header-list.ts';
@@ -16,26 +16,27 @@ import {
   isForbiddenMethod, isForbiddenRequestHeader, isGetOrHead, isSafelistedMethod, normaliseMethod,
   unsafeRequestHeaderNames, whyPreflight,
 } from './safelists.ts';
+import { isSameSite } from './site.ts';
 
-/** What a page's script passes to `fetch()`. */
+/** The arguments that a page passes to `fetch()`. */
 export interface PageRequest {
-  /** The page's origin as browsers serialise it, e.g. `https://app.example.com`; `null` for a file or a sandbox. */
+  /** The page's serialised origin, such as `https://app.example.com`; `null` for a local file or a sandboxed frame. */
   origin: string;
-  /** Absolute. */
+  /** An absolute URL. */
   url: string;
   method?: string;
   headers?: readonly Header[];
-  /** Whether cookies go along; left out, as in `fetch()`: `same-origin`. */
+  /** The credentials mode; default: `same-origin`, as in `fetch()`. */
   credentials?: 'omit' | 'same-origin' | 'include';
   body?: string;
 }
 
-/** One HTTP request to perform, without following redirects. */
+/** One HTTP request, to be sent without following redirects. */
 export interface HttpRequest {
   method: string;
   url: string;
   headers: [name: string, value: string][];
-  /** Whether the browser would add the cookies that it has for this URL. */
+  /** Whether the browser would add its cookies for this URL. */
   credentials: boolean;
   body?: string;
 }
@@ -43,41 +44,41 @@ export interface HttpRequest {
 export interface HttpResponse {
   status: number;
   headers: readonly Header[];
-  /** Carried through, never looked at. */
+  /** Passed through unchanged. */
   body?: string;
-  /** The IP address that it came from, where that is known. */
+  /** The IP address of the server, if known. */
   address?: string;
 }
 
 export type PerformHttp = (request: HttpRequest) => Promise<HttpResponse>;
 
-/** One step of the dialogue between browser and server. */
+/** One request and its response. */
 export interface Exchange {
   kind: 'preflight' | 'request';
   request: HttpRequest;
-  /** Missing if none came. */
+  /** Missing if there was no response. */
   response?: HttpResponse;
-  /** Why the browser sent it; for a preflight, what made it necessary. */
+  /** Why the browser sends the request, or why it needs a preflight. */
   why: string;
 }
 
 export interface Verdict {
   allowed: boolean;
-  /** What went over the wire, in order. */
+  /** The requests that were sent, in order. */
   exchanges: readonly Exchange[];
-  /** What the page gets, if it is allowed to; the very object that `performHttp` gave. */
+  /** The response that the page receives, if allowed; the same object that `performHttp` returned. */
   response?: HttpResponse;
-  /** Names of the response's headers that the page's script can read: lower case, sorted. */
+  /** Names of the response headers that the page can read: lower case, sorted. */
   readableHeaders?: readonly string[];
   blocked?: Blocked;
-  /** What the browser asks the user first: `allowed` then holds only if they agree. */
+  /** The permission prompt, if there is one; `allowed` then depends on the user's consent. */
   asks?: { permission: Permission; url: string; detail: string };
-  /** What the standard blocks, and browsers allow for now. */
+  /** Blocked by the standard, but still allowed by browsers. */
   tolerated?: Tolerated;
 }
 
 export interface Tolerated {
-  /** Where the standard says so. */
+  /** The section of the standard. */
   section: string;
   detail: string;
   /** The header concerned. */
@@ -94,31 +95,31 @@ export type BlockedReason =
 
 export interface Blocked {
   reason: BlockedReason;
-  /** `page`: refused before anything was sent. */
+  /** `page`: blocked before anything was sent. */
   during: 'page' | 'preflight' | 'request';
-  /** Where the standard says so. */
+  /** The section of the standard. */
   section: string;
   /** One sentence. */
   detail: string;
   /** The method or header concerned. */
   name?: string;
-  /** The address concerned, where it is the address that is refused. */
+  /** The URL concerned, if its address is blocked. */
   url?: string;
 }
 
 export interface FetchOptions {
-  /** What the browser remembers of earlier preflights; left out: nothing. */
+  /** The preflights that the browser has cached; default: none. */
   cache?: PreflightCache;
   /**
-   * Stop before the request itself is sent, so that a DELETE deletes nothing. `allowed` then means that the browser
-   * would send it: the preflight passed, or none was needed (and then nothing was performed at all).
+   * Stops before the request itself is sent, so that a DELETE deletes nothing. `allowed` then means that the browser
+   * would send the request: the preflight passed, or none was needed (then nothing was sent at all).
    */
   preflightOnly?: boolean;
-  /** Finds the IP address that the page came from; asked only where it makes a difference. */
+  /** Returns the IP address of the page's host; called only if the verdict depends on it. */
   lookUpPage?: () => Promise<string | undefined>;
 }
 
-/** Fetches as a browser would for this page. Rejects only if no browser writes `page.origin` that way. */
+/** Simulates `fetch()` for a page. Rejects only if `page.origin` is not a serialised origin. */
 export async function fetchAsPage(
   page: PageRequest, performHttp: PerformHttp, options: FetchOptions = {},
 ): Promise<Verdict> {
@@ -128,15 +129,15 @@ export async function fetchAsPage(
   let request: FetchRequest | undefined;
   let asks: Verdict['asks'];
 
-  const enter = async (url: URL, address?: string): Promise<void> => {
+  const checkAccess = async (url: URL, address?: string): Promise<void> => {
     if (url.origin === page.origin) return;
     let access = accessTo(url, page.origin, { target: address });
-    const isAboutThePage = access.kind === 'asks' || (access.kind === 'refused' && access.reason === 'local-network');
-    if (isAboutThePage && lookUpPage) {
+    const dependsOnPage = access.kind === 'asks' || (access.kind === 'blocked' && access.reason === 'local-network');
+    if (dependsOnPage && lookUpPage) {
       access = accessTo(url, page.origin, { target: address, page: await lookUpPage() });
     }
     if (access.kind === 'asks') asks ??= { permission: access.permission, url: url.href, detail: access.detail };
-    if (access.kind === 'refused') refuse(access, url);
+    if (access.kind === 'blocked') blockAddress(access, url);
   };
 
   const send: Send = async (kind, httpRequest, why) => {
@@ -147,13 +148,13 @@ export async function fetchAsPage(
       const message = error instanceof Error ? error.message : String(error);
       const which = kind === 'preflight' ? 'the preflight, ' : '';
       return block('network-error', 'HTTP-network fetch',
-        `No answer came to ${which}${httpRequest.method} ${httpRequest.url}: ${message}`);
+        `No response to ${which}${httpRequest.method} ${httpRequest.url}: ${message}`);
     });
     if (response.address !== undefined) {
-      // A browser knows the address before it sends anything.
+      // A browser checks the address before it sends anything.
       exchanges.pop();
       during = exchanges.at(-1)?.kind ?? 'page';
-      await enter(new URL(httpRequest.url), response.address);
+      await checkAccess(new URL(httpRequest.url), response.address);
       exchanges.push(exchange);
       during = kind;
     }
@@ -164,12 +165,12 @@ export async function fetchAsPage(
     request = createRequest(page);
     let cause = 'the page asked for it';
     for (;;) {
-      await enter(currentUrl(request));
+      await checkAccess(currentUrl(request));
       const permission = await mainFetch(request, send, cache);
       if (preflightOnly) return { allowed: true, exchanges };
       const response = await send('request', toHttpRequest(request), `${cause}; ${permission}`);
-      // HTTP fetch, step 4.4: the answer that redirects has to pass as well.
-      if (request.tainting === 'cors') corsCheck(request, response, `The answer (status ${response.status})`);
+      // HTTP fetch, step 4.4: a redirect response must pass the check as well.
+      if (request.tainting === 'cors') corsCheck(request, response, `The response (status ${response.status})`);
       const from = httpUrl(currentUrl(request));
       if (!httpRedirectFetch(request, response)) {
         return { allowed: true, exchanges, response, readableHeaders: readableHeaders(request, response) };
@@ -180,7 +181,7 @@ export async function fetchAsPage(
 
   const verdict = await outcome().catch((error: unknown): Verdict => {
     if (!(error instanceof NetworkError)) throw error;
-    // Main fetch, step 12: a failure makes the browser forget the preflight.
+    // Main fetch, step 12: a network error clears the cached preflight.
     if (request?.tainting === 'cors' && whyPreflight(request) !== undefined) cache.clear(cacheKey(request));
     return { allowed: false, exchanges, blocked: { ...error.blocked, during } };
   });
@@ -190,24 +191,24 @@ export async function fetchAsPage(
 
 // ---- The request ----
 
-/** The standard's "request", as far as CORS looks at it. */
+/** The parts of the standard's "request" that concern CORS. */
 interface FetchRequest {
   readonly origin: string;
   readonly credentials: 'omit' | 'same-origin' | 'include';
   method: string;
   headers: readonly Header[];
   body: string | undefined;
-  /** URL list: the last is the current URL. */
+  /** URL list; the last is the current URL. */
   readonly urls: URL[];
-  /** Response tainting: `cors` from the first other origin on, for good. */
+  /** Response tainting: becomes `cors` at the first cross-origin URL, and stays so. */
   tainting: 'basic' | 'cors';
   tolerated?: Tolerated;
 }
 
-/** The `Request` constructor, and what `fetch` and `main fetch` check first. */
+/** The `Request` constructor, and the first checks of `fetch` and `main fetch`. */
 function createRequest(page: PageRequest): FetchRequest {
   const { origin, credentials = 'same-origin', method = 'GET', body } = page;
-  // A caller's mistake, such as a trailing slash, must not look like a fault of the server.
+  // A caller's mistake, such as a trailing slash, must not look like an error of the server.
   const pageUrl = origin === 'null' ? undefined : new URL(origin);
   if (pageUrl !== undefined && isHttp(pageUrl) && pageUrl.origin !== origin) {
     throw new TypeError(`A browser writes the origin ${origin} as ${pageUrl.origin}`);
@@ -237,7 +238,7 @@ function createRequest(page: PageRequest): FetchRequest {
   if (body !== undefined && isGetOrHead(normalised)) {
     block('body-not-allowed', `${constructor} 35`, `A page's ${normalised} request cannot have a body.`, normalised);
   }
-  // Step 37.4: the type of a string body.
+  // Step 37.4: the Content-Type of a string body.
   if (body !== undefined && getHeader(headers, 'content-type') === undefined) {
     headers.push(['Content-Type', 'text/plain;charset=UTF-8']);
   }
@@ -253,12 +254,12 @@ function currentUrl({ urls }: FetchRequest): URL {
   return urls.at(-1) as URL;
 }
 
-/** What is sent and remembered of a URL: no fragment, and no user information either (that waits for a 401). */
+/** The URL as it is sent and cached: without a fragment, and without user information, which waits for a 401. */
 function httpUrl({ origin, pathname, search }: URL): string {
   return origin + pathname + search;
 }
 
-/** "Serializing a request origin", "redirect-taint": a redirect from one foreign origin to another makes it null. */
+/** "Serializing a request origin", "redirect-taint": `null` after a redirect from one other origin to a second. */
 function serialiseOrigin({ origin, urls }: FetchRequest): string {
   const tainted = urls.some((url, index) => {
     const last = urls[index - 1];
@@ -267,7 +268,7 @@ function serialiseOrigin({ origin, urls }: FetchRequest): string {
   return tainted ? 'null' : origin;
 }
 
-/** HTTP-network-or-cache fetch, steps 8.3 to 8.13: the request with the headers that only the browser can set. */
+/** HTTP-network-or-cache fetch, steps 8.3 to 8.13: adds the headers that only the browser can set. */
 function toHttpRequest(request: FetchRequest): HttpRequest {
   const { method, credentials, tainting, body } = request;
   const headers = request.headers.map(([name, value]): [string, string] => [name, value]);
@@ -284,23 +285,16 @@ function toHttpRequest(request: FetchRequest): HttpRequest {
   };
 }
 
-/** Fetch Metadata: Sec-Fetch-* go only to https: and to this machine. */
+/** Fetch Metadata: browsers send Sec-Fetch-* only to https: and to this machine. */
 function isPotentiallyTrustworthy({ protocol, hostname }: URL): boolean {
   return protocol === 'https:' || isLoopbackName(hostname);
 }
 
-/** Fetch Metadata, "set Sec-Fetch-Site": the most foreign of all URLs on the way. */
+/** Fetch Metadata, "set Sec-Fetch-Site": every URL of a redirect chain counts. */
 function fetchSite({ origin, urls }: FetchRequest): string {
-  const foreign = urls.filter((url) => url.origin !== origin);
-  if (foreign.length === 0) return 'same-origin';
-  return foreign.every((url) => origin !== 'null' && isSameSite(new URL(origin), url)) ? 'same-site' : 'cross-site';
-}
-
-/** HTML, "same site", approximately: the registrable domain is the last two labels, even where they are `co.uk`. */
-function isSameSite(one: URL, other: URL): boolean {
-  const site = ({ hostname, protocol }: URL) =>
-    `${protocol}//${/^[\d.]+$|^\[/.test(hostname) ? hostname : hostname.split('.').slice(-2).join('.')}`;
-  return site(one) === site(other);
+  const others = urls.filter((url) => url.origin !== origin);
+  if (others.length === 0) return 'same-origin';
+  return others.every((url) => origin !== 'null' && isSameSite(new URL(origin), url)) ? 'same-site' : 'cross-site';
 }
 
 // ---- Fetching ----
@@ -309,7 +303,7 @@ const REDIRECT_STATUSES = [301, 302, 303, 307, 308];
 
 type Send = (kind: Exchange['kind'], request: HttpRequest, why: string) => Promise<HttpResponse>;
 
-/** Main fetch, step 12, and HTTP fetch, step 4.1: by what right the request goes out. */
+/** Main fetch, step 12, and HTTP fetch, step 4.1. Returns why the request may be sent. */
 async function mainFetch(request: FetchRequest, send: Send, cache: PreflightCache): Promise<string> {
   if (currentUrl(request).origin === request.origin && request.tainting === 'basic') {
     return 'it has the same origin, so CORS does not apply';
@@ -318,10 +312,10 @@ async function mainFetch(request: FetchRequest, send: Send, cache: PreflightCach
   if (whyPreflight(request) === undefined) return 'such a request needs no preflight';
 
   const key = cacheKey(request);
-  const remembered =
+  const isCached =
     (isSafelistedMethod(request.method) || cache.has(key, 'method', request.method)) &&
     unsafeRequestHeaderNames(request.headers).every((name) => cache.has(key, 'header', name));
-  if (remembered) return 'an earlier preflight, still cached, allows it';
+  if (isCached) return 'an earlier preflight, still cached, allows it';
   await corsPreflightFetch(request, send, cache);
   return 'the preflight allows it';
 }
@@ -331,26 +325,26 @@ async function corsPreflightFetch(request: FetchRequest, send: Send, cache: Pref
   const { method } = request;
   const unsafeNames = unsafeRequestHeaderNames(request.headers);
 
-  // Steps 1 to 5. Names are joined without a space, and neither cookies nor the page's own headers go along.
+  // Steps 1 to 5. A preflight contains neither cookies nor the page's own headers.
   const headers: Header[] = [['Accept', '*/*'], ['Access-Control-Request-Method', method]];
   if (unsafeNames.length > 0) headers.push(['Access-Control-Request-Headers', unsafeNames.join(',')]);
   const preflight = { ...request, method: 'OPTIONS', headers, body: undefined, credentials: 'same-origin' } as const;
 
-  // Steps 6 and 7. Redirects are not followed. The CORS check is on the request, because of its credentials mode.
+  // Steps 6 and 7. The CORS check uses the request, not the preflight, because of its credentials mode.
   const response = await send('preflight', toHttpRequest(preflight), whyPreflight(request) ?? '');
   const { status } = response;
-  const answer = `The preflight response (status ${status})`;
+  const subject = `The preflight response (status ${status})`;
   const step = 'CORS-preflight fetch, step';
   const redirect = REDIRECT_STATUSES.includes(status);
-  if (redirect) block('preflight-redirect', `${step} 7`, `${answer} must not be a redirect.`);
-  corsCheck(request, response, answer);
-  if (status < 200 || status > 299) block('preflight-status', `${step} 7`, `${answer} needs a 2xx status.`);
+  if (redirect) block('preflight-redirect', `${step} 7`, `${subject} must not be a redirect.`);
+  corsCheck(request, response, subject);
+  if (status < 200 || status > 299) block('preflight-status', `${step} 7`, `${subject} needs a 2xx status.`);
 
   // Steps 7.1 to 7.3.
   const allowList = (name: string) => {
     const value = getHeader(response.headers, name);
     return parseTokens(value) ??
-      block('malformed-allow-list', `${step} 7.3`, `${answer} has an unreadable list, "${name}: ${value}".`, name);
+      block('malformed-allow-list', `${step} 7.3`, `${subject} has an invalid list, "${name}: ${value}".`, name);
   };
   const methods = allowList('Access-Control-Allow-Methods');
   const headerNames = allowList('Access-Control-Allow-Headers').map((name) => name.toLowerCase());
@@ -361,27 +355,27 @@ async function corsPreflightFetch(request: FetchRequest, send: Send, cache: Pref
   // Step 7.5.
   if (!methods.includes(method) && !isSafelistedMethod(method) && !(wildcard && methods.includes('*'))) {
     block('method-not-allowed', `${step} 7.5`,
-      `${answer} does not allow the method ${method} (case-sensitive), ${instead(methods)}.`, method);
+      `${subject} does not allow the method ${method} (case-sensitive), ${instead(methods)}.`, method);
   }
-  // Step 7.6. Browsers lag behind the standard here (whatwg/fetch#1919, still open).
+  // Step 7.6. Browsers do not follow the standard here yet (whatwg/fetch#1919).
   if (unsafeNames.includes('authorization') && !headerNames.includes('authorization')) {
     if (!wildcard || !headerNames.includes('*')) {
       block('header-not-allowed', `${step} 7.6`,
-        `${answer} does not allow the header authorization, ${instead(headerNames)}.`, 'authorization');
+        `${subject} does not allow the header authorization, ${instead(headerNames)}.`, 'authorization');
     }
     request.tolerated = {
       section: `Fetch, ${step} 7.6`,
       detail:
-        `${answer} allows the header authorization only by "Access-Control-Allow-Headers: *", which by the standard ` +
-        'does not cover it. Chrome and Firefox let it pass for now.',
+        `${subject} allows the header authorization only by "Access-Control-Allow-Headers: *", which does not cover ` +
+        'it according to the standard. Chrome and Firefox still accept it.',
       name: 'authorization',
     };
   }
   // Step 7.7.
-  const refused = unsafeNames.find((name) => !headerNames.includes(name) && !(wildcard && headerNames.includes('*')));
-  if (refused !== undefined) {
+  const denied = unsafeNames.find((name) => !headerNames.includes(name) && !(wildcard && headerNames.includes('*')));
+  if (denied !== undefined) {
     block('header-not-allowed', `${step} 7.7`,
-      `${answer} does not allow the header ${refused}, ${instead(headerNames)}.`, refused);
+      `${subject} does not allow the header ${denied}, ${instead(headerNames)}.`, denied);
   }
 
   // Steps 7.8 to 7.14.
@@ -391,12 +385,12 @@ async function corsPreflightFetch(request: FetchRequest, send: Send, cache: Pref
 }
 
 /** CORS check. */
-function corsCheck(request: FetchRequest, { headers }: HttpResponse, answer: string): void {
+function corsCheck(request: FetchRequest, { headers }: HttpResponse, subject: string): void {
   const origin = serialiseOrigin(request);
   const name = 'Access-Control-Allow-Origin';
-  const allowed = getHeader(headers, name); // Step 1: several are joined, and so equal nothing.
+  const allowed = getHeader(headers, name); // Step 1: several values are joined, and so never match.
   if (allowed === undefined) {
-    block('origin-missing', 'CORS check, step 2', `${answer} has no ${name} for ${origin}.`, name);
+    block('origin-missing', 'CORS check, step 2', `${subject} has no ${name} for ${origin}.`, name);
   }
   const withCredentials = request.credentials === 'include';
   if (allowed === '*' && !withCredentials) return;
@@ -405,20 +399,20 @@ function corsCheck(request: FetchRequest, { headers }: HttpResponse, answer: str
       allowed === '*'
         ? ['wildcard-with-credentials', 'allows any origin (*), which browsers ignore for requests with credentials']
       : allowed.includes(',')
-        ? ['origin-multiple', `allows a list of origins (${allowed}), where browsers accept only one`]
+        ? ['origin-multiple', `allows a list of origins (${allowed}), but browsers accept only one`]
       : ['origin-mismatch', `allows the origin "${allowed}"`];
-    block(reason, 'CORS check, step 4', `${answer} ${detail}: ${name} must be exactly ${origin}.`, name);
+    block(reason, 'CORS check, step 4', `${subject} ${detail}: ${name} must be exactly ${origin}.`, name);
   }
   if (!withCredentials) return;
   const flag = 'Access-Control-Allow-Credentials';
   const value = getHeader(headers, flag);
   if (value !== 'true') {
     block('credentials-not-allowed', 'CORS check, step 8',
-      `${answer} does not allow requests with credentials: ${flag} is ${value ?? 'missing'}, and must be true.`, flag);
+      `${subject} does not allow requests with credentials: ${flag} is ${value ?? 'missing'}, and must be true.`, flag);
   }
 }
 
-/** HTTP-redirect fetch, up to its return to main fetch. False where the response is not to be followed. */
+/** HTTP-redirect fetch. Returns false if the response is not a redirect to follow. */
 function httpRedirectFetch(request: FetchRequest, { status, headers }: HttpResponse): boolean {
   const values = headers.filter(([name]) => name.toLowerCase() === 'location').map(([, value]) => value);
   const locations = [...new Set(values)];
@@ -482,7 +476,7 @@ class NetworkError extends Error {
   }
 }
 
-function refuse({ reason, section, detail }: Extract<Access, { kind: 'refused' }>, url: URL): never {
+function blockAddress({ reason, section, detail }: Extract<Access, { kind: 'blocked' }>, url: URL): never {
   throw new NetworkError({ reason, section, detail, url: url.href });
 }
 
@@ -498,7 +492,7 @@ function includesCredentials({ username, password }: URL): boolean {
   return username !== '' || password !== '';
 }
 
-/** What both browsers do to a Location: its bytes above 7F are percent-encoded before it is parsed. */
+/** Percent-encodes the bytes above 7F of a Location before it is parsed, as Chromium and Firefox do. */
 function asciiOnly(value: string): string {
   return value.replace(/[\x80-\xFF]/g, (byte) => `%${byte.charCodeAt(0).toString(16).toUpperCase()}`);
 }

@@ -1,25 +1,25 @@
-/** What there is to change, and how the dialogue would go on then. */
+/** Suggested changes, and their effect on the exchanges. */
 
 import type { HttpResponse, PageRequest } from './browser-model.ts';
 
 /** One thing to change. */
 export interface Change {
-  /** What to do, whatever the server is made with. */
+  /** An instruction for any server. */
   text: string;
-  /** The environment variable to set, where the server is made from this template. */
+  /** The environment variable to set, for a server built from this template. */
   variable?: string;
-  /** What to write into its code. */
+  /** The code to change, for a server built from this template. */
   code?: string;
 }
 
-/** What one fault takes to be repaired, and what would be different then. */
+/** The repair of one error, and its effect. */
 export interface Repair extends Change {
-  /** How the answer would look. */
+  /** The response after the repair. */
   response?: HttpResponse;
-  /** What the page would ask. */
+  /** The page's request after the repair. */
   page?: PageRequest;
-  /** The list that it says how to write: what a later fault says of the same list stands in its place. */
+  /** The header list that this repair sets. A later repair of the same list replaces this one. */
   list?: string;
-  /** Whether all that was found before needs no repair then. */
-  isAlone?: boolean;
+  /** Whether this repair makes all earlier ones unnecessary. */
+  replacesEarlier?: boolean;
 }

@@ -1,11 +1,11 @@
-/** Asks a server what a browser would ask it for a page, and says what came of it and why. */
+/** Implements `cors:explain`: sends the requests of a browser, and explains the outcome. */
 
 import { lookup } from 'node:dns/promises';
 import { setTimeout } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { changesFor, exposure, remarksOn } from './advice.ts';
 import { fetchAsPage } from './browser-model.ts';
-import { type Answer, type Look, type Question, explanationOf } from './explanation.ts';
+import { type Call, type Format, type Outcome, explanationOf } from './explanation.ts';
 import { spaceOf } from './network-access.ts';
 import { performHttp } from './perform-http.ts';
 import { isForbiddenRequestHeader, normaliseMethod } from './safelists.ts';
@@ -13,80 +13,79 @@ import { isTemplate, templateLines } from './template.ts';
 
 const DEFAULT_ORIGIN = 'https://app.example.com';
 
-/** For servers of this machine and its network: a page of the internet is something else to browsers. */
+/** Default page origins for local servers, because browsers treat public pages differently. */
 const LOCAL_ORIGINS = ['http://localhost:5173', 'http://localhost:3000'];
 
-/** How long the address of a page's host may take to be found, in milliseconds. */
-const PATIENCE = 2_000;
+const LOOKUP_TIMEOUT_MS = 2_000;
 
-const HELP = `Why does the browser block my request? Asks the server as a browser would, and explains the answers.
+const HELP = `Why does the browser block my request? Sends the requests of a browser, and explains the responses.
 
 npm run cors:explain -- URL [options]
 
-  --origin ORIGIN    the origin of the page that calls (default: ${LOCAL_ORIGINS[0]} for a server on this machine
+  --origin ORIGIN    the origin of the calling page (default: ${LOCAL_ORIGINS[0]} for a server on this machine
                      or its network, ${DEFAULT_ORIGIN} for any other)
   --method METHOD    default: GET
   --header HEADER    a header that the page sends, x-token or 'x-token: value'; repeat it for each header
-  --body TEXT        the body that it sends
-  --credentials      with cookies: credentials: 'include'
-  --send             send the request itself too, even if it could change data (POST, PUT, DELETE, ...);
+  --body TEXT        the body that the page sends
+  --credentials      with cookies (credentials: 'include')
+  --send             also send a request that could change data (POST, PUT, DELETE, ...);
                      without this option, only its preflight is sent
   --json             print JSON, for programs
   --help             show this text
 
-Exit code: 0 allowed by the server (ASKS FIRST too: then the browser asks the user), 1 blocked,
-2 no verdict (not reachable, not sent, or not understood).
+Exit code: 0 if the server allows the request (ASKS FIRST too: then the browser asks the user), 1 if it is blocked,
+2 if there is no verdict (the server is not reachable, the request was not sent, or the usage is wrong).
 
 npm run cors:explain -- http://localhost:8000/notes/1 --method PUT --header content-type --origin http://localhost:5173
 `;
 
-/** What a page would send as the value of a header that was given by name only. */
-const USUAL_VALUES: Record<string, string> = { 'content-type': 'application/json', authorization: 'Bearer token' };
+/** The values of headers that are given by name only. */
+const DEFAULT_VALUES: Record<string, string> = { 'content-type': 'application/json', authorization: 'Bearer token' };
 
-/** What the command prints, and how it ends. */
-export interface Explanation {
+/** The output and the exit code of the command. */
+export interface CommandResult {
   code: 0 | 1 | 2;
   output: string;
   errors: string;
 }
 
-/** Runs the command, but leaves it to the caller to print. */
-export async function explain(commandLine: readonly string[], look: Look): Promise<Explanation> {
+/** Runs the command and returns its output, which the caller prints. */
+export async function explain(commandLine: readonly string[], format: Format): Promise<CommandResult> {
   try {
-    const question = readQuestion([...commandLine]);
-    if (question === 'help') return { code: 0, output: `${HELP}\n`, errors: '' };
-    const answer = await ask(question);
-    const { blocked, exchanges } = answer.verdict;
+    const call = readCall([...commandLine]);
+    if (call === 'help') return { code: 0, output: `${HELP}\n`, errors: '' };
+    const outcome = await perform(call);
+    const { blocked, exchanges } = outcome.verdict;
     const isUnreachable = blocked?.reason === 'network-error';
-    const code = isUnreachable || answer.allowed === null ? 2 : answer.allowed ? 0 : 1;
-    if (question.json) {
-      return { code, output: `${JSON.stringify({ page: question.page, ...answer }, null, 2)}\n`, errors: '' };
+    const code = isUnreachable || outcome.allowed === null ? 2 : outcome.allowed ? 0 : 1;
+    if (call.json) {
+      return { code, output: `${JSON.stringify({ page: call.page, ...outcome }, null, 2)}\n`, errors: '' };
     }
     if (isUnreachable && exchanges.length === 1) return { code, output: '', errors: `${blocked.detail}\n` };
-    return { code, output: explanationOf(question, answer, look), errors: '' };
+    return { code, output: explanationOf(call, outcome, format), errors: '' };
   } catch (error) {
-    if (!(error instanceof Misunderstanding)) throw error;
+    if (!(error instanceof UsageError)) throw error;
     return { code: 2, output: '', errors: `${error.message}\n` };
   }
 }
 
-// ---- The question ----
+// ---- The command line ----
 
-/** What was written on the command line cannot be meant; the message says what to write. */
-class Misunderstanding extends Error {}
+/** The message says what to write instead. */
+class UsageError extends Error {}
 
-function readQuestion(commandLine: string[]): Question | 'help' {
+function readCall(commandLine: string[]): Call | 'help' {
   const { values, positionals } = parse(commandLine);
   if (values.help) return 'help';
   if (positionals.length !== 1) {
-    throw new Misunderstanding('Write one URL, such as http://localhost:8000/notes (--help shows the options).');
+    throw new UsageError('Write one URL, such as http://localhost:8000/notes (--help shows the options).');
   }
   const method = normaliseMethod(values.method ?? 'GET');
   const url = readUrl(positionals[0] ?? '');
   return {
     page: {
       url,
-      origin: readOrigin(values.origin ?? usualOrigin(url)),
+      origin: readOrigin(values.origin ?? defaultOrigin(url)),
       method,
       headers: (values.header ?? []).map(readHeader),
       ...(values.credentials && { credentials: 'include' as const }),
@@ -98,11 +97,11 @@ function readQuestion(commandLine: string[]): Question | 'help' {
   };
 }
 
-/** A page whose origin is not the server's. */
-function usualOrigin(url: string): string {
+/** Returns the origin of a page that is not on the server. */
+function defaultOrigin(url: string): string {
   const { hostname, origin } = new URL(url);
   if (spaceOf(hostname) === 'public') return DEFAULT_ORIGIN;
-  return LOCAL_ORIGINS.find((usual) => usual !== origin) ?? DEFAULT_ORIGIN;
+  return LOCAL_ORIGINS.find((local) => local !== origin) ?? DEFAULT_ORIGIN;
 }
 
 function parse(commandLine: string[]) {
@@ -123,7 +122,7 @@ function parse(commandLine: string[]) {
     });
   } catch (error) {
     const [sentence] = (error as Error).message.split(/\. |\n/);
-    throw new Misunderstanding(`${sentence} (--help shows the options).`);
+    throw new UsageError(`${sentence} (--help shows the options).`);
   }
 }
 
@@ -131,36 +130,36 @@ function readUrl(text: string): string {
   if (/^https?:\/\//i.test(text) && URL.canParse(text)) return text;
   const isBare = !text.includes('://') && URL.canParse(`http://${text}`);
   const advice = isBare ? `http://${text}` : 'one such as http://localhost:8000/notes';
-  throw new Misunderstanding(`${text} is not the address of a server: write ${advice}`);
+  throw new UsageError(`${text} is not the URL of a server: write ${advice}`);
 }
 
-/** As browsers write it. */
+/** Accepts only what browsers send as Origin. */
 function readOrigin(text: string): string {
   if (text === 'null') return text;
   if (/^file:/i.test(text)) {
-    throw new Misunderstanding(`--origin ${text}: the origin of a local file is null, so use --origin null`);
+    throw new UsageError(`--origin ${text}: the origin of a local file is null, so use --origin null`);
   }
   const url = /^[a-z][a-z0-9+.-]*:\/\//i.test(text) ? text : `https://${text}`;
   const origin = URL.canParse(url) ? new URL(url).origin : 'null';
-  // Browsers know origins beside http: and https:, such as those of extensions, that new URL does not.
+  // The origin of an app or an extension, such as capacitor://localhost, is opaque to new URL().
   if (text === origin || (origin === 'null' && /^[a-z][a-z0-9+.-]*:\/\/[^/?#]+$/.test(text))) return text;
   const advice = origin === 'null' ? DEFAULT_ORIGIN : origin;
-  throw new Misunderstanding(`--origin ${text} is not what browsers send: write ${advice}`);
+  throw new UsageError(`--origin ${text} is not what browsers send: write ${advice}`);
 }
 
 function readHeader(text: string): [name: string, value: string] {
   const colon = text.indexOf(':');
   const name = colon < 0 ? text : text.slice(0, colon);
-  const value = colon < 0 ? (USUAL_VALUES[name.toLowerCase()] ?? '1') : text.slice(colon + 1).trim();
+  const value = colon < 0 ? (DEFAULT_VALUES[name.toLowerCase()] ?? '1') : text.slice(colon + 1).trim();
   if (isForbiddenRequestHeader([name, value])) {
-    throw new Misunderstanding(`--header ${name}: no page can set it, only the browser can. Leave it out.`);
+    throw new UsageError(`--header ${name}: only the browser can set this header, not a page. Leave it out.`);
   }
   return [name, value];
 }
 
-// ---- The answer ----
+// ---- The outcome ----
 
-async function ask({ page, send }: Question): Promise<Answer> {
+async function perform({ page, send }: Call): Promise<Outcome> {
   const lookUpPage = () => addressOf(page.origin);
   const verdict = await fetchAsPage(page, performHttp, { preflightOnly: !send, lookUpPage });
   const sent = verdict.exchanges.some(({ kind }) => kind === 'request');
@@ -178,10 +177,10 @@ async function ask({ page, send }: Question): Promise<Answer> {
   };
 }
 
-/** Of the host that a page comes from, as far as its name can be looked up soon. */
+/** Returns the address of the page's host; undefined on failure or timeout. */
 async function addressOf(origin: string): Promise<string | undefined> {
-  const impatience = setTimeout(PATIENCE, undefined, { ref: false });
+  const timeout = setTimeout(LOOKUP_TIMEOUT_MS, undefined, { ref: false });
   const hostname = new URL(origin).hostname.replace(/^\[|\]$/g, '');
-  const found = lookup(hostname).then(({ address }) => address, () => undefined);
-  return Promise.race([found, impatience]);
+  const address = lookup(hostname).then(({ address }) => address, () => undefined);
+  return Promise.race([address, timeout]);
 }

@@ -1,4 +1,4 @@
-/** `npm run cors:explain`: see explain-command.ts. */
+/** `npm run cors:explain` */
 
 import { explain } from './explain-command.ts';
 

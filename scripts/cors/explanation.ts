@@ -1,70 +1,71 @@
-/** The text of `cors:explain`: the dialogue, the verdict, and what to change. */
+/** The text that `cors:explain` prints. */
 
 import { STATUS_CODES } from 'node:http';
 import { stripVTControlCharacters } from 'node:util';
 import { hiddenHeaders } from './advice.ts';
 import type { Exchange, PageRequest, Verdict } from './browser-model.ts';
 import type { Change } from './change.ts';
-import { isTelling, labelOf, outcomeOf, sentenceOf, stepsOf } from './sentences.ts';
+import { ITS_COOKIES, isRelevantHeader, labelOf, outcomeOf, sentenceOf, stepsOf } from './sentences.ts';
 import { HOW_TO_SET, problemDetail, templateLines } from './template.ts';
 
-export interface Question {
+/** The page's request, as the command line describes it. */
+export interface Call {
   page: PageRequest & { method: string; headers: [name: string, value: string][] };
   isOriginGiven: boolean;
-  /** Whether the request itself may be sent, and not only the preflight. */
+  /** Whether the request itself may be sent, not only the preflight. */
   send: boolean;
   json: boolean;
 }
 
-export interface Answer {
-  /** Null where that shows only when the request is sent. */
+export interface Outcome {
+  /** null if only sending the request would show it. */
   allowed: boolean | null;
-  /** Whether the request itself was sent, and not only the preflight. */
+  /** Whether the request itself was sent, not only the preflight. */
   sent: boolean;
   verdict: Verdict;
   changes: Change[];
-  /** What is to be known of an answer that the page gets. */
   remarks: Change[];
   exposure: Change | undefined;
   isTemplate: boolean;
 }
 
-/** How the text is set. */
-export interface Look {
+/** How the text is formatted. */
+export interface Format {
   isColoured: boolean;
-  /** In characters; words beyond go to the next line. */
+  /** Characters in a line. */
   width: number;
 }
 
-/** The dialogue, the verdict, and what to change. */
-export function explanationOf({ page, isOriginGiven }: Question, answer: Answer, look: Look): string {
-  const { sent, verdict, changes, remarks } = answer;
-  const { bold, dim, red, green, yellow } = styles(look);
-  const line = (text: string) => wrapped(text, look.width);
+/** Returns the exchanges, the verdict, and what to change. */
+export function explanationOf({ page, isOriginGiven }: Call, outcome: Outcome, format: Format): string {
+  const { sent, verdict, changes, remarks } = outcome;
+  const { bold, dim, red, green, yellow } = styles(format);
+  const line = (text: string) => wrapped(text, format.width);
   const paragraph = (text: string) => [...line(text), ''];
 
   const cookies = page.credentials === 'include' ? ', with cookies' : '';
-  const lines = paragraph(`A page at ${bold(page.origin)} calls ${bold(`${page.method} ${page.url}`)}${cookies}.`);
+  const where = page.origin === 'null' ? 'with the origin' : 'at';
+  const lines = paragraph(`A page ${where} ${bold(page.origin)} calls ${bold(`${page.method} ${page.url}`)}${cookies}.`);
   if (!isOriginGiven) {
     lines.push(...paragraph(dim(`(No --origin given: this assumes a page at ${page.origin}.)`)));
   }
 
-  for (const { number, exchange, leftOut } of stepsOf(verdict.exchanges)) {
-    if (leftOut > 0) lines.push(`   … ${leftOut} more like these …`, '');
+  for (const { number, exchange, omitted } of stepsOf(verdict.exchanges)) {
+    if (omitted > 0) lines.push(`   … ${omitted} more like these …`, '');
     lines.push(...line(printable(`${number}. ${sentenceOf(exchange)}`)), '', ...messages(exchange, dim));
   }
 
   const label = labelOf(verdict);
-  const outcome = printable(outcomeOf(page, verdict));
+  const sentences = printable(outcomeOf(page, verdict));
   if (label === undefined) {
-    lines.push(...paragraph(`${bold(yellow('NOT SENT'))}  ${outcome} Add --send to send it.`));
+    lines.push(...paragraph(`${bold(yellow('NOT SENT'))}  ${sentences} Add --send to send it.`));
   } else {
     const colour = label === 'ALLOWED' ? green : verdict.allowed ? yellow : red;
     const notSent = verdict.allowed && !sent ? ` ${NOT_SENT}` : '';
-    lines.push(...paragraph(`${bold(colour(label))}  ${outcome}${notSent}`));
+    lines.push(...paragraph(`${bold(colour(label))}  ${sentences}${notSent}`));
   }
   const section = verdict.blocked?.section ?? verdict.tolerated?.section;
-  if (section && label !== 'NO ANSWER') {
+  if (section && label !== 'NO RESPONSE') {
     lines.push(...paragraph(dim(`The standard: ${section} (${standardOf(section)}).`)));
   }
   if (verdict.response) {
@@ -79,39 +80,39 @@ export function explanationOf({ page, isOriginGiven }: Question, answer: Answer,
     lines.push(bold(title), ...changes.flatMap(({ text }) => line(printable(`- ${text}`))), '');
     const template = templateLines(changes);
     if (!template) return;
-    if (!answer.isTemplate) {
+    if (!outcome.isTemplate) {
       lines.push(...paragraph(dim(NOT_RECOGNISED)));
       return;
     }
-    lines.push(...paragraph(`${bold('In this server')}, which is made from this template, as its errors show:`));
+    lines.push(...paragraph(`${bold('In this server')}, which is built from this template, as its errors show:`));
     lines.push(...[...template.variables, ...template.code].map((text) => `  ${printable(text)}`), '');
     if (template.variables.length > 0) lines.push(...paragraph(dim(HOW_TO_SET)));
   };
   advice('What to change', changes);
   advice('Worth knowing', remarks);
-  advice('If the page needs more', answer.exposure ? [answer.exposure] : []);
+  advice('If the page needs more', outcome.exposure ? [outcome.exposure] : []);
   return `${lines.join('\n')}\n`;
 }
 
 const NOT_SENT = 'It was not sent, because it could change data: add --send to send it.';
 
 const NOT_RECOGNISED =
-  '(Nothing in its answers shows that this server is made from this template. ' +
+  '(The responses do not show that this server is built from this template. ' +
   'If it is, the README says which variable or method does this.)';
 
 type Style = (text: string) => string;
 
-function styles({ isColoured }: Look): Record<'bold' | 'dim' | 'red' | 'green' | 'yellow', Style> {
+function styles({ isColoured }: Format): Record<'bold' | 'dim' | 'red' | 'green' | 'yellow', Style> {
   const style = (code: number) => (text: string) => (isColoured ? `\x1b[${code}m${text}\x1b[0m` : text);
   return { bold: style(1), dim: style(2), red: style(31), green: style(32), yellow: style(33) };
 }
 
-/** What went over the wire, both ways. */
+/** Returns the lines of one request and its response. */
 function messages({ request, response }: Exchange, dim: Style): string[] {
   const lines = [
     `   ${dim('>')} ${request.method} ${request.url}`,
-    ...request.headers.filter(isTelling).map((header) => `   ${dim('>')} ${header.join(': ')}`),
-    ...(request.credentials ? [`   ${dim('> (and the cookies that the browser has for this address)')}`] : []),
+    ...request.headers.filter(isRelevantHeader).map((header) => `   ${dim('>')} ${header.join(': ')}`),
+    ...(request.credentials ? [`   ${dim(`> ${ITS_COOKIES}`)}`] : []),
     '',
   ];
   if (!response) return lines;
@@ -119,13 +120,13 @@ function messages({ request, response }: Exchange, dim: Style): string[] {
   return [
     ...lines,
     `   ${dim('<')} ${response.status} ${STATUS_CODES[response.status] ?? ''}`.trimEnd(),
-    ...response.headers.filter(isTelling).map((header) => `   ${dim('<')} ${printable(header.join(': '))}`),
+    ...response.headers.filter(isRelevantHeader).map((header) => `   ${dim('<')} ${printable(header.join(': '))}`),
     ...(detail ? [`   ${dim('<')} ${printable(`"${detail}"`)}`] : []),
     '',
   ];
 }
 
-/** Where a standard can be read. */
+/** Returns the address of a standard. */
 function standardOf(section: string): string {
   if (section.startsWith('Mixed Content')) return 'https://www.w3.org/TR/mixed-content/';
   if (section.startsWith('Local Network Access')) return 'https://wicg.github.io/local-network-access/';
@@ -136,12 +137,12 @@ function list(names: readonly string[]): string {
   return printable(names.join(', ')) || 'none';
 }
 
-/** What a server says must not steer the terminal. */
+/** Escapes control characters, because server output must not control the terminal. */
 function printable(text: string): string {
   return text.replace(/[\0-\x1F\x7F-\x9F]/g, (control) => `\\x${control.charCodeAt(0).toString(16).padStart(2, '0')}`);
 }
 
-/** Words in lines of at most this width; what follows a number or a dash is indented. */
+/** Wraps text into lines of at most this width, and indents what follows a number or a dash. */
 function wrapped(text: string, width: number): string[] {
   const indent = ' '.repeat(/^(?:\d+\. |- )?/.exec(text)?.[0].length ?? 0);
   const lines: string[] = [];

@@ -1,4 +1,4 @@
-/** Real browsers, to compare the model with: found where they are installed, started without a window, and closed. */
+/** Finds, starts and closes real browsers without a window, to compare the model with them. */
 
 import { type ChildProcess, spawn } from 'node:child_process';
 import { accessSync, constants, mkdtempSync, writeFileSync } from 'node:fs';
@@ -15,7 +15,7 @@ const COMMANDS: Record<Browser, readonly string[]> = {
   firefox: ['firefox-esr', 'firefox'],
 };
 
-/** No first-run page, no update, no telemetry, no page of the last session; nothing that a test has not asked for. */
+/** Disables first-run pages, updates, telemetry and session restore. */
 const FIREFOX_PREFERENCES = {
   'app.normandy.enabled': false,
   'app.update.enabled': false,
@@ -45,7 +45,7 @@ const FIREFOX_PREFERENCES = {
   'toolkit.telemetry.reportingpolicy.firstRun': false,
 };
 
-/** Where the browser is installed; undefined if it is not. */
+/** Returns the path of an installed browser; undefined if it is not installed. */
 export function browserPath(name: Browser): string | undefined {
   const folders = (process.env['PATH'] ?? '').split(delimiter);
   return COMMANDS[name].flatMap((command) => folders.map((folder) => join(folder, command))).find((path) => {
@@ -58,27 +58,27 @@ export function browserPath(name: Browser): string | undefined {
   });
 }
 
-/** The option `skip` of a test in this browser: if it is missing, says what to install. With CI=true, false. */
+/** Returns the option `skip` of a test in this browser: what to install, or false. With CI=true, always false. */
 export function skipWithout(name: Browser): string | false {
   return browserPath(name) || process.env['CI'] === 'true' ? false : howToInstall(name);
 }
 
-/** What is over at some time, such as a test, and then closes what was opened for it. */
+/** A scope, such as a test, that runs clean-up callbacks at its end. */
 export interface Lifetime {
   after(close: () => Promise<void>): void;
 }
 
 export interface LaunchOptions {
-  /** Command-line arguments of Chromium, besides the usual ones. */
+  /** More command-line arguments for Chromium. */
   chromium?: readonly string[];
-  /** Preferences of Firefox, besides the usual ones. */
+  /** More preferences for Firefox. */
   firefox?: Readonly<Record<string, string | number | boolean>>;
 }
 
 export interface Launched {
-  /** Chromium takes commands of the DevTools protocol at its `stdio[3]`, and answers them at `stdio[4]`. */
+  /** Chromium reads commands of the DevTools protocol from `stdio[3]`, and writes their results to `stdio[4]`. */
   process: ChildProcess;
-  /** Rejects if the browser ends before its lifetime does: race it with what the page reports. */
+  /** Rejects if the browser exits before the end of its lifetime: race it with the page's report. */
   ended: Promise<never>;
 }
 
@@ -98,9 +98,9 @@ export function launchBrowser(lifetime: Lifetime, name: Browser, url: string, op
 
   const ended = new Promise<never>((_resolve, reject) => {
     browser.once('error', reject);
-    browser.once('exit', (code, signal) => reject(new Error(`${name} ended too early (${signal ?? code})`)));
+    browser.once('exit', (code, signal) => reject(new Error(`${name} exited too early (${signal ?? code})`)));
   });
-  ended.catch(() => {}); // The end that was wanted is not a fault.
+  ended.catch(() => {}); // The exit at the end of the lifetime is intended.
   return { process: browser, ended };
 }
 
@@ -123,7 +123,7 @@ async function close(browser: ChildProcess, profile: string): Promise<void> {
     browser.kill('SIGKILL');
     await once(browser, 'exit');
   }
-  // Processes of the browser may write for a moment longer.
+  // Other processes of the browser may still write into the profile.
   await rm(profile, { recursive: true, force: true, maxRetries: 10, retryDelay: 100 });
 }
 

@@ -1,14 +1,14 @@
 /**
- * What a browser makes of an address, whatever the server says about CORS: blocked ports (Fetch, "block bad port"),
- * mixed content (https://www.w3.org/TR/mixed-content/) and local network access
- * (https://wicg.github.io/local-network-access/). The rules are those that Chromium 156 and Firefox 153 were seen to
- * follow, with pages and servers on addresses that they were told to take for public or local ones.
+ * Restrictions by address, which apply in addition to CORS: blocked ports (Fetch, "block bad port"), mixed content
+ * (https://www.w3.org/TR/mixed-content/) and local network access (https://wicg.github.io/local-network-access/). The
+ * rules are those that Chromium 156 and Firefox 153 were observed to follow, with pages and servers on addresses that
+ * the browsers were configured to treat as public or local.
  */
 
-/** How private an address is: this computer, the network around it, or the internet. */
+/** How private an address is: this computer, its local network, or the internet. */
 export type AddressSpace = 'loopback' | 'local' | 'public';
 
-/** What Chrome calls the permission that a user gives to a page. */
+/** Chrome's name of the permission that a user gives to a page. */
 export type Permission = 'loopback-network' | 'local-network';
 
 export type AccessReason = 'bad-port' | 'unusable-address' | 'mixed-content' | 'local-network';
@@ -16,17 +16,17 @@ export type AccessReason = 'bad-port' | 'unusable-address' | 'mixed-content' | '
 export type Access =
   | { kind: 'open' }
   | { kind: 'asks'; permission: Permission; detail: string }
-  | { kind: 'refused'; reason: AccessReason; section: string; detail: string };
+  | { kind: 'blocked'; reason: AccessReason; section: string; detail: string };
 
-/** Where the two ends are, as far as anybody knows. */
+/** The known IP addresses of both ends. */
 interface Addresses {
-  /** The address that the URL's host name led to. */
+  /** The address of the URL's host. */
   target?: string | undefined;
-  /** The address that the page came from. */
+  /** The address of the page's host. */
   page?: string | undefined;
 }
 
-/** Fetch, "bad port": other protocols live there, which must not be talked into anything. */
+/** Fetch, "bad port": ports of other protocols, which browsers block. */
 const BAD_PORTS = new Set([
   0, 1, 7, 9, 11, 13, 15, 17, 19, 20, 21, 22, 23, 25, 37, 42, 43, 53, 69, 77, 79, 87, 95, 101, 102, 103, 104, 109, 110,
   111, 113, 115, 117, 119, 123, 135, 137, 139, 143, 161, 179, 389, 427, 465, 512, 513, 514, 515, 526, 530, 531, 532,
@@ -34,35 +34,35 @@ const BAD_PORTS = new Set([
   6000, 6566, 6665, 6666, 6667, 6668, 6669, 6679, 6697, 10080,
 ]);
 
-/** Whether a page of this origin gets to `url` at all. */
+/** Returns whether a page of this origin may send a request to `url` at all. */
 export function accessTo(url: URL, origin: string, addresses: Addresses = {}): Access {
   if (url.port !== '' && BAD_PORTS.has(Number(url.port))) {
-    return refused('bad-port', 'Fetch, block bad port',
+    return blocked('bad-port', 'Fetch, block bad port',
       `No browser sends a request to port ${url.port}, which belongs to another protocol. ` +
       'Chrome says net::ERR_UNSAFE_PORT, and Firefox "This address is restricted".');
   }
   const page = /^https?:\/\//.test(origin) ? new URL(origin) : undefined;
   if (page === undefined) return { kind: 'open' };
   if (url.hostname === '0.0.0.0') {
-    return refused('unusable-address', 'Fetch, HTTP-network fetch',
-      'Firefox never calls 0.0.0.0: a server may listen on it, but it is not an address to call.');
+    return blocked('unusable-address', 'Fetch, HTTP-network fetch',
+      'Firefox never calls 0.0.0.0: a server may listen on this address, but a client cannot call it.');
   }
   return mixedContent(url, page) ?? localNetwork(url, page, addresses) ?? { kind: 'open' };
 }
 
-/** How private the host is that a URL or an origin names: by itself, or else by the address that its name led to. */
+/** Returns how private a host is, judging by its name, or else by its address. */
 export function spaceOf(hostname: string, address?: string): AddressSpace {
   if (isLoopbackName(hostname)) return 'loopback';
   if (/\.local\.?$/.test(hostname)) return 'local';
   return spaceOfAddress(/^[\d.]+$|^\[/.test(hostname) ? hostname : (address ?? ''));
 }
 
-/** Secure Contexts, "potentially trustworthy origin": without https:, only what can be nothing but this computer. */
+/** Secure Contexts, "potentially trustworthy origin": without https:, only names that always mean this computer. */
 export function isLoopbackName(hostname: string): boolean {
   return /^(?:(?:.+\.)?localhost\.?|127(?:\.\d+){3}|\[::1\])$/.test(hostname);
 }
 
-/** Local Network Access, "IP address block", as far as a server may have such an address. */
+/** Local Network Access, "IP address block". */
 function spaceOfAddress(address: string): AddressSpace {
   const plain = address.toLowerCase().replace(/^\[|\]$/g, '');
   const mapped = /^::ffff:([\da-f]+):([\da-f]+)$/.exec(plain)?.slice(1).map((part) => parseInt(part, 16));
@@ -75,16 +75,16 @@ function spaceOfAddress(address: string): AddressSpace {
   return /^(?:f[cd]|fe[89ab])[\da-f]*:/.test(plain) ? 'local' : 'public';
 }
 
-/** Only an https: page is protected; this computer is as good as https:, and Chrome allows the local network. */
+/** Only https: pages are protected. Loopback counts as secure, and Chrome also allows the local network. */
 function mixedContent(url: URL, page: URL): Access | undefined {
   if (page.protocol !== 'https:' || url.protocol !== 'http:' || isLoopbackName(url.hostname)) return undefined;
-  const isEvenInChrome = spaceOf(url.hostname) === 'public';
+  const isBlockedInChrome = spaceOf(url.hostname) === 'public';
   const subject =
     `The page at '${page.origin}' was loaded over HTTPS, but requested an insecure resource '${url.href}'`;
-  return refused('mixed-content', 'Mixed Content, should fetching request be blocked as mixed content',
-    isEvenInChrome
-      ? 'A page loaded over https: may not call an http: address: anybody on the way could change the answer. Chrome ' +
-        `says "Mixed Content: ${subject}. This request has been blocked; the content must be served over HTTPS."`
+  return blocked('mixed-content', 'Mixed Content, should fetching request be blocked as mixed content',
+    isBlockedInChrome
+      ? 'A page loaded over https: may not call an http: address, because the response could be modified in transit. ' +
+        `Chrome says "Mixed Content: ${subject}. This request has been blocked; the content must be served over HTTPS."`
       : 'Firefox does not let an https: page call an http: address of the local network ("Blocked loading mixed ' +
         `active content “${url.href}”"). ` +
         `Chrome does${needsPermission(url, page, {}) ? ' once the user allows it' : ''}.`);
@@ -97,8 +97,8 @@ function localNetwork(url: URL, page: URL, addresses: Addresses): Access | undef
   const where = space === 'loopback' ? 'this computer' : 'the local network';
   const section = 'Local Network Access, local network access check';
   if (page.protocol === 'http:' && !isLoopbackName(page.hostname)) {
-    return refused('local-network', section,
-      `Chrome does not let an http: page of the internet call ${where}, and does not ask. It says ` +
+    return blocked('local-network', section,
+      `Chrome does not let an http: page on the internet call ${where}, and does not ask. It says ` +
       '"blocked by CORS policy: The request client is not a secure context and the resource is in more-private ' +
       `address space \`${space}\`." ` +
       'Firefox asks the user first. No header of the server changes that.');
@@ -113,12 +113,12 @@ function localNetwork(url: URL, page: URL, addresses: Addresses): Access | undef
   };
 }
 
-/** From the internet inwards, and only so: pages of the local network and of this computer are not asked about. */
+/** Only requests from the internet to the local network or this computer need a permission. */
 function needsPermission(url: URL, page: URL, addresses: Addresses): boolean {
   if (page.hostname === url.hostname) return false;
   return spaceOf(page.hostname, addresses.page) === 'public' && spaceOf(url.hostname, addresses.target) !== 'public';
 }
 
-function refused(reason: AccessReason, section: string, detail: string): Access {
-  return { kind: 'refused', reason, section, detail };
+function blocked(reason: AccessReason, section: string, detail: string): Access {
+  return { kind: 'blocked', reason, section, detail };
 }

@@ -2,27 +2,25 @@ import http, { type Agent, type IncomingMessage } from 'node:http';
 import https from 'node:https';
 import type { HttpRequest, HttpResponse } from './browser-model.ts';
 
-/** How long an answer may take, in milliseconds. */
-const PATIENCE = 10_000;
+const TIMEOUT_MS = 10_000;
 
-/** How much of a body is kept, in characters. */
-const ENOUGH = 65_536;
+const MAX_BODY_CHARACTERS = 65_536;
 
-/** Why no answer came, and what to do about it. */
+/** Why there is no response, and what to do about it. */
 const REASONS: Record<string, string> = {
   ECONNREFUSED: 'nothing is listening there. Start the server, or check the address.',
-  ECONNRESET: 'the connection was cut. Check the log of the server; if it speaks https:, write https:// instead.',
+  ECONNRESET: 'the connection was reset. Check the log of the server; if it speaks https:, write https:// instead.',
   ENOTFOUND: 'there is no host with this name. Check the address.',
   EAI_AGAIN: 'the host name could not be looked up. Check the address, or try again later.',
-  TimeoutError: `nothing came for ${PATIENCE / 1000} seconds. Check the log of the server.`,
-  EPROTO: 'it does not speak https: there. Write http:// instead, or let the server speak https:.',
-  CERT_HAS_EXPIRED: 'its certificate has expired, and browsers accept no such certificate. Renew it.',
+  TimeoutError: `there was no response within ${TIMEOUT_MS / 1000} seconds. Check the log of the server.`,
+  EPROTO: 'this port does not speak https:. Write http:// instead, or let the server speak https:.',
+  CERT_HAS_EXPIRED: 'its certificate has expired, so browsers reject it. Renew it.',
   ERR_TLS_CERT_ALTNAME_INVALID: 'its certificate is for another name. Use that name, or get one for this name.',
 };
 
 const UNKNOWN_AUTHORITY =
-  'its certificate is self-signed, or from an authority that is not known here. A browser refuses it without telling ' +
-  'the page why, until the user opens this address and accepts it. To accept it here, put ' +
+  'its certificate is self-signed, or from an unknown authority. A browser rejects it without telling the page why, ' +
+  'until the user opens this address and accepts the certificate. To accept it here, put ' +
   'NODE_EXTRA_CA_CERTS=certificate.pem before the command.';
 for (const code of [
   'DEPTH_ZERO_SELF_SIGNED_CERT', 'SELF_SIGNED_CERT_IN_CHAIN', 'UNABLE_TO_VERIFY_LEAF_SIGNATURE',
@@ -30,16 +28,16 @@ for (const code of [
 ]) REASONS[code] = UNKNOWN_AUTHORITY;
 
 /**
- * Sends one request with exactly these headers, and shows every header line of the answer as it came.
+ * Sends one request with exactly these headers, and returns every header line of the response unchanged.
  *
- * @param agent keeps connections for the requests that follow; left out: each request has one of its own
+ * @param agent reuses connections; default: a new connection for each request
  */
 export async function performHttp(request: HttpRequest, agent: Agent | false = false): Promise<HttpResponse> {
   const { method, url, headers, body } = request;
   const { protocol, host } = new URL(url);
   const isBare = body === undefined && /^(?:GET|HEAD|OPTIONS)$/.test(method);
   const length = isBare ? [] : ['Content-Length', String(Buffer.byteLength(body ?? ''))];
-  const signal = AbortSignal.timeout(PATIENCE);
+  const signal = AbortSignal.timeout(TIMEOUT_MS);
   try {
     const response = await new Promise<IncomingMessage>((resolve, reject) => {
       (protocol === 'https:' ? https : http)
@@ -51,7 +49,7 @@ export async function performHttp(request: HttpRequest, agent: Agent | false = f
     return {
       status: response.statusCode ?? 0,
       headers: pairs(response.rawHeaders),
-      body: await textOf(response, agent !== false),
+      body: await readText(response, { keepConnection: agent !== false }),
       ...(remoteAddress !== undefined && { address: remoteAddress }),
     };
   } catch (error) {
@@ -61,18 +59,18 @@ export async function performHttp(request: HttpRequest, agent: Agent | false = f
   }
 }
 
-/** The body where it is JSON: that is all that anyone looks into, and other bodies may never end. */
-async function textOf(response: IncomingMessage, isKept: boolean): Promise<string> {
+/** Reads the body only if it is JSON: other bodies are not needed, and may never end. */
+async function readText(response: IncomingMessage, options: { keepConnection: boolean }): Promise<string> {
   let text = '';
   if (/^application\/(?:[\w.+-]+\+)?json\b/i.test(response.headers['content-type'] ?? '')) {
     response.setEncoding('utf8');
     try {
-      for await (const chunk of response) if ((text += chunk).length > ENOUGH) break;
+      for await (const chunk of response) if ((text += chunk).length > MAX_BODY_CHARACTERS) break;
     } catch {
-      // Cut short: what came before is what there is.
+      // The body ended early. Keep what was received.
     }
   }
-  if (isKept) response.resume();
+  if (options.keepConnection) response.resume();
   else response.destroy();
   return text;
 }

@@ -1,4 +1,4 @@
-/** Starts the playground as its command line says. */
+/** Implements `cors:playground`: starts the server of the playground. */
 
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
@@ -8,27 +8,27 @@ import { parseArgs } from 'node:util';
 import { isLoopbackName } from './network-access.ts';
 import { createPlayground } from './playground/server.ts';
 
-const HELP = `A page to try out requests in a real browser, and to see why one is blocked.
+const HELP = `A page that sends requests from your real browser, and shows why one is blocked.
 
 npm run cors:playground -- [options]
 
-  --target URL    the API that it calls (default: http://localhost:8000, which npm start serves)
-  --routes FILE   the file that lists the paths of the API, for the ready-made requests (default: src/routes.ts, if
+  --target URL    the API that the page calls (default: http://localhost:8000, which npm start serves)
+  --routes FILE   the file that lists the paths of the API, for the sample requests (default: src/routes.ts, if
                   the target is on this machine)
-  --port PORT     where the page is served (default: 8001; 0: any free port)
+  --port PORT     the port of the page (default: 8001; 0: any free port)
   --help          show this text
 `;
 
-/** What the command prints, and how it ends: while a server listens, it does not. */
-export interface Start {
+/** The output and the exit code. If a server was started, the process keeps running. */
+export interface CommandResult {
   code: 0 | 2;
   output: string;
   errors: string;
   server?: Server;
 }
 
-/** Runs the command, but leaves it to the caller to print. */
-export async function startPlayground(commandLine: readonly string[]): Promise<Start> {
+/** Runs the command and returns its output, which the caller prints. */
+export async function startPlayground(commandLine: readonly string[]): Promise<CommandResult> {
   try {
     const settings = readCommandLine([...commandLine]);
     if (settings === 'help') return { code: 0, output: `${HELP}\n`, errors: '' };
@@ -36,15 +36,15 @@ export async function startPlayground(commandLine: readonly string[]): Promise<S
     const server = createPlayground(target, routes === undefined ? {} : { routes });
     await listen(server, port);
     const page = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-    return { code: 0, output: `Open ${page} in a browser: it calls ${target}\n`, errors: '', server };
+    return { code: 0, output: `Open ${page} in a browser. The page calls ${target}\n`, errors: '', server };
   } catch (error) {
-    if (!(error instanceof Misunderstanding)) throw error;
+    if (!(error instanceof UsageError)) throw error;
     return { code: 2, output: '', errors: `${error.message}\n` };
   }
 }
 
-/** What was written on the command line cannot be done; the message says what to write. */
-class Misunderstanding extends Error {}
+/** The message says what to write instead. */
+class UsageError extends Error {}
 
 async function listen(server: Server, port: number): Promise<void> {
   try {
@@ -52,7 +52,7 @@ async function listen(server: Server, port: number): Promise<void> {
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException;
     const advice = 'is already in use: stop the process that listens there, or choose another --port';
-    throw new Misunderstanding(`--port ${port}: ${code === 'EADDRINUSE' ? advice : message}`);
+    throw new UsageError(`--port ${port}: ${code === 'EADDRINUSE' ? advice : message}`);
   }
 }
 
@@ -60,14 +60,14 @@ function readCommandLine(commandLine: string[]): 'help' | { target: string; rout
   const values = parse(commandLine);
   if (values.help) return 'help';
   if (!/^https?:\/\//i.test(values.target) || !URL.canParse(values.target)) {
-    const advice = 'write the address of a server, such as http://localhost:8000';
-    throw new Misunderstanding(`--target ${values.target}: ${advice}`);
+    const advice = 'write the URL of a server, such as http://localhost:8000';
+    throw new UsageError(`--target ${values.target}: ${advice}`);
   }
   if (!/^\d{1,5}$/.test(values.port) || Number(values.port) > 65_535) {
-    throw new Misunderstanding(`--port ${values.port}: write a number from 0 to 65535`);
+    throw new UsageError(`--port ${values.port}: write a number from 0 to 65535`);
   }
   if (values.routes !== undefined && !existsSync(values.routes)) {
-    throw new Misunderstanding(`--routes ${values.routes}: does not exist; write a file such as src/routes.ts`);
+    throw new UsageError(`--routes ${values.routes}: this file does not exist; write a file such as src/routes.ts`);
   }
   const { origin, hostname } = new URL(values.target);
   const routes = values.routes ?? (isLoopbackName(hostname) ? 'src/routes.ts' : undefined);
@@ -86,6 +86,6 @@ function parse(commandLine: string[]) {
       },
     }).values;
   } catch (error) {
-    throw new Misunderstanding(`${(error as Error).message.split(/\. |\n/)[0]} (--help shows the options).`);
+    throw new UsageError(`${(error as Error).message.split(/\. |\n/)[0]} (--help shows the options).`);
   }
 }

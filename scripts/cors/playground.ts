@@ -1,4 +1,4 @@
-/** `npm run cors:playground`: a page of another origin than the API, to send it requests from a real browser. */
+/** `npm run cors:playground` */
 
 import { startPlayground } from './playground-command.ts';
 

@@ -1,10 +1,10 @@
-/** The CORS-preflight cache of the Fetch standard: what a browser remembers of preflights that passed. */
+/** The CORS-preflight cache of the Fetch standard. */
 
-/** The longest that a preflight is remembered, in seconds: the "imposed limit" of Chromium. Firefox has 86400. */
-const MAXIMUM_AGE = 7200;
+/** The "imposed limit" of Chromium. Firefox has 86400. */
+const MAX_AGE_SECONDS = 7200;
 
-/** How long it is remembered where the server does not say so, in seconds. */
-const USUAL_AGE = 5;
+/** The age without Access-Control-Max-Age, or with an invalid one. */
+const DEFAULT_AGE_SECONDS = 5;
 
 export interface CacheKey {
   readonly origin: string;
@@ -18,12 +18,12 @@ interface CacheEntry extends CacheKey {
   expires: number;
 }
 
-/** What a browser remembers of preflights that passed. Share one between calls of `fetchAsPage`. */
+/** The preflights that passed. Pass the same cache to several calls of `fetchAsPage`. */
 export class PreflightCache {
   readonly #now: () => number;
   #entries: CacheEntry[] = [];
 
-  /** `now` is a clock in milliseconds. */
+  /** @param now a clock in milliseconds */
   constructor(now: () => number = Date.now) {
     this.#now = now;
   }
@@ -33,10 +33,9 @@ export class PreflightCache {
     return this.#find(key, kind, name) !== undefined;
   }
 
-  /** `maxAge` in seconds. */
-  store(key: CacheKey, kind: CacheEntry['kind'], names: readonly string[], maxAge: number): void {
+  store(key: CacheKey, kind: CacheEntry['kind'], names: readonly string[], maxAgeSeconds: number): void {
     const now = this.#now();
-    const expires = now + maxAge * 1000;
+    const expires = now + maxAgeSeconds * 1000;
     for (const name of names) {
       const entry = this.#find(key, kind, name);
       if (entry === undefined) this.#entries.push({ ...key, kind, name, expires });
@@ -50,7 +49,7 @@ export class PreflightCache {
     this.#entries = this.#entries.filter((entry) => entry.origin !== origin || entry.url !== url);
   }
 
-  /** What was allowed with credentials holds without them, too, but there `*` is not a wildcard. */
+  /** An entry with credentials also covers requests without, but its `*` is not a wildcard. */
   #find(key: CacheKey, kind: CacheEntry['kind'], name: string): CacheEntry | undefined {
     const now = this.#now();
     return this.#entries.find((entry) =>
@@ -61,8 +60,8 @@ export class PreflightCache {
   }
 }
 
-/** How long an answer wants to be remembered, in seconds: less than 0 is not at all, as in both browsers. */
+/** Returns for how many seconds a preflight is cached. A negative age counts as 0, as in Chromium and Firefox. */
 export function maxAgeOf(value: string | undefined): number {
-  if (!/^-?\d+$/.test(value ?? '')) return USUAL_AGE;
-  return Math.max(0, Math.min(Number(value), MAXIMUM_AGE));
+  if (!/^-?\d+$/.test(value ?? '')) return DEFAULT_AGE_SECONDS;
+  return Math.max(0, Math.min(Number(value), MAX_AGE_SECONDS));
 }

@@ -1,10 +1,11 @@
-/** For each way in which a browser stops: what to change, and how the dialogue would look with that. */
+/** For each reason for blocking: what to change, and the response after that change. */
 
 import type { Blocked, BlockedReason, Exchange, HttpRequest, HttpResponse, PageRequest } from './browser-model.ts';
 import type { Repair } from './change.ts';
-import { TOKEN, getHeader } from './header-list.ts';
+import { type Header, TOKEN, getHeader } from './header-list.ts';
 import { spaceOf } from './network-access.ts';
-import { isTemplateAnswer, templateOrigin } from './template.ts';
+import { adviceOnProxyError, isProxyError } from './proxy-error.ts';
+import { isTemplateResponse, templateOrigin } from './template.ts';
 
 export const ORIGIN = 'Access-Control-Allow-Origin';
 export const CREDENTIALS = 'Access-Control-Allow-Credentials';
@@ -13,14 +14,21 @@ export const HEADERS = 'Access-Control-Allow-Headers';
 export const EXPOSED = 'Access-Control-Expose-Headers';
 
 const NO_COOKIES = "If the page needs no cookies here, leave credentials: 'include' out of its fetch() instead.";
-const EVERY_ANSWER = 'with every answer, including errors and the preflight response';
+const EVERY_RESPONSE = 'with every response, including errors and the preflight response';
 const LOCAL_PAGE = 'open the page on http://localhost, such as http://localhost:5173';
-const ASK_AGAIN = 'allow that origin, and check again with it';
+const CHECK_AGAIN = 'allow that origin, and check again with it';
 
-/** `exchange` is the last one; without it, the page's call failed before anything was sent. */
+/**
+ * Returns the repair of one error.
+ *
+ * @param exchange the last one; missing if the request was blocked before anything was sent
+ */
 export function repair(blocked: Blocked, page: PageRequest, exchange: Exchange | undefined): Repair {
   const { reason, name = '' } = blocked;
   const { request, response } = exchange ?? {};
+  if (request && isProxyError(response)) {
+    return { text: adviceOnProxyError(response, request.url), replacesEarlier: true };
+  }
   switch (reason) {
     case 'origin-missing':
     case 'origin-multiple':
@@ -29,7 +37,7 @@ export function repair(blocked: Blocked, page: PageRequest, exchange: Exchange |
       return repairOrigin(reason, page, request, response);
     case 'credentials-not-allowed':
       return {
-        text: `Send "${CREDENTIALS}: true" ${EVERY_ANSWER}; "true" in lower case. ${NO_COOKIES}`,
+        text: `Send "${CREDENTIALS}: true" ${EVERY_RESPONSE}; "true" in lower case. ${NO_COOKIES}`,
         variable: 'CORS_CREDENTIALS=true',
         ...repaired(response, CREDENTIALS, 'true'),
       };
@@ -44,32 +52,32 @@ export function repair(blocked: Blocked, page: PageRequest, exchange: Exchange |
     case 'preflight-redirect':
       return {
         text:
-          `Call ${target(request, response) ?? 'the address in Location'} directly: the server redirects there. ` +
-          'Often only https:// or a trailing slash is missing. A browser never follows the redirect of a preflight.',
+          `Call ${redirectTarget(request, response) ?? 'the address in Location'} directly: the server redirects ` +
+          'there. Often only https:// or a trailing slash is missing. A preflight must not be redirected.',
       };
     case 'redirect-location':
     case 'redirect-scheme':
       return { text: 'Call the final address directly, or fix the Location that the server sends.' };
     case 'redirect-limit':
-      return { text: 'Fix the Location that the server sends: so many redirects are usually a loop.' };
+      return { text: 'Fix the Location that the server sends: this many redirects are usually a loop.' };
     case 'redirect-credentials':
       return {
         text:
           'Remove the user name and password from the Location that the server sends. A page cannot call such an ' +
-          'address itself either: if they are needed, send them in an Authorization header.',
+          'address directly either. If they are needed, send them in an Authorization header.',
       };
     case 'url-credentials':
       return { text: 'Remove the user name and password from the address, and send them in an Authorization header.' };
     case 'invalid-url':
     case 'url-scheme':
-      return { text: 'Write the whole address, such as http://localhost:8000/notes.' };
+      return { text: 'Write the complete address, such as http://localhost:8000/notes.' };
     case 'invalid-method':
     case 'forbidden-method':
       return { text: 'Use another method, such as GET or POST.' };
     case 'invalid-header':
-      return { text: 'Fix the header: a name such as x-token, a value on one line, and no characters beyond Latin-1.' };
+      return { text: 'Fix the header: a name such as x-token, a value on one line, and only Latin-1 characters.' };
     case 'body-not-allowed':
-      return { text: 'Send the body with POST or PUT, or put its content into the query string.' };
+      return { text: 'Send the body with POST or PUT, or put the data into the query string.' };
     case 'network-error':
       return { text: 'Make sure the server is running, then try again.' };
     case 'bad-port':
@@ -82,24 +90,24 @@ export function repair(blocked: Blocked, page: PageRequest, exchange: Exchange |
   }
 }
 
-/** What makes a browser stop asking the user, or stop refusing the address. */
+/** Returns how to avoid the permission prompt or the blocked address. */
 export function repairAddress(reason: 'mixed-content' | 'local-network' | 'asks', address: string): string {
   const url = new URL(address);
   const isLocal = spaceOf(url.hostname) !== 'public';
   switch (reason) {
     case 'mixed-content':
-      if (isLocal) return `Serve ${url.host} over https:, or ${LOCAL_PAGE}; ${ASK_AGAIN}.`;
+      if (isLocal) return `Serve ${url.host} over https:, or ${LOCAL_PAGE}; ${CHECK_AGAIN}.`;
       url.hostname = 'localhost';
       return (
-        `Serve ${new URL(address).host} over https:, and call it there. If it is this computer, call ${url.href} ` +
-        'instead: an https: page may call that address.'
+        `Serve ${new URL(address).host} over https:, and call it with https:. If it is this computer, call ` +
+        `${url.href} instead, because an https: page may call that address.`
       );
     case 'local-network':
-      return `Serve the page over https:, so that Chrome asks the user. Or ${LOCAL_PAGE}; ${ASK_AGAIN}.`;
+      return `Serve the page over https:, so that Chrome asks the user. Or ${LOCAL_PAGE}; ${CHECK_AGAIN}.`;
     case 'asks':
       return (
-        'Allow it when the browser asks. If it was denied before, reset it in the site settings (next to the address ' +
-        `of the page). Or ${LOCAL_PAGE}, which needs no permission; ${ASK_AGAIN}.`
+        'Allow it when the browser asks. If it was denied before, reset the permission in the site settings (next to ' +
+        `the address of the page). Or ${LOCAL_PAGE}, which needs no permission; ${CHECK_AGAIN}.`
       );
   }
 }
@@ -112,51 +120,73 @@ function repairOrigin(
     return {
       text:
         `Call ${request?.url} directly, and check again with that address. ` +
-        'After a redirect from one site to another, a browser no longer says which page is calling (Origin: null).',
-      isAlone: true,
+        'After a redirect from one other origin to a second one, a browser sends Origin: null.',
+      replacesEarlier: true,
     };
   }
+  if (response && originLines(response).length > 1) return repairRepeatedOrigin(origin, response);
   const current = headerOf(response, ORIGIN);
-  const isWithCookies = page.credentials === 'include';
+  const withCookies = page.credentials === 'include';
   const instead = current === undefined ? '' : ` instead of "${current}"`;
-  const anyPage = isWithCookies ? '' : ' (or "*", if any page may read it)';
+  const anyPage = withCookies ? '' : ' (or "*", if any page may read it)';
   const sentences = [
-    `Send "${ORIGIN}: ${origin}"${instead} ${EVERY_ANSWER},`,
+    `Send "${ORIGIN}: ${origin}"${instead} ${EVERY_RESPONSE},`,
     `and "Vary: Origin" with it${anyPage}.`,
   ];
   if (reason === 'origin-multiple') {
-    sentences.push(
-      "The header holds one origin: if the request's Origin is on your list, send that one alone.",
-      'If the header appears twice, the application and a proxy in front of it both add it: let only one do so.',
-    );
+    sentences.push("The header may contain only one origin: if the request's Origin is on your list, send that one.");
   }
-  // Where the other header is missing as well, its own text says this.
+  // If the other header is missing as well, its own text says this.
   if (reason === 'wildcard-with-credentials' && headerOf(response, CREDENTIALS) === 'true') sentences.push(NO_COOKIES);
-  const final = target(request, response);
-  if (final) sentences.push(`Or call ${final} directly: this answer only redirects there, and needs the header too.`);
-  const change = { text: sentences.join(' '), ...templateOrigin(origin, isWithCookies) };
-  // The template's 403 says nothing of what else is missing: to go on would be to guess.
-  if (response?.status === 403 && isTemplateAnswer(response)) {
-    return { ...change, text: `${change.text} Then run this again: the 403 hides any further problem.` };
+  const final = redirectTarget(request, response);
+  if (final) sentences.push(`Or call ${final} directly: this response redirects there, and needs the header too.`);
+  const change = { text: sentences.join(' '), ...templateOrigin(origin, { withCookies }) };
+  // The template's 403 hides any further problem, so a second repair would be a guess.
+  if (response?.status === 403 && isTemplateResponse(response)) {
+    return { ...change, text: `${change.text} Then try again, because the 403 hides any further problem.` };
   }
   return { ...change, ...repaired(response, ORIGIN, origin) };
+}
+
+function originLines({ headers }: HttpResponse): Header[] {
+  return headers.filter(([name]) => name.toLowerCase() === ORIGIN.toLowerCase());
+}
+
+/** If the remaining value is wrong, it is the next error. */
+function repairRepeatedOrigin(origin: string, response: HttpResponse): Repair {
+  const lines = originLines(response);
+  const values = lines.map(([, value]) => value);
+  const value = [origin, '*'].find((right) => values.includes(right)) ?? values[0] ?? '';
+  const others = response.headers.filter((header) => !lines.includes(header));
+  return {
+    text:
+      `Send ${ORIGIN} only once: it occurs ${values.length} times in this response (${values.join(' and ')}). ` +
+      'Usually the application and a proxy in front of it both add it. Remove the CORS headers from one of them.',
+    response: { ...response, headers: [...withoutRepetition(others), [ORIGIN, value]] },
+  };
+}
+
+/** A proxy that adds one CORS header again usually adds all of them again. */
+function withoutRepetition(headers: readonly Header[]): Header[] {
+  const line = ([name, value]: Header) => `${name.toLowerCase()}: ${value}`;
+  return headers.filter((header, index) => headers.findIndex((other) => line(other) === line(header)) === index);
 }
 
 function repairStatus(request: HttpRequest | undefined, response: HttpResponse | undefined): Repair {
   const { host = '', pathname = '' } = request ? new URL(request.url) : {};
   const status = response?.status ?? 0;
-  const text = `Answer the preflight, OPTIONS ${pathname}, with status 204.`;
+  const text = `Respond to the preflight, OPTIONS ${pathname}, with status 204.`;
   if (status === 421) {
     const name = host.replace(/:\d+$/, '');
-    return { text: `${text} It is refused because of its Host, ${host}.`, variable: `ALLOWED_HOSTS=${name}` };
+    return { text: `${text} The server rejects its Host, ${host}.`, variable: `ALLOWED_HOSTS=${name}` };
   }
   if (status === 401 || status === 403) {
-    return { text: `${text} Do not require a login: a preflight carries no cookies and no Authorization header.` };
+    return { text: `${text} Do not require a login: a preflight contains no cookies and no Authorization header.` };
   }
   if (status === 404 || status === 405 || status === 501) {
-    return { text: `${text} The server does not handle OPTIONS here: the CORS setting of your framework adds it.` };
+    return { text: `${text} The server does not handle OPTIONS here: the CORS middleware of your framework adds it.` };
   }
-  return { text: status >= 500 ? `${text} The server failed: its log should say why.` : text };
+  return { text: status >= 500 ? `${text} The server failed: its log should show why.` : text };
 }
 
 function repairList(name: string, response: HttpResponse | undefined): Repair {
@@ -182,7 +212,7 @@ function repairMethod(
       page: { ...page, method: upperCase },
     };
   }
-  const allowed = named(page, listOf(response, METHODS)).filter((item) => item.toUpperCase() !== method);
+  const allowed = withoutWildcard(page, listOf(response, METHODS)).filter((item) => item.toUpperCase() !== method);
   const list = [...allowed, method].join(', ');
   const name = `do${method.toLowerCase().replace(/(?:^|-)./g, (letter) => letter.slice(-1).toUpperCase())}`;
   return {
@@ -197,7 +227,7 @@ function repairHeader(
   name: string, page: PageRequest, request: HttpRequest | undefined, response: HttpResponse | undefined,
 ): Repair {
   const asked = listOf(request, 'Access-Control-Request-Headers');
-  const allowed = named(page, listOf(response, HEADERS).map((item) => item.toLowerCase()));
+  const allowed = withoutWildcard(page, listOf(response, HEADERS).map((item) => item.toLowerCase()));
   const missing = asked.filter((item) => item === name || !(allowed.includes(item) || allowed.includes('*')));
   const list = [...allowed, ...missing];
   return {
@@ -220,8 +250,8 @@ export function listOf(message: Message | undefined, name: string): string[] {
   return (headerOf(message, name) ?? '').split(',').map((item) => item.trim()).filter(Boolean);
 }
 
-/** A list in which `*` would be a mere name with cookies. */
-function named(page: PageRequest, list: string[]): string[] {
+/** Removes `*`, which is a literal name for requests with credentials. */
+function withoutWildcard(page: PageRequest, list: string[]): string[] {
   return page.credentials === 'include' ? list.filter((item) => item !== '*') : list;
 }
 
@@ -231,8 +261,8 @@ function repaired(response: HttpResponse | undefined, name: string, value: strin
   return { response: { ...response, headers: value === '' ? others : [...others, [name, value]] } };
 }
 
-/** Where an answer redirects to, without the user name and password that no page may call. */
-function target(request: HttpRequest | undefined, response: HttpResponse | undefined): string | undefined {
+/** Returns the target of a redirect, without the user name and password, which no page may call. */
+function redirectTarget(request: HttpRequest | undefined, response: HttpResponse | undefined): string | undefined {
   const location = headerOf(response, 'Location');
   if (location === undefined || ![301, 302, 303, 307, 308].includes(response?.status ?? 0)) return undefined;
   try {

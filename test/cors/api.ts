@@ -23,7 +23,7 @@ class Note extends RequestHandler {
   override doDelete(): void {}
 }
 
-/** A small API that is made with this template. */
+/** A small API, built from this template. */
 export const routes = {
   '/': Status,
   '/notes': Notes,

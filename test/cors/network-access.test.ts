@@ -3,13 +3,13 @@ import { test } from 'node:test';
 import { type PageRequest, fetchAsPage } from '../../scripts/cors/browser-model.ts';
 import { accessTo, spaceOf } from '../../scripts/cors/network-access.ts';
 
-/** In a word: `open`, the permission that is asked for, or why nothing is sent. */
-function inAWord(url: string, origin: string, target?: string, page?: string): string {
+/** Returns `open`, the permission that the browser asks for, or the reason for blocking. */
+function accessOf(url: string, origin: string, target?: string, page?: string): string {
   const access = accessTo(new URL(url), origin, { target, page });
-  return access.kind === 'asks' ? access.permission : access.kind === 'refused' ? access.reason : access.kind;
+  return access.kind === 'asks' ? access.permission : access.kind === 'blocked' ? access.reason : access.kind;
 }
 
-test('a host is as private as its name or its address says', () => {
+test('classifies a host by its name, or else by its address', () => {
   for (const [hostname, address, space] of [
     ['localhost', undefined, 'loopback'], ['api.localhost', undefined, 'loopback'],
     ['127.1.2.3', undefined, 'loopback'],
@@ -25,7 +25,7 @@ test('a host is as private as its name or its address says', () => {
   ] as const) assert.equal(spaceOf(hostname, address), space, `${hostname} at ${address}`);
 });
 
-test('who may call which address is as Chromium and Firefox were seen to do it', () => {
+test('restricts addresses as Chromium and Firefox do', () => {
   const pages = [
     'https://app.example.com', 'http://app.example.com', 'http://192.168.0.2', 'https://localhost:5173',
     'http://localhost:5173',
@@ -48,44 +48,41 @@ test('who may call which address is as Chromium and Firefox were seen to do it',
     ['https://api.example.net', '203.0.113.1', 'open', 'open', 'open', 'open', 'open'],
     ['http://0.0.0.0:8000', undefined, unusable, unusable, unusable, unusable, unusable],
     ['http://localhost:6000', undefined, 'bad-port', 'bad-port', 'bad-port', 'bad-port', 'bad-port'],
-  ] as const) assert.deepEqual(pages.map((page) => inAWord(url, page, address)), expected, `${url} at ${address}`);
+  ] as const) assert.deepEqual(pages.map((page) => accessOf(url, page, address)), expected, `${url} at ${address}`);
 });
 
-test('a page whose own host is on this computer or network is not asked about', () => {
-  assert.equal(inAWord('https://api.example.net', 'https://app.example.com', '127.0.0.1', '127.0.0.1'), 'open');
-  assert.equal(inAWord('https://app.example.com:8443', 'https://app.example.com', '127.0.0.1'), 'open');
-  assert.equal(inAWord('http://app.example.com:8000', 'https://app.example.com'), 'mixed-content');
-  assert.equal(inAWord('http://localhost:8000', 'null'), 'open');
+test('requires no permission if the page itself is local', () => {
+  assert.equal(accessOf('https://api.example.net', 'https://app.example.com', '127.0.0.1', '127.0.0.1'), 'open');
+  assert.equal(accessOf('https://app.example.com:8443', 'https://app.example.com', '127.0.0.1'), 'open');
+  assert.equal(accessOf('http://app.example.com:8000', 'https://app.example.com'), 'mixed-content');
+  assert.equal(accessOf('http://localhost:8000', 'null'), 'open');
 });
 
-const grant = { status: 200, headers: [['Access-Control-Allow-Origin', '*']] as const };
+const allowed = { status: 200, headers: [['Access-Control-Allow-Origin', '*']] as const };
 
-test(
-  'the address that an answer came from counts, and what a browser would not have sent is not in the dialogue',
-  async () => {
-    const page: PageRequest = { origin: 'http://app.example.com', url: 'http://api.example.net/' };
-    const verdict = await fetchAsPage(page, async () => ({ ...grant, address: '127.0.0.1' }));
-    assert.equal(verdict.blocked?.reason, 'local-network');
-    assert.equal(verdict.blocked?.during, 'page');
-    assert.deepEqual(verdict.exchanges, []);
-  },
-);
+test('blocks by the address of the response, and omits the request from the exchanges', async () => {
+  const page: PageRequest = { origin: 'http://app.example.com', url: 'http://api.example.net/' };
+  const verdict = await fetchAsPage(page, async () => ({ ...allowed, address: '127.0.0.1' }));
+  assert.equal(verdict.blocked?.reason, 'local-network');
+  assert.equal(verdict.blocked?.during, 'page');
+  assert.deepEqual(verdict.exchanges, []);
+});
 
-test('where the page comes from is looked up only if it makes a difference', async () => {
+test('looks up the address of the page only if the verdict depends on it', async () => {
   let lookUps = 0;
   const lookUpPage = async () => (lookUps++, '127.0.0.1');
   const origin = 'https://app.example.com';
   const elsewhere = { origin, url: 'https://api.example.net/' };
-  assert.equal((await fetchAsPage(elsewhere, async () => grant, { lookUpPage })).asks, undefined);
+  assert.equal((await fetchAsPage(elsewhere, async () => allowed, { lookUpPage })).asks, undefined);
   assert.equal(lookUps, 0);
   const local = { origin, url: 'https://localhost/' };
-  assert.equal((await fetchAsPage(local, async () => grant, { lookUpPage })).asks, undefined);
+  assert.equal((await fetchAsPage(local, async () => allowed, { lookUpPage })).asks, undefined);
   assert.equal(lookUps, 1);
-  assert.equal((await fetchAsPage(local, async () => grant)).asks?.permission, 'loopback-network');
+  assert.equal((await fetchAsPage(local, async () => allowed)).asks?.permission, 'loopback-network');
 });
 
-test('every address on the way is looked at, redirects included', async () => {
-  const redirect = { status: 302, headers: [...grant.headers, ['Location', 'http://api.example.net/']] as const };
+test('checks the address of every redirect', async () => {
+  const redirect = { status: 302, headers: [...allowed.headers, ['Location', 'http://api.example.net/']] as const };
   const page: PageRequest = { origin: 'https://app.example.com', url: 'https://api.example.net/' };
   const verdict = await fetchAsPage(page, async () => redirect);
   assert.equal(verdict.blocked?.reason, 'mixed-content');

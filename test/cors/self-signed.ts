@@ -1,4 +1,4 @@
-/** A certificate that no authority has signed, for localhost and 127.0.0.1, until 2126; its key protects nothing. */
+/** A self-signed certificate for localhost and 127.0.0.1, valid until 2126. Its key protects nothing. */
 export const selfSigned = {
   key: `-----BEGIN PRIVATE KEY-----
 MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgDgacwETubNtJDVkU

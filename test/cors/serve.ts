@@ -3,7 +3,7 @@ import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Lifetime } from '../../scripts/cors/launch-browser.ts';
 
-/** Lets a server listen for as long as this lasts, and gives its port. */
+/** Starts a server on a free port until the end of the lifetime, and returns its port. */
 export async function serve(lifetime: Lifetime, server: Server): Promise<number> {
   await once(server.listen(0, '127.0.0.1'), 'listening');
   lifetime.after(async () => {

@@ -1,12 +1,12 @@
-/** Far longer than anything takes, even on a busy machine. */
-const WAIT_LIMIT_SECONDS = 30;
+/** Far longer than anything takes, so that only a wait that would never end fails. */
+const LIMIT_MS = 30_000;
 
-/** Waits for a promise, up to the limit. The error says that `what` did not happen. */
-export async function within<Value>(what: string, promise: PromiseLike<Value>): Promise<Value> {
+/** Rejects if the promise does not settle in time. The event completes the error message. */
+export async function within<Value>(event: string, promise: PromiseLike<Value>): Promise<Value> {
   let timer: NodeJS.Timeout | undefined;
   const limit = new Promise<never>((_resolve, reject) => {
-    const late = new Error(`Waited ${WAIT_LIMIT_SECONDS} seconds, but this did not happen: ${what}`);
-    timer = setTimeout(() => reject(late), WAIT_LIMIT_SECONDS * 1000);
+    const error = new Error(`Waited ${LIMIT_MS / 1000} seconds, but this did not happen: ${event}`);
+    timer = setTimeout(() => reject(error), LIMIT_MS);
   });
   try {
     return await Promise.race([promise, limit]);

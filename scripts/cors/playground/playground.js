@@ -1,26 +1,27 @@
-/** The playground's page: sends requests from the real browser, and shows the model's prediction beside each. */
+/** The page of the playground: sends requests from the real browser, and shows the model's prediction for each. */
 
 import { changesFor, exposure, hiddenHeaders, remarksOn } from '../advice.ts';
 import { fetchAsPage } from '../browser-model.ts';
-import { isTelling, outcomeOf, sentenceOf, stepsOf } from '../sentences.ts';
+import { isProxyError } from '../proxy-error.ts';
+import { ITS_COOKIES, isRelevantHeader, outcomeOf, sentenceOf, stepsOf } from '../sentences.ts';
 import { HOW_TO_SET, isTemplate, problemDetail, templateLines } from '../template.ts';
 
-const PATIENCE = 10_000;
+const TIMEOUT_MS = 10_000;
 const JSON_TYPE = [['content-type', 'application/json']];
 
-/** Of these, the connection decides, not CORS. */
-const OF_THE_CONNECTION = ['connection', 'keep-alive', 'transfer-encoding'];
+/** These headers belong to the connection, not to CORS. */
+const CONNECTION_HEADERS = ['connection', 'keep-alive', 'transfer-encoding'];
 
-/** How many of the server's own paths, and of the requests that could change data, get a row. */
-const ENOUGH = 5;
+/** Limits the rows of paths that are read, and the rows of requests that could change data. */
+const MAX_ROWS = 5;
 
 const byId = (id) => document.getElementById(id);
 const form = byId('own');
 
-/** How many results have been shown: of two that are on their way, the later one stays. */
+/** Counts the results shown, so that a late one does not replace a newer one. */
 let shown = 0;
 
-/** What the form held when it was last filled in from the table. */
+/** The content of the form when it was last filled in from the table. */
 let filledIn = '';
 
 const isReporting = new URLSearchParams(location.search).has('report');
@@ -34,11 +35,12 @@ const { target, paths } = await (await fetch('/target')).json();
 byId('origin').textContent = location.origin;
 byId('target').textContent = target;
 
-const readyMade = (await requestsFor(await resources())).map(({ name, path, isHeld = false, ...request }) => {
-  const one = { name, isHeld, page: { url: target + path, ...request }, row: addRow(name, request.method, path) };
-  one.row.button.addEventListener('click', () => choose(one).then(() => (
-    one.result ? bringResultTo('ready-made') : byId('own-request').scrollIntoView({ block: 'nearest' }))));
-  return one;
+const samples = (await requestsFor(await resources())).map(({ name, path, changesData = false, ...request }) => {
+  const row = addRow(name, request.method, path);
+  const sample = { name, changesData, page: { url: target + path, ...request }, row };
+  sample.row.button.addEventListener('click', () => choose(sample).then(() => (
+    sample.result ? showResultBelow('samples') : byId('own-request').scrollIntoView({ block: 'nearest' }))));
+  return sample;
 });
 byId('again').addEventListener('click', sendAll);
 form.addEventListener('submit', sendOwn);
@@ -46,19 +48,20 @@ form.elements.method.addEventListener('change', clearBody);
 form.elements.url.addEventListener('input', () => showAddressError(''));
 
 await sendAll();
-const sent = readyMade.filter(({ isHeld }) => !isHeld);
+const sent = samples.filter(({ changesData }) => !changesData);
 await choose(sent.find(({ result }) => !result.verdict.allowed) ?? sent[0]);
 if (isReporting) {
   await report({
     results: sent.map(({ name, result: { prediction, reality, agree } }) => ({ name, prediction, reality, agree })),
-    held: readyMade.filter(({ isHeld }) => isHeld).map(({ page }) => `${page.method} ${page.url.slice(target.length)}`),
-    refused: byId('refused').textContent,
+    unsent: samples.filter(({ changesData }) => changesData)
+      .map(({ page }) => `${page.method} ${page.url.slice(target.length)}`),
+    denied: byId('denied').textContent,
   });
 }
 
-// ---- What is ready-made ----
+// ---- The sample requests ----
 
-/** The server's own paths, as far as it knows them, each with the methods that it says it answers. */
+/** Returns the paths of the API, each with the methods in its Allow header. */
 async function resources() {
   const known = [];
   for (const path of paths.length > 0 ? paths : ['/']) {
@@ -70,13 +73,13 @@ async function resources() {
       const methods = allow.split(',').map((method) => method.trim()).filter(Boolean);
       if (status !== 404) known.push({ path: filledIn, methods });
     } catch {
-      // That nothing answers shows when the requests are sent.
+      // The requests themselves will show that the API does not respond.
     }
   }
   return known.length > 0 ? known : [{ path: '/', methods: [] }];
 }
 
-/** What only reads is sent right away; what could change data, only when the user presses Send. */
+/** Requests that only read are sent immediately; the others only when the user presses Send. */
 function requestsFor(known) {
   const isReadable = ({ methods }) => methods.length === 0 || methods.includes('GET');
   const { path, methods } = known.find(isReadable) ?? known[0];
@@ -85,17 +88,17 @@ function requestsFor(known) {
     .filter((method) => resource.methods.includes(method))
     .map((method) => ({ method, path: resource.path })));
   return [
-    ...known.filter(isReadable).slice(0, ENOUGH).map(({ path }) => ({ name: 'Read', method: 'GET', path })),
+    ...known.filter(isReadable).slice(0, MAX_ROWS).map(({ path }) => ({ name: 'Read', method: 'GET', path })),
     { name: 'With an API key', method: 'GET', path, headers: [['x-api-key', '1']] },
     { name: 'With another header', method: 'GET', path, headers: [['x-token', '1']] },
     { name: 'With cookies', method: 'GET', path, credentials: 'include' },
     ...(missing ? [{ name: 'A missing method', method: missing, path }] : []),
     { name: 'An unknown path', method: 'GET', path: '/nowhere' },
-    ...writing.slice(0, ENOUGH).map(({ method, path }) => ({
+    ...writing.slice(0, MAX_ROWS).map(({ method, path }) => ({
       name: method === 'DELETE' ? 'Delete' : 'Send JSON',
       method,
       path,
-      isHeld: true,
+      changesData: true,
       ...(method !== 'DELETE' && { headers: JSON_TYPE, body: '{}' }),
     })),
   ];
@@ -105,40 +108,41 @@ function requestsFor(known) {
 
 async function sendAll() {
   byId('again').disabled = true;
-  for (const one of readyMade) {
-    if (one.isHeld) continue;
-    one.result = await tryOut(one.page);
-    showInRow(one.row, one.result);
+  for (const sample of samples) {
+    if (sample.changesData) continue;
+    sample.result = await sendBothWays(sample.page);
+    showInRow(sample.row, sample.result);
   }
   byId('again').disabled = false;
-  const results = readyMade.filter(({ isHeld }) => !isHeld).map(({ result }) => result);
-  await showRefusal(results);
+  const results = samples.filter(({ changesData }) => !changesData).map(({ result }) => result);
+  await showIfDenied(results);
   const unreachable = results.every(({ verdict }) => verdict.blocked?.reason === 'network-error');
   const agreeing = results.filter(({ agree }) => agree).length;
   byId('summary').textContent = unreachable
-    ? `No answer from ${target}. Start the API with npm start, then send all again.`
+    ? `No response from ${target}. Start the API with npm start, then send all again.`
     : agreeing === results.length
       ? `Prediction and browser agree for all ${agreeing} requests.`
       : `Prediction and browser agree for ${agreeing} of ${results.length} requests.`;
 }
 
-/** Where this page is allowed nowhere, that is the first thing to know. */
-async function showRefusal(results) {
-  const isRefused = ({ verdict: { blocked } }) => /^origin-(?:missing|mismatch)$/.test(blocked?.reason ?? '');
-  if (!results.every(isRefused)) {
-    byId('refused').replaceChildren();
+/** If every request is blocked because of the page's origin, says so first. */
+async function showIfDenied(results) {
+  const isDenied = ({ verdict: { blocked, exchanges } }) =>
+    /^origin-(?:missing|mismatch)$/.test(blocked?.reason ?? '') && !isProxyError(exchanges.at(-1)?.response);
+  if (!results.every(isDenied)) {
+    byId('denied').replaceChildren();
     return;
   }
   const [{ page, verdict }] = results;
   const [change] = await changesFor(page, verdict, performHttp);
   const isForTemplate = await isTemplate(verdict, performHttp);
-  // Not `CORS_ORIGINS=…` to copy: that would lock out the pages that are in it.
+  // A line `CORS_ORIGINS=…` to copy would remove the origins that the list already has.
   const advice = isForTemplate
-    ? 'Add it to CORS_ORIGINS while you use the playground (keep the entries that are there, separated by commas), ' +
+    ? 'Add it to CORS_ORIGINS while you use the playground (keep the other entries, separated by commas), ' +
       'restart the API, and send all again.'
     : change.text;
-  byId('refused').replaceChildren(
-    element('p', {}, `The API does not allow this playground's origin, ${location.origin}, so everything is blocked.`),
+  byId('denied').replaceChildren(
+    element('p', {}, `The API does not allow the origin of this page, ${location.origin}, so everything is blocked.`),
     element('p', {}, advice),
   );
 }
@@ -152,46 +156,46 @@ async function sendOwn(event) {
     form.elements.url.focus();
     return;
   }
-  const one = readyMade.find(({ row }) => row.row.classList.contains('chosen'));
+  const chosen = samples.find(({ row }) => row.row.classList.contains('chosen'));
   const button = event.submitter ?? form.querySelector('[type=submit]');
   button.disabled = true;
   byId('announcement').textContent = 'Sending…';
-  const result = await tryOut(page);
+  const result = await sendBothWays(page);
   button.disabled = false;
-  if (document.activeElement === document.body) button.focus(); // Disabling takes the focus away.
-  if (one && filledIn === JSON.stringify(page)) showInRow(one.row, (one.result = result));
+  if (document.activeElement === document.body) button.focus(); // Disabling the button removed its focus.
+  if (chosen && filledIn === JSON.stringify(page)) showInRow(chosen.row, (chosen.result = result));
   else mark(undefined);
   await show(result);
-  bringResultTo('own-request');
+  showResultBelow('own-request');
 }
 
-async function choose(one) {
-  fillIn(one.page);
-  mark(one.row);
-  if (one.result) {
-    await show(one.result);
+async function choose({ page, row, result }) {
+  fillIn(page);
+  mark(row);
+  if (result) {
+    await show(result);
   } else {
     shown++;
     byId('announcement').textContent =
-      `${one.page.method} ${one.page.url} could change data: it is sent only when you press Send.`;
+      `${page.method} ${page.url} could change data, so it is sent only when you press Send.`;
     byId('details').replaceChildren();
   }
 }
 
-/** Sends a request both ways. */
-async function tryOut(page) {
+/** Sends a request from the browser, and predicts its result. */
+async function sendBothWays(page) {
   const asked = { origin: location.origin, ...page };
   const verdict = await fetchAsPage(asked, performHttp);
   const reality = await fetchForReal(page);
   const prediction = {
     allowed: verdict.allowed,
     status: verdict.response?.status,
-    readable: verdict.readableHeaders?.filter((name) => !OF_THE_CONNECTION.includes(name)),
+    readable: verdict.readableHeaders?.filter((name) => !CONNECTION_HEADERS.includes(name)),
   };
   return { page: asked, verdict, prediction, reality, agree: agree(prediction, reality) };
 }
 
-/** A second DELETE of the same thing is answered differently; only like answers have like headers. */
+/** Each way sends its own request, and a second DELETE may get another status: then the headers may differ too. */
 function agree(prediction, reality) {
   if (prediction.allowed !== reality.allowed) return false;
   return prediction.status !== reality.status || String(prediction.readable) === String(reality.readable);
@@ -199,21 +203,21 @@ function agree(prediction, reality) {
 
 async function fetchForReal({ url, ...options }) {
   try {
-    const response = await fetch(url, { ...options, cache: 'no-store', signal: AbortSignal.timeout(PATIENCE) });
-    const headers = [...response.headers].filter(([name]) => !OF_THE_CONNECTION.includes(name));
-    const body = await response.text().catch(() => '(it did not end in time)');
+    const response = await fetch(url, { ...options, cache: 'no-store', signal: AbortSignal.timeout(TIMEOUT_MS) });
+    const headers = [...response.headers].filter(([name]) => !CONNECTION_HEADERS.includes(name));
+    const body = await response.text().catch(() => '(the body did not end in time)');
     return { allowed: true, status: response.status, readable: headers.map(([name]) => name), headers, body };
   } catch (error) {
     return { allowed: false, message: `${error.name}: ${error.message}` };
   }
 }
 
-/** What the model asks for is plain HTTP, which only the playground's server can speak. */
+/** The server of the playground sends the requests of the model, which a page cannot send. */
 async function performHttp(request) {
   const response = await post('/perform', request);
-  const answer = await response.json();
-  if (!response.ok) throw new Error(answer.error);
-  return answer;
+  const result = await response.json();
+  if (!response.ok) throw new Error(result.error);
+  return result;
 }
 
 function report(value) {
@@ -226,11 +230,11 @@ function post(path, value) {
 
 // ---- The form ----
 
-/** The text next to the field; empty where there is nothing to say. */
+/** Returns the text next to the field; empty if the address is valid. */
 function addressError(url) {
   if (/^https?:\/\/[^/]/i.test(url) && URL.canParse(url)) return '';
   const isBare = !url.includes('://') && url !== '' && URL.canParse(`http://${url}`);
-  return `Write the whole address, such as ${isBare ? `http://${url}` : `${target}/`}`;
+  return `Write the complete address, such as ${isBare ? `http://${url}` : `${target}/`}`;
 }
 
 function showAddressError(message) {
@@ -238,7 +242,7 @@ function showAddressError(message) {
   form.elements.url.setAttribute('aria-invalid', String(message !== ''));
 }
 
-/** GET and HEAD have none. */
+/** GET and HEAD have no body. */
 function clearBody() {
   if (/^(?:GET|HEAD)$/.test(form.elements.method.value)) form.elements.body.value = '';
 }
@@ -278,7 +282,7 @@ function addRow(name, method, path) {
   const [prediction, reality] = [cell(), cell()];
   const heading = element('th', { scope: 'row' }, button, element('code', {}, `${method} ${path}`));
   const row = element('tr', {}, heading, prediction, reality);
-  byId('ready').append(row);
+  byId('rows').append(row);
   return { row, button, prediction, reality };
 }
 
@@ -289,7 +293,7 @@ function showInRow({ prediction, reality }, result) {
 }
 
 function mark(chosen) {
-  for (const { row } of readyMade) {
+  for (const { row } of samples) {
     row.row.classList.toggle('chosen', row === chosen);
     if (row === chosen) row.button.setAttribute('aria-current', 'true');
     else row.button.removeAttribute('aria-current');
@@ -305,12 +309,10 @@ async function show(result) {
   const turn = ++shown;
   const { page, verdict, reality, agree } = result;
   const exposed = exposure(page, verdict);
-  const changes = [
-    ...(await changesFor(page, verdict, performHttp)),
-    ...remarksOn(page, verdict),
-    ...(exposed ? [exposed] : []),
-  ];
-  const isForTemplate = templateLines(changes) !== undefined && (await isTemplate(verdict, performHttp));
+  const changes = await changesFor(page, verdict, performHttp);
+  const more = exposed ? [exposed] : [];
+  const hasLines = templateLines([...changes, ...more]) !== undefined;
+  const isForTemplate = hasLines && (await isTemplate(verdict, performHttp));
   if (turn !== shown) return;
 
   const call = `${page.method} ${page.url}${page.credentials === 'include' ? ', with cookies' : ''}`;
@@ -320,24 +322,26 @@ async function show(result) {
     element('dl', { className: 'comparison' },
       element('div', {}, element('dt', {}, 'Prediction'), element('dd', {}, badge(result.prediction))),
       element('div', {}, element('dt', {}, 'Your browser'), element('dd', {}, badge(reality))),
-      element('div', {}, element('dt', {}, 'Together'), agree
+      element('div', {}, element('dt', {}, 'Comparison'), agree
         ? element('dd', {}, '= they agree')
         : element('dd', { className: 'differs' }, '≠ they differ')),
     ),
     element('p', { className: `outcome ${verdict.allowed ? 'allowed' : 'blocked'}` }, outcomeOf(page, verdict)),
     ...hints(result).map((text) => element('p', { className: 'hint' }, text)),
-    ...advice(verdict.allowed ? 'If the page needs more' : 'What to change', changes, isForTemplate),
-    ...dialogue(verdict),
-    ...(reality.allowed ? answer(verdict, reality) : []),
+    ...advice('What to change', changes, isForTemplate),
+    ...advice('Worth knowing', remarksOn(page, verdict), isForTemplate),
+    ...advice('If the page needs more', more, isForTemplate),
+    ...exchangeParts(verdict),
+    ...(reality.allowed ? responseParts(verdict, reality) : []),
   );
 }
 
 function hints({ verdict, reality, agree }) {
   return [
     ...(verdict.blocked ? [`The standard: ${verdict.blocked.section}.`] : []),
-    ...(reality.message ? [`All that the page learns: ${reality.message}.`] : []),
+    ...(reality.message ? [`The page sees only this error: ${reality.message}.`] : []),
     ...(agree ? [] : [
-      'Your browser may have cached an earlier preflight, for as many seconds as Access-Control-Max-Age says.',
+      'Your browser may have cached an earlier preflight, for the number of seconds in Access-Control-Max-Age.',
     ]),
   ];
 }
@@ -345,10 +349,11 @@ function hints({ verdict, reality, agree }) {
 function advice(title, changes, isForTemplate) {
   if (changes.length === 0) return [];
   const parts = [element('h3', {}, title), element('ul', {}, ...changes.map(({ text }) => element('li', {}, text)))];
-  if (isForTemplate) {
-    const { variables, code } = templateLines(changes);
+  const lines = templateLines(changes);
+  if (isForTemplate && lines) {
+    const { variables, code } = lines;
     parts.push(
-      element('p', {}, 'In this server, which is made from this template:'),
+      element('p', {}, 'In this server, which is built from this template:'),
       preformatted([...variables, ...code]),
       ...(variables.length > 0 ? [element('p', { className: 'hint' }, HOW_TO_SET)] : []),
     );
@@ -356,27 +361,27 @@ function advice(title, changes, isForTemplate) {
   return parts;
 }
 
-function dialogue({ exchanges }) {
+function exchangeParts({ exchanges }) {
   if (exchanges.length === 0) return [];
   return [element('h3', {}, 'Requests and responses'), element('ol', {}, ...stepsOf(exchanges).map(step))];
 }
 
-function step({ exchange, number, leftOut }) {
+function step({ exchange, number, omitted }) {
   const { request, response } = exchange;
   const detail = problemDetail(response);
-  const sentence = `${leftOut > 0 ? `(After ${leftOut} more like these.) ` : ''}${sentenceOf(exchange)}`;
+  const sentence = `${omitted > 0 ? `(After ${omitted} more like these.) ` : ''}${sentenceOf(exchange)}`;
   return element('li', { value: number }, sentence, preformatted([
     `> ${request.method} ${request.url}`,
-    ...request.headers.filter(isTelling).map((header) => `> ${header.join(': ')}`),
-    ...(request.credentials ? ['> (and the cookies that the browser has for this address)'] : []),
+    ...request.headers.filter(isRelevantHeader).map((header) => `> ${header.join(': ')}`),
+    ...(request.credentials ? [`> ${ITS_COOKIES}`] : []),
     ...(response ? ['', `< ${response.status}`] : []),
-    ...(response?.headers ?? []).filter(isTelling).map((header) => `< ${header.join(': ')}`),
+    ...(response?.headers ?? []).filter(isRelevantHeader).map((header) => `< ${header.join(': ')}`),
     ...(detail ? [`< "${detail}"`] : []),
   ]));
 }
 
-function answer(verdict, { headers, body }) {
-  const hidden = hiddenHeaders(verdict).filter((name) => !OF_THE_CONNECTION.includes(name));
+function responseParts(verdict, { headers, body }) {
+  const hidden = hiddenHeaders(verdict).filter((name) => !CONNECTION_HEADERS.includes(name));
   return [
     element('h3', {}, 'Headers that the page can read'),
     preformatted(headers.length > 0 ? headers.map((header) => header.join(': ')) : ['(none)']),
@@ -386,8 +391,8 @@ function answer(verdict, { headers, body }) {
   ];
 }
 
-/** On a narrow screen it stands right below what was pressed. */
-function bringResultTo(id) {
+/** On a narrow screen, moves the result below the section in which a button was pressed. */
+function showResultBelow(id) {
   if (!matchMedia('(max-width: 60rem)').matches) return;
   byId(id).after(byId('result'));
   byId('result').scrollIntoView();

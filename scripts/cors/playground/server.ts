@@ -11,10 +11,10 @@ const FILES: Record<string, string> = {
   '/playground.js': 'playground.js',
 };
 
-/** What the page has in common with the command. */
+/** Modules that the page shares with `cors:explain`. */
 for (const name of [
-  'advice', 'browser-model', 'change', 'header-list', 'network-access', 'preflight-cache', 'repairs', 'safelists',
-  'sentences', 'template',
+  'advice', 'browser-model', 'change', 'cookies', 'header-list', 'network-access', 'preflight-cache', 'proxy-error',
+  'repairs', 'safelists', 'sentences', 'site', 'template',
 ]) FILES[`/${name}.ts`] = `../${name}.ts`;
 
 const TYPES: Record<string, string> = {
@@ -25,7 +25,7 @@ const TYPES: Record<string, string> = {
 };
 
 const HEADERS = {
-  // The page may call any server, that is what it is for; all that it is made of comes from here.
+  // The page may call any server, but loads its own parts only from here.
   'Content-Security-Policy':
     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self' http: https:; img-src data:; " +
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
@@ -33,18 +33,17 @@ const HEADERS = {
   'X-Content-Type-Options': 'nosniff',
 };
 
-/** In characters. */
-const MAXIMUM_BODY = 1_048_576;
+const MAX_BODY_CHARACTERS = 1_048_576;
 
 type OnReport = (report: unknown) => void;
 
-interface Answer {
+interface Content {
   type: string;
   body: string;
 }
 
-/** What cannot be done for the page, and the status that says so. */
-class Refusal extends Error {
+/** An error response. */
+class ErrorResponse extends Error {
   readonly status: number;
 
   constructor(status: number, message: string) {
@@ -54,23 +53,24 @@ class Refusal extends Error {
 }
 
 export interface PlaygroundOptions {
-  /** A file in which the paths of the API stand as keys, such as src/routes.ts; it is read, not run. */
+  /** A file that has the paths of the API as keys, such as src/routes.ts. It is read, not run. */
   routes?: string;
-  /** Is given the results of the ready-made requests when the page is opened as `/?report`. */
+  /** Receives the results of the sample requests if the page is opened as `/?report`. */
   onReport?: OnReport;
 }
 
 /**
- * The playground's page, and for its prediction the plain HTTP that a page cannot see.
+ * Creates the server of the playground. It serves the page, and sends for it the plain HTTP requests of the prediction,
+ * which a page cannot send.
  *
  * @param target the origin of the API
  */
 export function createPlayground(target: string, options: PlaygroundOptions = {}): Server {
   return createServer((request, response) => {
-    answer(request, target, options).then(
+    respond(request, target, options).then(
       ({ type, body }) => send(response, 200, type, body),
       (error: Error) => {
-        const status = error instanceof Refusal ? error.status : 500;
+        const status = error instanceof ErrorResponse ? error.status : 500;
         if (status === 500) console.error(error);
         send(response, status, 'application/json', JSON.stringify({ error: error.message }));
       },
@@ -82,12 +82,12 @@ function send(response: ServerResponse, status: number, type: string, body: stri
   response.writeHead(status, { ...HEADERS, 'Content-Type': type }).end(body);
 }
 
-async function answer(request: IncomingMessage, target: string, options: PlaygroundOptions): Promise<Answer> {
+async function respond(request: IncomingMessage, target: string, options: PlaygroundOptions): Promise<Content> {
   const { routes, onReport } = options;
-  // Against DNS rebinding: another site's name that leads here is not this page.
+  // This check prevents DNS rebinding, where the name of another site resolves to this machine.
   const { host = '', origin } = request.headers;
   if (!isLoopbackName(host.replace(/:\d+$/, '').toLowerCase())) {
-    throw new Refusal(421, 'This page is for this machine only');
+    throw new ErrorResponse(421, 'The playground serves only this machine');
   }
   const path = request.url?.split('?', 1)[0] ?? '';
 
@@ -96,28 +96,28 @@ async function answer(request: IncomingMessage, target: string, options: Playgro
     if (file) return { type: TYPES[file.split('.').at(-1) ?? ''] ?? '', body: await load(file) };
     if (path === '/target') return json({ target, paths: routes === undefined ? [] : await pathsIn(routes) });
   } else if (request.method === 'POST') {
-    if (origin !== `http://${host}`) throw new Refusal(403, 'Only the playground\'s own page may ask for this');
+    if (origin !== `http://${host}`) throw new ErrorResponse(403, 'Only the playground may ask for this');
     if (path === '/perform') return json(await perform((await readJson(request)) as HttpRequest, target));
     if (path === '/report' && onReport) {
       onReport(await readJson(request));
       return json({});
     }
   }
-  throw new Refusal(404, 'There is nothing here');
+  throw new ErrorResponse(404, 'No route matches this path');
 }
 
-/** Sends a request for the page, but only to this machine and to the target: this is not an open proxy. */
+/** Sends a request for the page, but only to this machine or the target, so that this is not an open proxy. */
 async function perform(request: HttpRequest, target: string): Promise<unknown> {
   const { protocol, hostname, host, href } = URL.canParse(request.url) ? new URL(request.url) : new URL('about:blank');
-  if (!/^https?:$/.test(protocol)) throw new Refusal(400, 'only http:// and https:// can be asked');
+  if (!/^https?:$/.test(protocol)) throw new ErrorResponse(400, 'The URL must start with http:// or https://');
   if (!isLoopbackName(hostname) && host !== new URL(target).host) {
-    const advice = `to ask another, start it with --target ${protocol}//${host}`;
-    throw new Refusal(403, `the playground asks this machine only: ${advice}`);
+    const advice = `to call another, start it with --target ${protocol}//${host}`;
+    throw new ErrorResponse(403, `The playground calls only this machine and its target: ${advice}`);
   }
   try {
     return await performHttp({ ...request, url: href });
   } catch (error) {
-    throw new Refusal(502, (error as Error).message);
+    throw new ErrorResponse(502, (error as Error).message);
   }
 }
 
@@ -125,16 +125,16 @@ async function readJson(request: IncomingMessage): Promise<unknown> {
   let text = '';
   request.setEncoding('utf8');
   for await (const chunk of request) {
-    if ((text += chunk).length > MAXIMUM_BODY) throw new Refusal(413, 'This is too long');
+    if ((text += chunk).length > MAX_BODY_CHARACTERS) throw new ErrorResponse(413, 'The body is too long');
   }
   try {
     return JSON.parse(text);
   } catch {
-    throw new Refusal(400, 'This is not JSON');
+    throw new ErrorResponse(400, 'The body is not JSON');
   }
 }
 
-/** The paths that stand as keys in a file, as far as it is there. */
+/** Returns the paths that a file has as keys; none if the file does not exist. */
 async function pathsIn(file: string): Promise<string[]> {
   const source = await readFile(file, 'utf8').catch(() => '');
   return [...source.matchAll(/^\s*(['"])(\/[^'"\s]*)\1\s*:/gm)].map(([, , path]) => path ?? '');
@@ -148,7 +148,7 @@ async function load(file: string): Promise<string> {
 async function withoutTypes(source: string): Promise<string> {
   const { stripTypeScriptTypes } = nodeModule as { stripTypeScriptTypes?: (source: string) => string };
   if (!stripTypeScriptTypes) {
-    // Node 20 needs tsx to run this file, and tsx comes with esbuild.
+    // Node 20 runs this file with tsx, which includes esbuild.
     const { transform } = await import('esbuild');
     return (await transform(source, { loader: 'ts' })).code;
   }
@@ -161,6 +161,6 @@ async function withoutTypes(source: string): Promise<string> {
   }
 }
 
-function json(value: unknown): Answer {
+function json(value: unknown): Content {
   return { type: 'application/json', body: JSON.stringify(value) };
 }
