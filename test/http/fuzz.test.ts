@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { fuzz } from './fuzz.ts';
 import { mutatedRequest } from './request-mutations.ts';
 
-// More of them: npm run fuzz, or node --import tsx test/http/fuzz.test.ts [count] [seed]
+// More of them: node --import tsx test/http/fuzz.test.ts [count] [seed]
 const COUNT = Number(process.argv[2] ?? 2_000);
 const SEED = Number(process.argv[3] ?? 4);
 

@@ -1,7 +1,7 @@
 /**
  * Checks scripts/deploy/kubernetes.yaml against the types of kubernetes-models, whose own validator passes misspelt
- * fields. No cluster is needed: `npm ci --prefix scripts/check/manifest`, then
- * `node --import tsx --test scripts/check/manifest.test.ts`.
+ * fields. No cluster is needed: `npm ci --prefix scripts/maintenance/check/manifest`, then
+ * `node --import tsx --test scripts/maintenance/check/manifest.test.ts`.
  */
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
@@ -12,7 +12,7 @@ import { fileURLToPath } from 'node:url';
 
 const packages = new URL('manifest/', import.meta.url);
 const isInstalled = existsSync(new URL('node_modules/kubernetes-models/', packages));
-const howToInstall = 'kubernetes-models is missing: npm ci --prefix scripts/check/manifest';
+const howToInstall = 'kubernetes-models is missing: npm ci --prefix scripts/maintenance/check/manifest';
 const skip = !isInstalled && process.env['CI'] !== 'true' && howToInstall;
 
 interface Container {
@@ -64,7 +64,7 @@ function faultsOf(t: TestContext, objects: Objects): string {
     export const budget: IPodDisruptionBudget = ${JSON.stringify(objects.PodDisruptionBudget)};
   `);
   const options = ['--noEmit', '--strict', '--module', 'nodenext', '--skipLibCheck', '--ignoreConfig'];
-  const compiler = fileURLToPath(new URL('../../node_modules/typescript/bin/tsc', import.meta.url));
+  const compiler = fileURLToPath(new URL('../../../node_modules/typescript/bin/tsc', import.meta.url));
   const command = [compiler, ...options, fileURLToPath(file)];
   const { status, stdout, stderr } = spawnSync(process.execPath, command, { encoding: 'utf8' });
   return status === 0 ? '' : stdout + stderr;
@@ -101,7 +101,7 @@ test('service and disruption budget name labels and ports that the deployment ha
 test('the server accepts the environment of the manifest, and stops before Kubernetes ends it', { skip }, async () => {
   const { containers, terminationGracePeriodSeconds = 30 } = readManifest().Deployment.spec.template.spec;
   const environment = Object.fromEntries(containers[0]!.env.map(({ name, value }) => [name, value]));
-  const { readConfig } = await import('../../src/config.ts');
+  const { readConfig } = await import('../../../src/config.ts');
   const { faults, shutdown } = readConfig({ HOST: '0.0.0.0', ...environment }, false);
   assert.deepEqual(faults, []);
   assert.ok(shutdown.delay > 0);

@@ -1,6 +1,6 @@
 /**
  * Checks the systemd units and the container file of scripts/deploy as far as that goes without running systemd or a
- * container: `node --import tsx --test scripts/check/units.test.ts`.
+ * container: `node --import tsx --test scripts/maintenance/check/units.test.ts`.
  */
 import assert from 'node:assert/strict';
 import { type SpawnSyncReturns, spawn, spawnSync } from 'node:child_process';

@@ -1,6 +1,6 @@
 /**
  * scripts/deploy/nginx.conf with real nginx, before two servers on one socket. Not part of `npm test`:
- * `node --import tsx --test scripts/check/nginx.test.ts`.
+ * `node --import tsx --test scripts/maintenance/check/nginx.test.ts`.
  */
 import assert from 'node:assert/strict';
 import { execFileSync, spawn } from 'node:child_process';
