@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { fuzz } from '../support/fuzz.ts';
 import { mutatedRequest } from '../support/request-mutations.ts';
 
-// For a longer run: npm run fuzz, or node --import tsx test/http/protocol/fuzz.test.ts [count] [seed]
+// For a longer run: node --import tsx test/http/protocol/fuzz.test.ts [count] [seed]
 const COUNT = Number(process.argv[2] ?? 2_000);
 const SEED = Number(process.argv[3] ?? 4);
 

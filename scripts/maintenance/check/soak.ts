@@ -6,9 +6,9 @@ import type { AddressInfo } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { RequestHandler, createServer } from '../../src/http/index.ts';
+import { RequestHandler, createServer } from '../../../src/http/index.ts';
 
-// npm run soak: does the memory of a server grow with the requests that it has answered?
+// node --import tsx scripts/maintenance/check/soak.ts: does the memory of a server grow with the requests that it has answered?
 
 const REQUESTS = 200_000;
 const WARM_UP = 20_000;

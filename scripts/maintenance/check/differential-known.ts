@@ -1,6 +1,6 @@
 /** What a run of one case showed, and where a browser is known to differ from the model. */
 
-import type { Browser } from '../cors/launch-browser.ts';
+import type { Browser } from '../../cors/launch-browser.ts';
 import type { Case } from './differential-cases.ts';
 
 /** What the page sees of one fetch. */

@@ -1,13 +1,15 @@
 import { once } from 'node:events';
 import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import type { Routes, ServerOptions } from '../../src/http/index.ts';
-import * as engine from '../../src/http/index.ts';
+import type { Routes, ServerOptions } from '../../../src/http/index.ts';
+import * as engine from '../../../src/http/index.ts';
 import { ORIGINS } from './loads.ts';
 import { type ServerProcess, type StartOptions, startServer } from './server-process.ts';
 
 /** What `src/http/` exports, here or in another checkout. */
 export type Engine = typeof engine;
+
+const MAIN = new URL('../../../src/main.ts', import.meta.url).pathname;
 
 /** What `ourServer` takes beside the options of `createServer`. */
 interface Options extends ServerOptions {
@@ -45,8 +47,7 @@ export async function listen(server: Server): Promise<number> {
 }
 
 /** This server as `npm start` runs it, a process of its own; its own StatusHandler answers as EchoHandler does. */
-export function startMain({ environment, ...options }: StartOptions = {}): Promise<ServerProcess> {
+export function startMain({ environment, ...options }: StartOptions = {}, program = MAIN): Promise<ServerProcess> {
   const ours = { PORT: '0', LOG: 'off', CORS_ORIGINS: ORIGINS.join(','), CORS_CREDENTIALS: 'true', ...environment };
-  const main = new URL('../../src/main.ts', import.meta.url).pathname;
-  return startServer(process.execPath, [...process.execArgv, main], { ...options, environment: ours });
+  return startServer(process.execPath, [...process.execArgv, program], { ...options, environment: ours });
 }

@@ -1,6 +1,6 @@
 /** Random requests of a page, and the answers that a server gives them: plausible ones, with faults among them. */
 
-import type { HttpResponse, PageRequest } from '../cors/browser-model.ts';
+import type { HttpResponse, PageRequest } from '../../cors/browser-model.ts';
 
 /** The origins that take part. */
 export interface Origins {

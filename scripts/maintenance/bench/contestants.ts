@@ -24,6 +24,7 @@ export async function contestants(): Promise<Contestant[]> {
     program('the limit', process.execPath, ...process.execArgv, file('limit.ts'), origins, headerLines),
     program('fastify', process.execPath, file('peers/fastify.js'), origins),
     program('hono', process.execPath, file('peers/hono.js'), origins),
+    program('polka', process.execPath, file('peers/polka.js'), origins),
     program('express', process.execPath, file('peers/express.js'), origins),
     program('Python', 'python3', file('peers/python.py'), origins),
   ];

@@ -1,6 +1,6 @@
 /**
  * Sends random requests of a page through the model and through the browsers that are installed, and prints where they
- * differ: in what the page gets, or in what the server was asked. `node --import tsx scripts/check/differential.ts`
+ * differ: in what the page gets, or in what the server was asked.
  */
 
 import { once } from 'node:events';
@@ -8,16 +8,16 @@ import { Agent, type IncomingMessage, type Server, type ServerResponse, createSe
 import type { AddressInfo } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { parseArgs } from 'node:util';
-import { fetchAsPage } from '../cors/browser-model.ts';
-import { BROWSERS, type Browser, browserPath, launchBrowser } from '../cors/launch-browser.ts';
-import { performHttp } from '../cors/perform-http.ts';
-import { PreflightCache } from '../cors/preflight-cache.ts';
+import { fetchAsPage } from '../../cors/browser-model.ts';
+import { BROWSERS, type Browser, browserPath, launchBrowser } from '../../cors/launch-browser.ts';
+import { performHttp } from '../../cors/perform-http.ts';
+import { PreflightCache } from '../../cors/preflight-cache.ts';
 import { NEXT, type Origins, type Stop, caseOf } from './differential-cases.ts';
 import { KNOWN, type Known, type Run, type Seen, isSame } from './differential-known.ts';
 
 const HELP = `Random requests of a page through the model and the installed browsers: prints where they differ.
 
-node --import tsx scripts/check/differential.ts [options]
+node --import tsx scripts/maintenance/check/differential.ts [options]
 
   --seconds SECONDS   for how long (otherwise 20)
   --seed SEED         a number: the same cases again (otherwise another each time)

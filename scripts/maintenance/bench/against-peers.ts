@@ -45,7 +45,7 @@ const load = promisify(execFile);
  */
 export async function againstPeers(): Promise<string> {
   if (!existsSync(new URL('node_modules/autocannon', import.meta.url))) {
-    throw new Error('First run: npm ci --prefix scripts/bench');
+    throw new Error('First run: npm ci --prefix scripts/maintenance/bench');
   }
   const present: Measured[] = [];
   const missing: string[] = [];
