@@ -3,7 +3,7 @@ import type { CorsDecision } from './cors/policy.ts';
 import { Exchange } from './exchange.ts';
 import { HttpError } from './http-error.ts';
 import type { Connection } from './node/connection.ts';
-import { originForm } from './request-target.ts';
+import { originForm, pathOf } from './request-target.ts';
 import type { RequestHandler } from './request-handler.ts';
 import type { ServerState } from './server.ts';
 
@@ -22,7 +22,7 @@ export function dispatch(
   problem = state.validate(request),
 ): void {
   const target = problem ? '/' : originForm(request.url!);
-  const match = (problem ? undefined : state.router.find(target.split('?', 1)[0]!)) ?? state.unknown;
+  const match = (problem ? undefined : state.router.find(pathOf(target))) ?? state.unknown;
   const exchange = new Exchange(state, connection, request, response, match, target);
   connection.exchange = exchange;
   const decision = match.found.policy.decide(request);

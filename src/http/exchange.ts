@@ -2,13 +2,14 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { Readable, Stream, Writable } from 'node:stream';
 import { finished } from 'node:stream/promises';
 import { corsHints } from './cors/hints.ts';
-import { type CorsDecision, type CorsHeaders, isPreflight, mirroredHeaders } from './cors/policy.ts';
+import { type CorsDecision, isPreflight, mirroredHeaders } from './cors/policy.ts';
 import { HttpError } from './http-error.ts';
 import { isJsonType, stringifyJson, unserialisable } from './json.ts';
 import type { Connection } from './node/connection.ts';
 import type { AccessLogEntry } from './node/log.ts';
 import { hasLongUnreadBody, isReadingBody } from './request-body.ts';
 import type { RequestHandler } from './request-handler.ts';
+import { pathOf } from './request-target.ts';
 import type { Resource } from './resource.ts';
 import type { Match } from './router.ts';
 import type { ServerState } from './server.ts';
@@ -51,6 +52,9 @@ export class Exchange {
   #status = 0;
   #body: string | Uint8Array | undefined;
   #contentLength: string | undefined;
+  /** The server's own headers, names and values in turn. The handler's are in Node's store, which has a cost. */
+  #headers: string[] = [];
+  #hasHandlerHeaders = false;
   #closeRequested = false;
   /** The headers that were sent before the method, which an error response keeps; undefined until the method runs. */
   #keptHeaders: ReturnType<ServerResponse['getHeaders']> | undefined;
@@ -68,15 +72,14 @@ export class Exchange {
     state: ServerState, connection: Connection, request: IncomingMessage, response: ServerResponse,
     { found, parameters }: Match<Resource>, target: string,
   ) {
-    const mark = target.indexOf('?');
     this.state = state;
     this.connection = connection;
     this.request = request;
     this.response = response;
     this.resource = found;
     this.#parameters = parameters;
-    this.path = mark < 0 ? target : target.slice(0, mark);
-    this.query = mark < 0 ? '' : target.slice(mark + 1);
+    this.path = pathOf(target);
+    this.query = target.slice(this.path.length + 1);
     this.#startedAt = state.measuresDuration ? performance.now() : 0;
     response.on('close', () => this.#close());
   }
@@ -107,6 +110,7 @@ export class Exchange {
   addHeader(name: string, value: string): void {
     const { response } = this;
     if (this.stream) throw new Error(`The header ${name} comes too late: the headers have been sent`);
+    this.#hasHandlerHeaders = true;
     const lower = name.toLowerCase();
     switch (lower) {
       case 'vary': return void response.setHeader(name, mergeVary(response.getHeader('vary') as string, value));
@@ -118,6 +122,7 @@ export class Exchange {
         return;
       case 'transfer-encoding': case 'trailer': throw new Error(`${name} is set by the server: leave it out`);
       default:
+        this.#headers = this.#headers.filter((_, at) => this.#headers[at & ~1]!.toLowerCase() !== lower);
         if (SINGLE.test(lower)) response.setHeader(name, value);
         else response.appendHeader(name, value);
     }
@@ -125,30 +130,34 @@ export class Exchange {
 
   /** Sets the CORS headers of the request's origin, in place of any that were set before (Fetch, "CORS protocol"). */
   setCorsHeaders(): void {
-    const { decision, response, resource } = this;
-    for (const name of response.getHeaderNames()) if (/^access-control-/.test(name)) response.removeHeader(name);
+    const { decision, resource, response } = this;
+    this.#headers = [];
+    if (this.#hasHandlerHeaders) {
+      for (const name of response.getHeaderNames()) if (/^access-control-/.test(name)) response.removeHeader(name);
+    }
     if (typeof decision === 'string') return;
-    if (!this.isPreflight) return this.#setAll(decision.actual);
-    this.#setAll(decision.preflight);
-    response.setHeader('Access-Control-Allow-Methods', resource.corsMethods);
+    if (!this.isPreflight) return void this.#headers.push(...decision.actual);
+    this.#headers.push(...decision.preflight, 'Access-Control-Allow-Methods', resource.corsMethods);
     const mirrored = resource.policy.mirrorsHeaders && mirroredHeaders(this.request);
-    if (mirrored) response.setHeader('Access-Control-Allow-Headers', mirrored);
+    if (mirrored) this.#headers.push('Access-Control-Allow-Headers', mirrored);
   }
 
-  #setAll(headers: CorsHeaders['actual']): void {
-    for (const name in headers) this.response.setHeader(name, headers[name]!);
+  /** Returns the value of a header that has been sent. */
+  sentHeader(name: string): string {
+    const at = this.#headers.indexOf(name);
+    return at < 0 ? String(this.response.getHeader(name) ?? '') : this.#headers[at + 1]!;
   }
 
   /** Remembers the headers that prepare() has sent: an error response drops only those that the method adds. */
   keepHeaders(): void {
-    this.#keptHeaders = this.response.getHeaders();
+    this.#keptHeaders = this.#hasHandlerHeaders ? this.response.getHeaders() : {};
   }
 
   /** Sends a value as the body, or writes it to a body that has begun. */
   sendValue(value: unknown): void {
-    const { handler, response, stream } = this;
+    const { handler, stream } = this;
     if (stream && this.#body !== undefined) throw new Error('The response has already been sent');
-    const contentType = response.getHeader('content-type') as string | undefined;
+    const contentType = this.#handlerHeader('content-type');
     let body: string | Uint8Array;
     if (contentType === undefined || isJsonType(contentType)) {
       body = stringifyJson(value, handler!.constructor.name);
@@ -162,8 +171,11 @@ export class Exchange {
       );
     }
     if (stream) return void stream.write(body);
-    if (contentType === undefined) response.setHeader('Content-Type', 'application/json');
     this.#sendWhole(handler!, body);
+  }
+
+  #handlerHeader(name: string): string | undefined {
+    return this.#hasHandlerHeaders ? (this.response.getHeader(name) as string | undefined) : undefined;
   }
 
   /** Sends the whole response by way of endHeaders(), which the handler may have overridden. */
@@ -190,16 +202,18 @@ export class Exchange {
     if (body !== undefined && !(isHead && this.#contentLength)) this.#contentLength = String(Buffer.byteLength(body));
     if (this.#status === 205) this.#contentLength = '0';
     const hasLength = this.#status !== 204 && !(this.#status === 304 && body !== undefined);
-    if (this.#contentLength !== undefined && hasLength) response.setHeader('Content-Length', this.#contentLength);
-    response.setHeader('X-Content-Type-Options', 'nosniff');
-    if (!response.hasHeader('cache-control')) response.setHeader('Cache-Control', 'no-store');
+    const headers = this.#headers;
+    if (body && !this.#handlerHeader('content-type')) headers.push('Content-Type', 'application/json');
+    if (this.#contentLength !== undefined && hasLength) headers.push('Content-Length', this.#contentLength);
+    headers.push('X-Content-Type-Options', 'nosniff');
+    if (!this.#handlerHeader('cache-control')) headers.push('Cache-Control', 'no-store');
     const { vary } = resource.policy;
-    if (vary) response.setHeader('Vary', mergeVary(response.getHeader('vary') as string, vary));
+    if (vary) headers.push('Vary', mergeVary(this.#handlerHeader('vary'), vary));
     if (this.#mustClose()) {
-      response.setHeader('Connection', 'close');
+      headers.push('Connection', 'close');
       connection.dropQueue();
     }
-    response.writeHead(this.#status);
+    response.writeHead(this.#status, headers);
     if (body === undefined) return (this.stream = this.#openBody());
     this.stream = response;
     response.end(body);
@@ -376,6 +390,7 @@ export class Exchange {
       response.sendDate = true;
     }
     response.setHeader('Content-Type', 'application/problem+json');
+    this.#hasHandlerHeaders = true;
     this.#contentLength = undefined;
     this.#problem = problem;
     this.#status = problem.status;

@@ -32,8 +32,13 @@ export function echoHandler({ RequestHandler }: Engine) {
   };
 }
 
+/** The engines that have been warmed up, as main.ts does when it starts. */
+const warm = new Set<Engine>();
+
 /** This server with the options of `npm start`, but for CORS and the log. */
 export function ourServer({ routes = { '/': EchoHandler }, ...options }: Options = {}, from: Engine = engine): Server {
+  if (!warm.has(from)) from.warmUp(from.createServer({}));
+  warm.add(from);
   const cors = { origins: ORIGINS, credentials: true };
   const allowedHosts = ['localhost', '127.0.0.1', '[::1]'];
   return from.createServer(routes, { cors, allowedHosts, log: 'off', ...options });

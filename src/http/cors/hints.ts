@@ -15,7 +15,8 @@ const NEEDS_NO_EXPOSING = new RegExp(
 const MAX_NAMES = 50;
 
 /** Yields why a page was denied, and what it will stumble on, with the setting to change: for the log in development. */
-export function* corsHints({ decision, isPreflight, path, request, resource, response }: Exchange): Generator<string> {
+export function* corsHints(exchange: Exchange): Generator<string> {
+  const { decision, isPreflight, path, request, resource, response } = exchange;
   const { headers } = request;
   const { HandlerClass, methods, pattern, policy } = resource;
   const origin = headers.origin!;
@@ -24,7 +25,7 @@ export function* corsHints({ decision, isPreflight, path, request, resource, res
     policy.name === 'cors' && option !== 'methods'
       ? `CORS_${option.replace(/[A-Z]/g, '_$&').toUpperCase()}`
       : `${policy.name}.${option}`;
-  const sent = (name: string) => String(response.getHeader(name) ?? '').split(/[\s,]+/).filter(Boolean);
+  const sent = (name: string) => exchange.sentHeader(name).split(/[\s,]+/).filter(Boolean);
 
   if (decision === 'not cross-origin') return;
   if (decision === 'denied') {
@@ -60,7 +61,7 @@ export function* corsHints({ decision, isPreflight, path, request, resource, res
     yield `a page cannot read the ${name} of ${pattern} (add it to ${setting('exposedHeaders')})`;
   }
   const site = headers['sec-fetch-site'] ?? 'cross-site';
-  const withCredentials = response.hasHeader('Access-Control-Allow-Credentials');
+  const withCredentials = exchange.sentHeader('Access-Control-Allow-Credentials') !== '';
   if (!withCredentials && site !== 'same-origin') {
     const fix = `list its origin in ${setting('origins')} and set ${setting('credentials')} to true`;
     if (headers.cookie !== undefined) {

@@ -4,10 +4,10 @@ import { ABSOLUTE_FORM } from '../request-target.ts';
 import { type CorsOptions, type OriginPredicate, TOKEN } from './options.ts';
 import { isSerialisedOrigin, originPattern } from './origins.ts';
 
-/** The CORS headers of one allowed origin, by name. */
+/** The CORS headers of one allowed origin: names and values in turn, as Node's writeHead() takes them. */
 export interface CorsHeaders {
-  readonly actual: Readonly<Record<string, string>>;
-  readonly preflight: Readonly<Record<string, string>>;
+  readonly actual: readonly string[];
+  readonly preflight: readonly string[];
 }
 
 /** What a policy decides about a request. A request that is not cross-origin is served without CORS headers. */
@@ -91,16 +91,13 @@ function compileHeaders({
   const allowed = (allowedHeaders === '*' ? ['*', 'authorization'] : allowedHeaders).join(',').toLowerCase();
   const exposed = exposedHeaders.join(',').toLowerCase();
   const isMirrored = allowedHeaders === '*' && credentials;
-  const common: Record<string, string> = credentials ? { 'Access-Control-Allow-Credentials': 'true' } : {};
-  const actual: Record<string, string> = { ...common, ...(exposed && { 'Access-Control-Expose-Headers': exposed }) };
-  const preflight: Record<string, string> = {
-    ...common,
-    'Access-Control-Max-Age': String(maxAge),
-    ...(allowed && !isMirrored && { 'Access-Control-Allow-Headers': allowed }),
-  };
+  const common = credentials ? ['Access-Control-Allow-Credentials', 'true'] : [];
+  const actual = exposed ? [...common, 'Access-Control-Expose-Headers', exposed] : common;
+  const preflight = [...common, 'Access-Control-Max-Age', String(maxAge)];
+  if (allowed && !isMirrored) preflight.push('Access-Control-Allow-Headers', allowed);
   return (origin) => ({
-    actual: { 'Access-Control-Allow-Origin': origin, ...actual },
-    preflight: { 'Access-Control-Allow-Origin': origin, ...preflight },
+    actual: ['Access-Control-Allow-Origin', origin, ...actual],
+    preflight: ['Access-Control-Allow-Origin', origin, ...preflight],
   });
 }
 
