@@ -10,3 +10,6 @@ export { type CorsOptionError, type CorsOptions, type Origin, corsErrors } from 
 export { methodsOf } from './resource.ts';
 export { hostNameError } from './node/request-validation.ts';
 export { warmUp } from './node/warm-up.ts';
+
+/** The version of src/http and test/http, which are replaced together: CHANGELOG.md says what each version changed. */
+export const VERSION = '2.0.0';
