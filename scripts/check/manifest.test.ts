@@ -102,8 +102,9 @@ test('the server accepts the environment of the manifest, and stops before Kuber
   const { containers, terminationGracePeriodSeconds = 30 } = readManifest().Deployment.spec.template.spec;
   const environment = Object.fromEntries(containers[0]!.env.map(({ name, value }) => [name, value]));
   const { readConfig } = await import('../../src/config.ts');
-  const { faults, shutdown } = readConfig({ HOST: '0.0.0.0', ...environment }, false);
-  assert.deepEqual(faults, []);
-  assert.ok(shutdown.delay > 0);
-  assert.ok(shutdown.delay + shutdown.timeout < terminationGracePeriodSeconds);
+  const { errors, shutdown } = readConfig({ HOST: '0.0.0.0', ...environment });
+  assert.deepEqual(errors, []);
+  const { delay = 0, timeout = 10 } = shutdown;
+  assert.ok(delay > 0);
+  assert.ok(delay + timeout < terminationGracePeriodSeconds);
 });

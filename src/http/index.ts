@@ -6,7 +6,10 @@ export { HttpError } from './http-error.ts';
 export type { StandardSchema } from './standard-schema.ts';
 export type { LogFormat, RequestLine } from './log.ts';
 export { createServer, type Routes, type ServerOptions } from './server.ts';
-export { type CorsFault, type CorsOptions, type Origin, corsFaults } from './cors/options.ts';
+export {
+  type CorsOptionError, type CorsOptions, type Origin, type OriginPredicate, corsErrors,
+} from './cors/options.ts';
+export { originMatcher } from './cors/origins.ts';
 export { methodsOf } from './resource.ts';
-export { hostNameFault } from './strictness.ts';
+export { hostNameError, isLoopback } from './host-names.ts';
 export { shutdown, stopOnSignals } from './shutdown.ts';

@@ -1,10 +1,11 @@
 import type { Server, ServerOptions as NodeOptions } from 'node:http';
 import { watchConnections } from './connection.ts';
-import { type CorsOptions, corsFaults } from './cors/options.ts';
+import { type CorsOptions, corsErrors } from './cors/options.ts';
 import { CorsPolicy } from './cors/policy.ts';
 import { type Site, dispatch } from './dispatch.ts';
 import type { ServerState } from './exchange.ts';
 import { type HandlerClass, classFaults } from './handler-class.ts';
+import { hostNameError } from './host-names.ts';
 import { Log, type LogFormat } from './log.ts';
 import { http } from './node-builtins.ts';
 import { continueOnFirstRead } from './request-body.ts';
@@ -13,7 +14,7 @@ import { type Resource, resourceOf, unknownResource } from './resource.ts';
 import { Router } from './router.ts';
 import { runIn } from './run-in.ts';
 import { registerForShutdown } from './shutdown.ts';
-import { hostNameFault, strictness } from './strictness.ts';
+import { strictness } from './strictness.ts';
 
 /** Path -> class: `/notes`, `/notes/:id`, `/files/*path`. `:id` is one segment, `*path` the rest: see `param(name)`. */
 export type Routes = Readonly<Record<`/${string}`, HandlerClass>>;
@@ -51,7 +52,7 @@ export function createServer(routes: Routes, options: ServerOptions = {}): Serve
     if (!isGood) faults.push(`${name}: ${value} is not ${mayBeZero ? '0 or ' : ''}a number above 0`);
   }
   for (const host of allowedHosts ?? []) {
-    const fault = hostNameFault(host);
+    const fault = hostNameError(host);
     if (fault) faults.push(`allowedHosts: ${fault}`);
   }
 
@@ -105,7 +106,7 @@ function overridesLogRequest(HandlerClass: HandlerClass): boolean {
 }
 
 function makePolicy(name: string, options: CorsOptions, log: Log, faults: string[]): CorsPolicy {
-  const found = corsFaults(options);
+  const found = corsErrors(options);
   faults.push(...found.map(({ option, message }) => `${name}.${option}: ${message}`));
   // With a fault there will be no server; any policy lets the other checks go on.
   return new CorsPolicy(found.length ? { origins: '*' } : options, name, log);

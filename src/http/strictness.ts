@@ -1,5 +1,5 @@
 import type { IncomingMessage } from 'node:http';
-import { isIP } from 'node:net';
+import { hostMatcher, hostNameOf } from './host-names.ts';
 import { HttpError } from './http-error.ts';
 import { ABSOLUTE_FORM } from './target.ts';
 
@@ -17,15 +17,8 @@ const EXPECTATION = new HttpError(417, 'The only expectation supported is 100-co
 const TARGET = new HttpError(400, 'The request target is not a path', CLOSE);
 
 const MAXIMUM_HEADER_LINES = 100;
-const HOST = /^([a-z0-9._-]+|\[[0-9a-f:.]+\])(?::\d{0,5})?$/i;
 /** RFC 9110, section 10.1.1: a list, whose members may be empty. */
 const CONTINUE = /^[\s,]*(?:100-continue[\s,]*)*$/i;
-
-/** What is wrong with a host name, as a Host header has it without the port; undefined where nothing is. */
-export function hostNameFault(name: string): string | undefined {
-  if (HOST.exec(name)?.[1] === name) return undefined;
-  return `${name} is not a host name: write one such as api.example.com, without scheme and port`;
-}
 
 /**
  * Finds what node lets through, and RFC 9110 and 9112 forbid: the answer to a message that must not be served, or
@@ -36,16 +29,15 @@ export function hostNameFault(name: string): string | undefined {
 export function strictness(
   allowedHosts: readonly string[] | undefined,
 ): (request: IncomingMessage) => HttpError | undefined {
-  const allowed = allowedHosts && new Set(allowedHosts.map((host) => host.toLowerCase()));
+  const isAllowed = hostMatcher(allowedHosts);
   /** The Host that was found good last: nearly every request has the same. */
   let goodHost: string | undefined;
 
   /** RFC 9110, section 7.2; and against DNS rebinding, the names that this server goes by. An address has no DNS. */
   const nameFault = (host: string | undefined): HttpError | undefined => {
-    const name = HOST.exec(host ?? '')?.[1];
+    const name = hostNameOf(host);
     if (!name) return NO_HOST;
-    const isAllowed = !allowed || allowed.has(name.toLowerCase()) || isIP(name.replace(/^\[|\]$/g, '')) > 0;
-    return isAllowed ? undefined : NOT_OUR_HOST;
+    return isAllowed(name) ? undefined : NOT_OUR_HOST;
   };
 
   return (request) => {

@@ -1,7 +1,7 @@
 import type { Exchange } from '../exchange.ts';
 import type { Resource } from '../resource.ts';
 import { pathOf } from '../target.ts';
-import type { CorsFault } from './options.ts';
+import type { CorsOptionError } from './options.ts';
 
 /** Fetch, "CORS-safelisted response-header name"; and what is not meant for a page's script. */
 const NEEDS_NO_EXPOSING = new RegExp(
@@ -28,7 +28,7 @@ export function* corsHints({ grant, head, isPreflight, request, resource, target
   const { pattern, policy } = resource;
   const { origin } = headers;
   if (origin === undefined) return;
-  const place = (option: CorsFault['option']) => placeOf(policy.name, option);
+  const place = (option: CorsOptionError['option']) => placeOf(policy.name, option);
   if (!grant) {
     if (origin === 'null') yield 'refused null: a sandboxed page, or a local file; open the page over http';
     else if (policy.predicate) yield `refused ${origin}: the function ${policy.name}.origins does not allow it`;
@@ -75,7 +75,7 @@ export function* corsHints({ grant, head, isPreflight, request, resource, target
 }
 
 /** `cors.maxAge` of the server is CORS_MAX_AGE in the environment; a class has its policy in code alone. */
-function placeOf(policy: string, option: CorsFault['option']): string {
+function placeOf(policy: string, option: CorsOptionError['option']): string {
   if (policy !== 'cors' || option === 'methods') return `${policy}.${option}`;
   return `CORS_${option.replace(/[A-Z]/g, '_$&').toUpperCase()}`;
 }

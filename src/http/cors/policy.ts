@@ -37,7 +37,7 @@ export class CorsPolicy {
   readonly #grantTo: (origin: string) => Grant;
   readonly #log: Log;
 
-  /** @param options already checked by corsFaults */
+  /** @param options already checked by corsErrors */
   constructor(options: CorsOptions, name: string, log: Log) {
     const { origins, credentials = false, methods, allowedHeaders = DEFAULT_ALLOWED_HEADERS } = options;
     this.name = name;
