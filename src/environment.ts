@@ -156,11 +156,11 @@ export function loadEnvironmentFile(environment: NodeJS.ProcessEnv): string[] {
 }
 
 const PLAIN = String.raw`[^\s"'\x60#](?:[^\r\n#]*[^\s#])?`;
-const VALUE = String.raw`(?<quote>["'\x60])(?<quoted>[^]*?)\k<quote>|(?<plain>${PLAIN})`;
+const VALUE = String.raw`(?<quote>["'\x60])(?<quoted>(?:(?!\k<quote>)[^])*)\k<quote>|(?<plain>${PLAIN})`;
 const ASSIGNMENT = String.raw`(?:export[ \t]+)?(?<name>[a-z_][\w.-]*)[ \t]*=[ \t]*(?:${VALUE})?`;
-const COMMENT = String.raw`(?:[ \t]+|(?<==)|^)#.*`;
+const COMMENT = String.raw`(?<=^|[\s=])#.*`;
 /** One entry of .env: nothing, a comment, or NAME=value. Only a value in quotes may have several lines or a #. */
-const ENTRY = new RegExp(String.raw`[ \t]*(?:${ASSIGNMENT})?(?:${COMMENT}|[ \t]*)(?:\r?\n|$(?!\n))`, 'iy');
+const ENTRY = new RegExp(String.raw`[ \t]*(?:${ASSIGNMENT})?[ \t]*(?:${COMMENT})?(?:\r?\n|$)`, 'iy');
 
 /** Reads the format that `node --env-file` reads, but rejects what Node's versions skip or read differently. */
 export function parseEnvironmentFile(text: string): { errors: string[]; variables: Map<string, string> } {

@@ -47,7 +47,7 @@ function isAllowedHost(name: string): boolean {
 
 /** Repairs what people write instead of a host name, such as a URL or a star. */
 function exampleFor(name: string): string {
-  const bare = name.trim().replace(/^[a-z][a-z0-9+.-]*:\/*/i, '').replace(/[/?#].*$/, '').replace(/^.*@/, '');
+  const bare = name.trim().replace(/^[a-z][a-z0-9+.-]*:\/\//i, '').replace(/[/?#].*$/, '').replace(/^.*@/, '');
   const withoutPort = bare.replace(/:[\d*]*$/, '');
   const candidates = [bare, `[${bare}]`, withoutPort, withoutPort.replace(/^\*/, '')];
   const tidy = candidates.map((text) => text.replace(/\.+$/, '').replace(/\.{2,}/g, '.'));

@@ -76,12 +76,16 @@ interface Problem {
   write?: string;
 }
 
+/** Maximum number of corrections of one entry, which may each need another one. */
+const MAX_STEPS = 5;
+
 /** Follows the advice until it is valid. Without valid advice, returns the problem that remains. */
-function correct(problem: Problem, credentials: boolean): Problem {
+function correct(problem: Problem, credentials: boolean, steps = MAX_STEPS): Problem {
   if (problem.write === undefined || problem.write === '*') return problem;
+  if (steps === 0) return { message: NOT_AN_ORIGIN };
   const written = problem.write.split(',').map((entry) => {
     const next = problemOf(entry, credentials);
-    return next ? correct(next, credentials) : { message: '', write: entry };
+    return next ? correct(next, credentials, steps - 1) : { message: '', write: entry };
   });
   const uncorrected = written.find(({ write }) => write === undefined);
   return uncorrected ?? { ...problem, write: written.map(({ write }) => write).join(',') };
@@ -161,7 +165,7 @@ function starProblem(scheme: string, authority: string): Problem {
   }
   const anyLabel = isNumeric ? '[0-9.]+' : '[a-z0-9-]+';
   const pattern = escape(host).replace(/^\*(?=\\\.|$)/, '[a-z0-9.-]+').replaceAll('*', anyLabel);
-  const anyPort = port === '' && isNumeric ? '(?::\\d+)?' : port.replace('*', '\\d+');
+  const anyPort = port === ':*' || (port === '' && isNumeric) ? '(?::\\d+)?' : port.replace('*', '\\d+');
   const condition = `/^${scheme}:\\/\\/${pattern}${anyPort}$/.test(origin)`;
   const isSafe = isNumeric || /^\*(?:\.|$)/.test(host) || isLoopback(host);
   const danger = isSafe ? '' : '. If anyone can get such a name, a * inside it would let strangers in';
