@@ -1,158 +1,139 @@
-import { isIPv6 } from 'node:net';
-import { type CorsOptions, type LogFormat, type ServerOptions, corsErrors, hostNameError } from './http/index.ts';
+import { isIP, isIPv6 } from 'node:net';
+import { loadEnvironmentFile, settingsReader } from './environment.ts';
+import { type CorsOptions, corsErrors, hostNameError, isLoopback, originMatcher } from './http/index.ts';
 
 export type Config = ReturnType<typeof readConfig>;
 
 /**
- * Every setting, read from the environment. One of your own is a line in `yours`:
- *
- *     databaseUrl: text('DATABASE_URL', 'postgres://localhost/notes'),
- *
- * A handler reads it as `config.databaseUrl`, after `import { config } from '../config.ts'`; a test may assign to it.
+ * What no environment variable can say about CORS: uncomment a line, or write others. A function is asked about the
+ * origins that are not in CORS_ORIGINS.
  */
-export function readConfig(environment: NodeJS.ProcessEnv, isTerminal: boolean) {
-  const known = new Set<string>();
-  /** What cannot be used, a line each. Where there is any, main.ts prints them all and does not start. */
-  const faults: string[] = [];
+const corsInCode: Partial<CorsOptions> = {
+  // origins: async (origin) => tenants.has(origin),
+  // origins: () => true, credentials: true,
+};
 
-  const cors = {
-    origins: starOr(list('CORS_ORIGINS', []) ?? ['*']),
-    credentials: choice('CORS_CREDENTIALS', 'false', ['true', 'false']) === 'true',
-    allowedHeaders: starOr(list('CORS_ALLOWED_HEADERS')),
-    exposedHeaders: list('CORS_EXPOSED_HEADERS'),
-    maxAge: number('CORS_MAX_AGE', 600, 0, 86_400, 'seconds'),
-  } as CorsOptions;
-  for (const { option, message } of corsErrors(cors)) {
-    refuse(`CORS_${option.replace(/[A-Z]/g, '_$&').toUpperCase()}`, message);
-  }
+interface Circumstances {
+  isTerminal?: boolean;
+  corsInCode?: Partial<CorsOptions>;
+}
 
-  const host = text('HOST', '127.0.0.1');
+/**
+ * Reads all settings from the environment. To add your own, add a line to `yours`:
+ *
+ *     databaseUrl: text('DATABASE_URL', { default: 'postgres://localhost/notes' }),
+ *
+ * Handlers import `config` from '../config.ts' and read `config.databaseUrl`. Tests may assign to it.
+ */
+export function readConfig(environment: NodeJS.ProcessEnv, { isTerminal = false, corsInCode = {} }: Circumstances = {}) {
+  const reader = settingsReader(environment);
+  const { choice, list, number, reject, text } = reader;
+
+  const yours = {
+    // Delete this line together with the notes example.
+    notesLimit: number('NOTES_LIMIT', { default: 1_000, min: 0, max: 1_000_000, unit: 'notes' }),
+  };
+
+  // Without a default here, the engine's own applies.
+  const host = readHost();
   const engine = {
-    faults,
+    /** All errors, one per line. If there are any, main.ts prints them and exits. */
+    errors: reader.errors,
+    /** Variables that are ignored, because other software may have set them. */
+    warnings: reader.warnings,
     host,
-    port: number('PORT', 8000, 0, 65_535),
-    log: choice<LogFormat>('LOG', isTerminal ? 'text' : 'json', ['text', 'json', 'off']),
+    port: number('PORT', { default: 8000, min: 0, max: 65_535 }),
+    log: choice('LOG', { default: isTerminal ? 'text' : 'json', choices: ['text', 'json', 'off'] }),
     server: {
-      cors,
-      allowedHosts: hosts('ALLOWED_HOSTS', loopbackNames(host)),
-      bodyLimit: number('BODY_LIMIT', 1_048_576, 1, 1_073_741_824, 'bytes'),
-      requestTimeout: number('REQUEST_TIMEOUT', 30, 1, 3_600, 'seconds'),
-      handlerTimeout: number('HANDLER_TIMEOUT', 30, 0, 86_400, 'seconds'),
-    } satisfies ServerOptions,
-    keepAliveTimeout: number('KEEP_ALIVE_TIMEOUT', 65, 1, 3_600, 'seconds'),
+      cors: readCors(),
+      allowedHosts: readAllowedHosts(),
+      bodyLimit: number('BODY_LIMIT', { min: 1, max: 1_073_741_824, unit: 'bytes' }),
+      requestTimeout: number('REQUEST_TIMEOUT', { min: 1, max: 3_600, unit: 'seconds' }),
+      handlerTimeout: number('HANDLER_TIMEOUT', { min: 0, max: 86_400, unit: 'seconds' }),
+    },
+    keepAliveTimeout: number('KEEP_ALIVE_TIMEOUT', { default: 65, min: 1, max: 3_600, unit: 'seconds' }),
     shutdown: {
-      delay: number('SHUTDOWN_DELAY', 0, 0, 3_600, 'seconds'),
-      timeout: number('SHUTDOWN_TIMEOUT', 10, 0, 3_600, 'seconds'),
+      delay: number('SHUTDOWN_DELAY', { min: 0, max: 3_600, unit: 'seconds' }),
+      timeout: number('SHUTDOWN_TIMEOUT', { min: 0, max: 3_600, unit: 'seconds' }),
     },
   };
-  // Of the engine alone: a name of yours may well be like one that something else sets.
-  const names = [...known];
-  const yours = {
-    // This one goes with the notes.
-    notesLimit: number('NOTES_LIMIT', 1_000, 0, 1_000_000, 'notes'),
-  };
-  refuseMisspelt(names);
+  reader.rejectMisspelt();
   return { ...engine, ...yours };
 
-  function refuse(name: string, message: string): void {
-    faults.push(`${name}=${environment[name] ?? ''}: ${message}`);
-  }
-
-  /** The value of a variable; undefined where it is not set at all. */
-  function read(name: string): string | undefined {
-    known.add(name);
-    return environment[name];
-  }
-
-  /** Empty counts as unset, except for CORS_ORIGINS and ALLOWED_HOSTS, where unset may let everyone in. */
-  function text(name: string, otherwise: string): string {
-    return read(name) || otherwise;
-  }
-
-  function number(name: string, otherwise: number, least: number, most: number, unit?: string): number {
-    const written = read(name);
-    if (!written) return otherwise;
-    const value = Number(written);
-    if (/^\d+$/.test(written) && value >= least && value <= most) return value;
-    refuse(name, `must be a whole number${unit ? ` of ${unit}` : ''} from ${least} to ${most}`);
+  /** conda and tcsh set HOST to a name that is not meant for this server, so that only an address is obeyed. */
+  function readHost(): string {
+    const otherwise = '127.0.0.1';
+    const written = text('HOST', { default: otherwise });
+    if (isIP(written.replace(/%.*$/, '')) || loopbackNames(written)) return written;
+    if (/^[\w.-]*[a-z][\w.-]*$/i.test(written)) {
+      reader.warn('HOST', `ignored, because it is a name: to listen on every address, write HOST=0.0.0.0`);
+    } else {
+      reject('HOST', 'must be an IP address without a port, or localhost: for every address, write HOST=0.0.0.0');
+    }
     return otherwise;
   }
 
-  function choice<Choice extends string>(name: string, otherwise: Choice, choices: readonly Choice[]): Choice {
-    const written = read(name) || otherwise;
-    const chosen = choices.find((candidate) => candidate === written);
-    if (!chosen) refuse(name, `must be ${choices.slice(0, -1).join(', ')} or ${choices.at(-1)}`);
-    return chosen ?? otherwise;
+  function readCors(): CorsOptions {
+    const listed = starOr(list('CORS_ORIGINS'));
+    const credentials = choice('CORS_CREDENTIALS', { choices: ['true', 'false'] });
+    const fromEnvironment = {
+      origins: listed,
+      credentials: credentials && credentials === 'true',
+      allowedHeaders: starOr(nonEmpty(list('CORS_ALLOWED_HEADERS'))),
+      exposedHeaders: nonEmpty(list('CORS_EXPOSED_HEADERS')),
+      maxAge: number('CORS_MAX_AGE', { min: 0, max: 86_400, unit: 'seconds' }),
+    };
+    const { origins: originsInCode, ...othersInCode } = corsInCode;
+    const predicate = typeof originsInCode === 'function' ? originsInCode : undefined;
+    for (const option of Object.keys(corsInCode) as (keyof typeof fromEnvironment)[]) {
+      if (fromEnvironment[option] === undefined || (option === 'origins' && predicate && listed !== '*')) continue;
+      reject(variableOf(option), 'is set in src/config.ts too: remove one of them');
+    }
+    const origins = listed ?? originsInCode ?? '*';
+    const cors = { ...fromEnvironment, ...othersInCode, origins } as CorsOptions;
+    for (const { option, message } of corsErrors(cors)) {
+      reject(variableOf(option), message.replace('in code', 'in corsInCode of src/config.ts'));
+    }
+    if (!predicate || !Array.isArray(listed)) return cors;
+    const isListed = originMatcher(listed);
+    return { ...cors, origins: (origin, request) => isListed(origin) || predicate(origin, request) } as CorsOptions;
   }
 
-  /** The items of a comma list; undefined where it is not set, and `empty` where it has none. */
-  function list(name: string, empty?: string[]): string[] | undefined {
-    const items = read(name)?.split(',').map((item) => item.trim()).filter(Boolean);
-    return items?.length === 0 ? empty : items;
-  }
-
-  /** Host names; undefined for any. */
-  function hosts(name: string, otherwise: string[] | undefined): string[] | undefined {
-    const names = list(name, []);
-    if (!names) return otherwise;
+  /** Returns the allowed host names, or undefined if any host is allowed. */
+  function readAllowedHosts(): string[] | undefined {
+    const names = list('ALLOWED_HOSTS');
+    if (!names) return loopbackNames(host);
     if (names.includes('*')) return undefined;
-    if (names.length === 0) refuse(name, 'must name a host, or be * for any');
-    for (const host of names) {
-      const fault = hostNameError(host);
-      if (fault) refuse(name, fault);
+    if (names.length === 0) reject('ALLOWED_HOSTS', 'must list at least one host name, or be * to allow any');
+    for (const name of names) {
+      const error = hostNameError(name);
+      if (error) reject('ALLOWED_HOSTS', error);
     }
     return names;
   }
-
-  /** A setting that nobody reads would silently be the default. */
-  function refuseMisspelt(settings: string[]): void {
-    for (const name of Object.keys(environment)) {
-      if (known.has(name)) continue;
-      const meant = settings.find((setting) => isSlipOf(setting, name));
-      if (meant) faults.push(`${name}: is not a setting: write ${meant}`);
-      else if (name.startsWith('CORS_') && !OF_A_SERVICE.test(name)) {
-        const choices = settings.filter((setting) => setting.startsWith('CORS_')).join(', ');
-        faults.push(`${name}: is not a setting: choose one of ${choices}`);
-      }
-    }
-  }
 }
 
-/** What Kubernetes and container links set for a service that happens to be called `cors`. */
-const OF_A_SERVICE = /_SERVICE_HOST$|_PORT(?:_|$)/;
+function variableOf(option: string): string {
+  return `CORS_${option.replace(/[A-Z]/g, '_$&').toUpperCase()}`;
+}
 
-const LOOPBACK = /^(?:(?:.+\.)?localhost\.?|127(?:\.\d+){3}|\[::1\]|\[::ffff:7f[0-9a-f]{2}:[0-9a-f]+\])$/;
+function nonEmpty(items: string[] | undefined): string[] | undefined {
+  return items?.length === 0 ? undefined : items;
+}
 
 function starOr(items: string[] | undefined): '*' | string[] | undefined {
   return items?.length === 1 && items[0] === '*' ? '*' : items;
 }
 
-/** The names by which a server on a loopback address is called; undefined for any other address. */
+/** Returns the host names that reach a server on a loopback address, or undefined for any other address. */
 function loopbackNames(host: string): string[] | undefined {
   const address = host.replace(/%.*$/, '');
   const url = `http://${isIPv6(address) ? `[${address}]` : address}`;
-  // As a URL has it, each address is spelled in one way, which is also the way in which browsers send it.
-  const name = URL.canParse(url) ? new URL(url).hostname : address;
-  return LOOPBACK.test(name) ? [...new Set(['localhost', '127.0.0.1', '[::1]', name])] : undefined;
+  // The URL parser normalizes the address to the form that browsers send.
+  const name = /^[\w.:-]+$/.test(address) && URL.canParse(url) ? new URL(url).hostname : '';
+  return isLoopback(name) ? [...new Set(['localhost', '127.0.0.1', '[::1]', name])] : undefined;
 }
 
-/** Whether a name differs only in case and underscores, or, where it is long enough to tell, in up to two letters. */
-function isSlipOf(meant: string, name: string): boolean {
-  const [a, b] = [meant, name].map((text) => text.replace(/[_-]/g, '').toUpperCase()) as [string, string];
-  return distance(a, b) <= (a.length < 8 ? 0 : 2);
-}
-
-/** How many letters must be added, left out or exchanged to make one of the other (Levenshtein). */
-function distance(a: string, b: string): number {
-  let row = Array.from({ length: b.length + 1 }, (_, index) => index);
-  for (const [index, letter] of [...a].entries()) {
-    const next = [index + 1];
-    for (let at = 0; at < b.length; at++) {
-      next.push(Math.min(next[at]! + 1, row[at + 1]! + 1, row[at]! + Number(letter !== b[at])));
-    }
-    row = next;
-  }
-  return row.at(-1)!;
-}
-
-export const config = readConfig(process.env, process.stdout.isTTY === true);
+const fileErrors = loadEnvironmentFile(process.env);
+export const config = readConfig(process.env, { isTerminal: process.stdout.isTTY === true, corsInCode });
+config.errors.unshift(...fileErrors);

@@ -1,65 +1,63 @@
-import { readFileSync } from 'node:fs';
+import { utimesSync, watchFile } from 'node:fs';
 import module from 'node:module';
 import type { AddressInfo } from 'node:net';
 import type { CorsOptions } from './http/index.ts';
 
-// Node 22.8 and newer then keep what they compiled, and the next start takes three quarters of the time and of the
-// memory. Not in the folder for temporary files, where any user of the machine could put something else in its place.
-// Static imports would all be compiled before this line runs.
+const OLDEST_NODE = [20, 12] as const;
+const [major, minor] = process.version.slice(1).split('.').map(Number) as [number, number];
+if (major < OLDEST_NODE[0] || (major === OLDEST_NODE[0] && minor < OLDEST_NODE[1])) {
+  giveUp(`Node ${process.version} is too old: install Node ${OLDEST_NODE.join('.')} or newer`);
+}
+
+// Everything below is imported dynamically, because static imports are compiled before this line runs. Node 22.8 and
+// newer then cache compiled code on disk, which makes a start faster. The cache must not be in the folder for temporary
+// files, where other users could tamper with it.
 const { enableCompileCache } = module as { enableCompileCache?: (folder: string) => void };
 enableCompileCache?.(`${import.meta.dirname}/../.cache`);
-loadEnvironmentFile();
+
+const isDev = process.argv.includes('--dev');
+if (isDev) restartWhenEnvironmentFileChanges();
 
 const { config } = await import('./config.ts');
-if (config.faults.length > 0) giveUp(config.faults.join('\n'));
+for (const warning of config.warnings) console.error(warning);
+if (config.errors.length > 0) {
+  console.error(config.errors.join('\n'));
+  // Waits for the correction, which may be made in .env.
+  if (isDev) await new Promise(() => {});
+  process.exit(1);
+}
 const { createServer, methodsOf, stopOnSignals, warmUp } = await import('./http/index.ts');
 const { routes } = await import('./routes.ts');
 
 warmUp(createServer({}));
 const server = create();
-// A proxy that reuses an idle connection must not find it closed: its own timeout has to be the shorter one.
+// Must be longer than the proxy's keep-alive timeout. Otherwise the proxy may reuse a connection that has just closed.
 server.keepAliveTimeout = config.keepAliveTimeout * 1000;
 
-// See sd_listen_fds(3). Whoever started this process holds the socket too, so that a restart never closes it.
+// Socket activation, see sd_listen_fds(3): the parent process keeps the listening socket open across restarts.
 const isHandedOver = process.env['LISTEN_PID'] === String(process.pid);
 
 server.once('error', (error: NodeJS.ErrnoException) => {
   const { host, port } = config;
-  if (isHandedOver) giveUp(`LISTEN_PID=${process.pid}: descriptor 3 is not a socket (${error.code}): hand one over`);
-  if (error.code === 'EADDRINUSE') {
-    giveUp(`PORT=${port}: is already in use on ${host}: stop the process that listens there, or choose another PORT`);
+  const reason = error.code ?? error.message;
+  if (isHandedOver) giveUp(`LISTEN_PID=${process.pid}: file descriptor 3 is not a socket (${reason}): pass a TCP socket`);
+  if (reason === 'EADDRINUSE') {
+    giveUp(`PORT=${port}: is already in use on ${host}: stop the other process, or set a different PORT`);
   }
-  if (error.code === 'EACCES') giveUp(`PORT=${port}: needs privileges: choose 1024 or above`);
-  giveUp(`HOST=${host}: cannot listen there (${error.code ?? error.message}): write an address of this machine`);
+  if (reason === 'EACCES') giveUp(`PORT=${port}: requires elevated privileges: set a PORT of 1024 or above`);
+  giveUp(`HOST=${host}: cannot listen there (${reason}): set an address of this machine, such as 127.0.0.1`);
 });
 
 server.listen(isHandedOver ? { fd: 3 } : { port: config.port, host: config.host }, () => {
   const { address, family, port } = (server.address() ?? {}) as Partial<AddressInfo>;
-  if (!address) giveUp(`LISTEN_PID=${process.pid}: descriptor 3 is not a TCP socket: hand one over`);
+  if (!address) giveUp(`LISTEN_PID=${process.pid}: file descriptor 3 is not a TCP socket: pass a TCP socket`);
   const url = `http://${family === 'IPv6' ? `[${address}]` : address}:${port}`;
   console.log(config.log === 'json' ? JSON.stringify({ time: new Date(), listening: url }) : `Listening on ${url}`);
   if (config.log === 'text') console.log(overview().join('\n'));
 });
 
-// Under `npm run dev`, node waits for the end of the old process before it starts the new one.
-const isWatched = process.env['WATCH_REPORT_DEPENDENCIES'] !== undefined;
-stopOnSignals(server, isWatched ? { timeout: 0.2 } : config.shutdown);
-
-/** What cannot be read would silently leave every setting at its default, CORS_ORIGINS too. */
-function loadEnvironmentFile(): void {
-  try {
-    // Read once: it may be a pipe, in which a keeper of secrets hands it over.
-    const text = readFileSync('.env', 'utf8');
-    if (/[\0\ufeff\ufffd]/.test(text)) giveUp('.env: is not plain UTF-8: save it so, without a byte order mark');
-    // Not by import, which would load all that is behind its exports.
-    const { parseEnv } = module.createRequire(import.meta.url)('node:util') as typeof import('node:util');
-    for (const [name, value] of Object.entries(parseEnv(text))) process.env[name] ??= value;
-  } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    // There is none, or node's permission model, under which a deployment may run, hides it.
-    if (code !== 'ENOENT' && code !== 'ERR_ACCESS_DENIED') giveUp(`.env: cannot be read (${code})`);
-  }
-}
+// tsx watch waits for the old process to exit before it starts the new one.
+stopOnSignals(server, isDev ? { timeout: 0.2 } : config.shutdown);
 
 function create() {
   try {
@@ -74,7 +72,14 @@ function giveUp(message: string): never {
   process.exit(1);
 }
 
-/** What a person wants to see at startup: the paths with their methods, and who may call them. */
+/** Touches this file if .env changes: tsx watch ignores files whose name begins with a dot, even with --include. */
+function restartWhenEnvironmentFileChanges(): void {
+  watchFile('.env', { interval: 300 }, (now, before) => {
+    if (now.mtimeMs !== before.mtimeMs) utimesSync(import.meta.filename, new Date(), new Date());
+  });
+}
+
+/** Returns the lines printed at start: each route with its methods and CORS policy. */
 function overview(): string[] {
   const width = Math.max(...Object.keys(routes).map((path) => path.length));
   const lines = Object.entries(routes).map(([path, HandlerClass]) => {
@@ -87,6 +92,6 @@ function overview(): string[] {
 function sentence({ origins, credentials }: CorsOptions): string {
   const cookies = credentials ? 'with cookies' : 'without cookies';
   if (origins === '*') return `any page may call this API, ${cookies}`;
-  if (typeof origins === 'function') return `pages that your function allows may call this API, ${cookies}`;
+  if (typeof origins === 'function') return `pages that your code allows may call this API, ${cookies}`;
   return `pages from ${origins.join(', ')} may call this API, ${cookies}`;
 }

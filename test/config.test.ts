@@ -1,58 +1,64 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { type Config, readConfig } from '../src/config.ts';
+import { settingsReader } from '../src/environment.ts';
+import { type CorsOptions, corsErrors } from '../src/http/index.ts';
 
-const faultsOf = (environment: NodeJS.ProcessEnv): string[] => readConfig(environment, false).faults;
-/** What the engine reads: settings of your own stand beside it, and change none of these tests. */
-const engineOf = ({ faults, host, port, log, server, keepAliveTimeout, shutdown }: Config) => ({
-  faults, host, port, log, server, keepAliveTimeout, shutdown,
+const errorsOf = (environment: NodeJS.ProcessEnv): string[] => readConfig(environment).errors;
+/** The built-in settings. Your own settings do not affect these tests. */
+const engineOf = ({ errors, warnings, host, port, log, server, keepAliveTimeout, shutdown }: Config) => ({
+  errors, warnings, host, port, log, server, keepAliveTimeout, shutdown,
 });
-const hostsOf = (environment: NodeJS.ProcessEnv) => readConfig(environment, false).server.allowedHosts;
+const hostsOf = (environment: NodeJS.ProcessEnv) => readConfig(environment).server.allowedHosts;
 
-test('an empty environment gives the defaults that the README lists', () => {
-  assert.deepEqual(engineOf(readConfig({}, true)), {
-    faults: [],
+test('leaves the defaults to the engine if it has them', () => {
+  assert.deepEqual(engineOf(readConfig({}, { isTerminal: true })), {
+    errors: [],
+    warnings: [],
     host: '127.0.0.1',
     port: 8000,
     log: 'text',
     server: {
-      cors: { origins: '*', credentials: false, allowedHeaders: undefined, exposedHeaders: undefined, maxAge: 600 },
+      cors: {
+        origins: '*', credentials: undefined, allowedHeaders: undefined, exposedHeaders: undefined, maxAge: undefined,
+      },
       allowedHosts: ['localhost', '127.0.0.1', '[::1]'],
-      bodyLimit: 1_048_576,
-      requestTimeout: 30,
-      handlerTimeout: 30,
+      bodyLimit: undefined,
+      requestTimeout: undefined,
+      handlerTimeout: undefined,
     },
     keepAliveTimeout: 65,
-    shutdown: { delay: 0, timeout: 10 },
+    shutdown: { delay: undefined, timeout: undefined },
   });
-  assert.equal(readConfig({}, false).log, 'json');
 });
 
-test('each variable is read', () => {
-  const config = readConfig(
-    {
-      HOST: '0.0.0.0', PORT: '0', LOG: 'off', BODY_LIMIT: '1', REQUEST_TIMEOUT: '2', HANDLER_TIMEOUT: '0',
-      KEEP_ALIVE_TIMEOUT: '5', SHUTDOWN_DELAY: '3', SHUTDOWN_TIMEOUT: '4',
-      CORS_ORIGINS: 'https://app.example.com, https://*.example.com,http://localhost:*', CORS_CREDENTIALS: 'true',
-      CORS_ALLOWED_HEADERS: 'x-token', CORS_EXPOSED_HEADERS: 'location,x-total-count', CORS_MAX_AGE: '0',
-      ALLOWED_HOSTS: 'api.example.com,[::1]',
-    },
-    true,
-  );
+test('logs JSON by default unless standard output is a terminal', () => {
+  assert.equal(readConfig({}).log, 'json');
+});
+
+test('reads every variable', () => {
+  const config = readConfig({
+    HOST: '0.0.0.0', PORT: '0', LOG: 'off', BODY_LIMIT: '1', REQUEST_TIMEOUT: '2', HANDLER_TIMEOUT: '0',
+    KEEP_ALIVE_TIMEOUT: '5', SHUTDOWN_DELAY: '3', SHUTDOWN_TIMEOUT: '4',
+    CORS_ORIGINS: 'https://app.example.com, https://*.example.com,http://localhost:*,capacitor://localhost',
+    CORS_CREDENTIALS: 'true', CORS_ALLOWED_HEADERS: 'x-token', CORS_EXPOSED_HEADERS: 'location,x-total-count',
+    CORS_MAX_AGE: '0', ALLOWED_HOSTS: 'api.example.com,.example.org,[::1]',
+  });
   assert.deepEqual(engineOf(config), {
-    faults: [],
+    errors: [],
+    warnings: [],
     host: '0.0.0.0',
     port: 0,
     log: 'off',
     server: {
       cors: {
-        origins: ['https://app.example.com', 'https://*.example.com', 'http://localhost:*'],
+        origins: ['https://app.example.com', 'https://*.example.com', 'http://localhost:*', 'capacitor://localhost'],
         credentials: true,
         allowedHeaders: ['x-token'],
         exposedHeaders: ['location', 'x-total-count'],
         maxAge: 0,
       },
-      allowedHosts: ['api.example.com', '[::1]'],
+      allowedHosts: ['api.example.com', '.example.org', '[::1]'],
       bodyLimit: 1,
       requestTimeout: 2,
       handlerTimeout: 0,
@@ -62,17 +68,17 @@ test('each variable is read', () => {
   });
 });
 
-test('NOTES_LIMIT is read', () => assert.equal(readConfig({ NOTES_LIMIT: '6' }, true).notesLimit, 6));
+test('reads NOTES_LIMIT', () => assert.equal(readConfig({ NOTES_LIMIT: '6' }).notesLimit, 6));
 
-test('any Host is allowed once the server listens beyond loopback, unless the names are given', () => {
-  for (const host of ['0.0.0.0', '::', '192.168.0.1', '::ffff:192.168.0.1', 'localhost.example.com', '12.7.0.1']) {
+test('allows any Host when listening on a non-loopback address, unless ALLOWED_HOSTS is set', () => {
+  for (const host of ['0.0.0.0', '::', '192.168.0.1', '::ffff:192.168.0.1', '12.7.0.1']) {
     assert.equal(hostsOf({ HOST: host }), undefined, host);
   }
   assert.equal(hostsOf({ ALLOWED_HOSTS: '*' }), undefined);
   assert.deepEqual(hostsOf({ HOST: '0.0.0.0', ALLOWED_HOSTS: 'api.example.com' }), ['api.example.com']);
 });
 
-test('loopback is loopback, however it is spelled', () => {
+test('recognizes every spelling of a loopback address', () => {
   const names = ['localhost', '127.0.0.1', '[::1]'];
   for (const host of ['localhost', 'LOCALHOST', '127.0.0.1', '127.1', '::1', '0:0:0:0:0:0:0:1', '::1%lo']) {
     assert.deepEqual(hostsOf({ HOST: host }), names, host);
@@ -82,11 +88,26 @@ test('loopback is loopback, however it is spelled', () => {
   assert.deepEqual(hostsOf({ HOST: 'api.localhost' }), [...names, 'api.localhost']);
 });
 
-test('an empty variable counts as unset, except where that would let everyone in', () => {
+for (const host of ['x86_64-conda-linux-gnu', 'arm64-apple-darwin20.0.0', 'laptop', 'build-7.example.com', 'web.1']) {
+  test(`ignores HOST=${host} with a warning, because shells and conda set it`, () => {
+    const config = readConfig({ HOST: host });
+    assert.equal(config.host, '127.0.0.1');
+    assert.deepEqual(config.errors, []);
+    assert.match(config.warnings.join('\n'), new RegExp(`^HOST=${host}: ignored, because it is a name: .*0\\.0\\.0\\.0$`));
+  });
+}
+
+for (const host of ['0.0.0.0:8000', '[::1]', '999.0.0.1', 'http://0.0.0.0', '*', '8000']) {
+  test(`rejects HOST=${host}, which nothing but a mistake sets`, () => {
+    assert.match(errorsOf({ HOST: host }).join('\n'), /^HOST=.*: must be an IP address without a port/);
+  });
+}
+
+test('treats an empty variable as unset, except where the default would allow everyone', () => {
   const empty = { PORT: '', LOG: '', CORS_MAX_AGE: '', CORS_EXPOSED_HEADERS: '', CORS_ALLOWED_HEADERS: '' };
-  assert.deepEqual(readConfig(empty, true), readConfig({}, true));
-  assert.match(faultsOf({ CORS_ORIGINS: '' }).join(), /^CORS_ORIGINS=: .*allows no page/);
-  assert.match(faultsOf({ ALLOWED_HOSTS: '' }).join(), /^ALLOWED_HOSTS=: must name a host/);
+  assert.deepEqual(readConfig(empty), readConfig({}));
+  assert.match(errorsOf({ CORS_ORIGINS: '' }).join(), /^CORS_ORIGINS=: must not be empty/);
+  assert.match(errorsOf({ ALLOWED_HOSTS: '' }).join(), /^ALLOWED_HOSTS=: must list at least one host name/);
 });
 
 const wrong: [variable: string, value: string, advice: RegExp][] = [
@@ -94,6 +115,11 @@ const wrong: [variable: string, value: string, advice: RegExp][] = [
   ['PORT', '65536', /whole number from 0 to 65535/],
   ['PORT', '-1', /whole number/],
   ['PORT', '1e3', /whole number/],
+  ['PORT', '"8000"', /without quotes: write PORT=8000$/],
+  ['HOST', '"0.0.0.0"', /without quotes: write HOST=0\.0\.0\.0$/],
+  ['LOG', "'json'", /without quotes: write LOG=json$/],
+  ['BODY_LIMIT', '"1024"', /without quotes: write BODY_LIMIT=1024$/],
+  ['CORS_CREDENTIALS', '"false"', /without quotes: write CORS_CREDENTIALS=false$/],
   ['BODY_LIMIT', '1MB', /whole number of bytes/],
   ['REQUEST_TIMEOUT', '0', /whole number of seconds from 1/],
   ['HANDLER_TIMEOUT', 'never', /whole number of seconds from 0/],
@@ -104,26 +130,79 @@ const wrong: [variable: string, value: string, advice: RegExp][] = [
   ['CORS_MAX_AGE', '86401', /86400/],
   ['CORS_CREDENTIALS', 'yes', /must be true or false/],
   ['LOG', 'verbose', /must be text, json or off/],
-  ['CORS_ORIGINS', 'app.example.com', /no scheme: write https:\/\/app.example.com/],
+  ['CORS_ORIGINS', 'app.example.com', /no scheme: write https:\/\/app.example.com$/],
   ['CORS_ORIGINS', 'https://app.example.com/', /write https:\/\/app.example.com$/],
   ['CORS_ORIGINS', '*,https://app.example.com', /\*/],
+  ['CORS_ORIGINS', 'https://app-*.vercel.app', /decide in corsInCode of src\/config\.ts, with origins: \(origin\) => \//],
   ['CORS_ALLOWED_HEADERS', 'cookie', /cookie/],
+  ['CORS_ALLOWED_HEADERS', '["x-a", "x-b"]', /write CORS_ALLOWED_HEADERS=x-a,x-b$/],
   ['CORS_EXPOSED_HEADERS', 'set-cookie', /set-cookie/],
-  ['ALLOWED_HOSTS', 'http://api.example.com', /without scheme and port/],
+  ['ALLOWED_HOSTS', 'http://api.example.com:8000/', /without scheme and port, such as api\.example\.com$/],
+  ['ALLOWED_HOSTS', '*.example.com', /such as \.example\.com$/],
+  ['ALLOWED_HOSTS', '"[::1]" "api.example.com"', /write ALLOWED_HOSTS=\[::1\],api\.example\.com$/],
 ];
 for (const [variable, value, advice] of wrong) {
-  test(`${variable}=${value} is refused with what it may be`, () => {
-    const faults = faultsOf({ [variable]: value });
-    assert.equal(faults.length, 1);
-    assert.ok(faults[0]!.startsWith(`${variable}=${value}: `));
-    assert.match(faults[0]!, advice);
+  test(`rejects ${variable}=${value} and says what to write`, () => {
+    const errors = errorsOf({ [variable]: value });
+    assert.equal(errors.length, 1, errors.join('\n'));
+    assert.ok(errors[0]!.startsWith(`${variable}=${value}: `));
+    assert.match(errors[0]!, advice);
   });
 }
 
-test('all faults are named together', () => {
-  const faults = faultsOf({ PORT: 'x', LOG: 'x', CORS_CREDENTIALS: 'true', CORS_MAX_AGE: 'x' });
-  const named = faults.map((fault) => fault.split('=')[0]);
+const meantOrigins: [written: string, meant: string][] = [
+  ['"https://a.example.com"', 'https://a.example.com'],
+  ["'https://a.example.com','https://b.example.com'", 'https://a.example.com,https://b.example.com'],
+  ['https://a.example.com;https://b.example.com', 'https://a.example.com,https://b.example.com'],
+  ['https://a.example.com https://b.example.com', 'https://a.example.com,https://b.example.com'],
+  ['["https://a.example.com", "https://b.example.com"]', 'https://a.example.com,https://b.example.com'],
+  ['"*"', '*'],
+];
+for (const [written, meant] of meantOrigins) {
+  test(`suggests CORS_ORIGINS=${meant} for ${written}`, () => {
+    const [error, ...rest] = errorsOf({ CORS_ORIGINS: written });
+    assert.deepEqual(rest, []);
+    assert.equal(/write CORS_ORIGINS=(.*)$/.exec(error!)?.[1], meant);
+    assert.deepEqual(errorsOf({ CORS_ORIGINS: meant }), []);
+  });
+}
+
+test('reports all errors at once', () => {
+  const errors = errorsOf({ PORT: 'x', LOG: 'x', CORS_CREDENTIALS: 'true', CORS_MAX_AGE: 'x' });
+  const named = errors.map((error) => error.split('=')[0]);
   assert.deepEqual(named.sort(), ['CORS_CREDENTIALS', 'CORS_MAX_AGE', 'LOG', 'PORT']);
+});
+
+test('asks the function in code about the origins that CORS_ORIGINS does not list', async () => {
+  const asked: string[] = [];
+  const origins = async (origin: string) => asked.push(origin) > 0 && origin === 'https://tenant.example';
+  const environment = { CORS_ORIGINS: 'https://a.example,https://*.b.example' };
+  const config = readConfig(environment, { corsInCode: { origins } });
+  assert.deepEqual(config.errors, []);
+  const allowed = config.server.cors.origins as (...parameters: unknown[]) => boolean | Promise<boolean>;
+  assert.equal(await allowed('https://a.example'), true);
+  assert.equal(await allowed('https://x.b.example'), true);
+  assert.equal(await allowed('https://tenant.example'), true);
+  assert.equal(await allowed('https://stranger.example'), false);
+  assert.deepEqual(asked, ['https://tenant.example', 'https://stranger.example']);
+});
+
+test('takes a policy in code as it is if the environment has none', () => {
+  const corsInCode: CorsOptions = { origins: () => true, credentials: true };
+  const { errors, server } = readConfig({}, { corsInCode });
+  assert.deepEqual(errors, []);
+  assert.equal(server.cors.origins, corsInCode.origins);
+  assert.equal(server.cors.credentials, true);
+  assert.deepEqual(corsErrors(server.cors), []);
+});
+
+test('rejects a variable for what the policy in code sets', () => {
+  const environment = { CORS_ORIGINS: '*', CORS_MAX_AGE: '5' };
+  const { errors } = readConfig(environment, { corsInCode: { origins: () => true, maxAge: 6 } });
+  assert.deepEqual(errors, [
+    'CORS_ORIGINS=*: is set in src/config.ts too: remove one of them',
+    'CORS_MAX_AGE=5: is set in src/config.ts too: remove one of them',
+  ]);
 });
 
 const misspelt: Record<string, string> = {
@@ -132,39 +211,90 @@ const misspelt: Record<string, string> = {
   CORS_CREDENTIAL: 'CORS_CREDENTIALS',
   cors_max_age: 'CORS_MAX_AGE',
   ALLOWED_HOST: 'ALLOWED_HOSTS',
+  ALLOW_HOSTS: 'ALLOWED_HOSTS',
   BODYLIMIT: 'BODY_LIMIT',
   REQUEST_TIMOUT: 'REQUEST_TIMEOUT',
+  HANDLER_TIMEUOT: 'HANDLER_TIMEOUT',
   SHUTDOWN_DELAYS: 'SHUTDOWN_DELAY',
-  KEEPALIVE_TIMEOUT: 'KEEP_ALIVE_TIMEOUT',
+  KEEPALIVETIMEOUT: 'KEEP_ALIVE_TIMEOUT',
+  NOTES_LIMT: 'NOTES_LIMIT',
   port: 'PORT',
 };
 for (const [name, meant] of Object.entries(misspelt)) {
-  test(`${name} is refused: ${meant} is meant`, () => {
-    assert.deepEqual(faultsOf({ [name]: '1' }), [`${name}: is not a setting: write ${meant}`]);
+  test(`rejects ${name} and suggests ${meant}`, () => {
+    assert.deepEqual(errorsOf({ [name]: '1' }), [`${name}: is not a setting: write ${meant}`]);
   });
 }
 
-test('any other CORS_ variable is refused with the names that there are', () => {
-  const [fault, ...rest] = faultsOf({ CORS_ALLOW_ORIGIN: 'https://app.example.com' });
-  assert.match(fault!, /^CORS_ALLOW_ORIGIN: is not a setting: choose one of CORS_ORIGINS, CORS_CREDENTIALS, /);
+for (const [name, meant] of [
+  ['KEEPALIVE_TIMEOUT', 'KEEP_ALIVE_TIMEOUT'], ['REQUESTS_TIMEOUT', 'REQUEST_TIMEOUT'],
+] as const) {
+  test(`warns about ${name}, which other software has too`, () => {
+    const { errors, warnings } = readConfig({ [name]: '75' });
+    assert.deepEqual(errors, []);
+    assert.deepEqual(warnings, [`${name}: ignored, because the setting is called ${meant}`]);
+  });
+}
+
+test('rejects unknown CORS_ variables and lists the valid ones', () => {
+  const [error, ...rest] = errorsOf({ CORS_ALLOW_ORIGIN: 'https://app.example.com' });
+  assert.match(error!, /^CORS_ALLOW_ORIGIN: is not a setting: choose one of CORS_ORIGINS, CORS_CREDENTIALS, /);
   assert.deepEqual(rest, []);
 });
 
-test('what shells, containers, Kubernetes and CI set is not taken for a misspelt variable', () => {
-  const names = `
-    HOSTNAME HOSTTYPE MACHTYPE OSTYPE LOGNAME USER HOME PWD OLDPWD SHELL SHLVL PATH TERM LANG LC_ALL TZ _
-    EDITOR PAGER PS1 DISPLAY XDG_SESSION_ID PORTAGE_CONFIGROOT LOG_LEVEL LOGS LOGDIR HOSTS HOST_IP PORTS PORT0
-    PORT1 NODE_ENV NODE_OPTIONS NODE_VERSION YARN_VERSION DEBUG CI INIT_CWD npm_config_port npm_config_host
-    npm_package_name npm_lifecycle_event npm_config_loglevel npm_node_execpath DOCKER_HOST CONTAINER
-    KUBERNETES_SERVICE_HOST KUBERNETES_SERVICE_PORT KUBERNETES_PORT KUBERNETES_PORT_443_TCP_ADDR API_PORT
-    API_SERVICE_HOST API_SERVICE_PORT_HTTP CORS_PROXY_SERVICE_HOST CORS_PROXY_SERVICE_PORT CORS_PROXY_PORT
-    CORS_PROXY_PORT_80_TCP CORS_PROXY_PORT_80_TCP_PROTO GITHUB_ACTIONS GITHUB_WORKSPACE GITHUB_REF
-    GITHUB_TOKEN RUNNER_OS RUNNER_TEMP RUNNER_DEBUG ACTIONS_RUNTIME_URL AWS_REGION DYNO LISTEN_PID LISTEN_FDS
-    LISTEN_FDNAMES INVOCATION_ID JOURNAL_STREAM SYSTEMD_EXEC_PID MAINPID NOTIFY_SOCKET REQUEST_METHOD
-    REMOTE_HOST NOTES_HOST DATABASE_URL REDIS_URL API_KEY BODY_SIZE TIMEOUT HTTP_PROXY NO_PROXY SSH_CONNECTION
-    WT_SESSION VSCODE_IPC_HOOK_CLI COLORTERM
-  `.trim().split(/\s+/);
-  // A setting of your own may be among them, and have a fault of its own.
-  const faults = faultsOf(Object.fromEntries(names.map((name) => [name, '1'])));
-  assert.deepEqual(faults.filter((fault) => fault.includes('is not a setting')), []);
-});
+const environments: Record<string, string> = {
+  'a login shell': `
+    HOSTNAME=laptop HOSTTYPE=x86_64 MACHTYPE=x86_64 OSTYPE=linux LOGNAME=ada USER=ada HOME=/home/ada PWD=/srv OLDPWD=/
+    SHELL=/bin/bash SHLVL=1 PATH=/bin TERM=xterm LANG=C.UTF-8 LC_ALL=C TZ=UTC _=/usr/bin/env EDITOR=vi PAGER=less PS1=$
+    DISPLAY=:0 XDG_SESSION_ID=1 COLORTERM=truecolor SSH_CONNECTION=1 WT_SESSION=1 VSCODE_IPC_HOOK_CLI=1 DEBUG=1`,
+  'npm and Node': `
+    NODE_ENV=production NODE_OPTIONS= NODE_VERSION=24 YARN_VERSION=1 INIT_CWD=/ npm_config_port=1 npm_config_host=a
+    npm_package_name=a npm_lifecycle_event=start npm_config_loglevel=notice npm_node_execpath=/bin/node NPM_CONFIG_LOG=1`,
+  tcsh: 'HOST=build-7.example.com HOSTTYPE=x86_64-linux VENDOR=amd GROUP=users',
+  conda: `
+    HOST=x86_64-conda-linux-gnu BUILD=x86_64-conda-linux-gnu CONDA_PREFIX=/opt CONDA_BUILD_SYSROOT=/ CC=cc LD=ld
+    CONDA_TOOLCHAIN_HOST=x86_64-conda-linux-gnu CONDA_TOOLCHAIN_BUILD=x86_64-conda-linux-gnu CMAKE_ARGS=-D`,
+  Docker: 'HOSTNAME=4c01db0b339c HOME=/root PATH=/bin CONTAINER=docker DOCKER_HOST=unix:///run/docker.sock',
+  'a container link named cors': `
+    CORS_NAME=/api/cors CORS_PORT=tcp://172.17.0.5:80 CORS_PORT_80_TCP=tcp://172.17.0.5:80 CORS_ENV_VERSION=1
+    CORS_PORT_80_TCP_ADDR=172.17.0.5 CORS_PORT_80_TCP_PORT=80 CORS_PORT_80_TCP_PROTO=tcp`,
+  'Kubernetes with services named cors, cors-proxy, redis and notes': `
+    KUBERNETES_SERVICE_HOST=10.0.0.1 KUBERNETES_SERVICE_PORT=443 KUBERNETES_PORT=tcp://10.0.0.1:443
+    KUBERNETES_PORT_443_TCP_ADDR=10.0.0.1 CORS_SERVICE_HOST=10.0.0.2 CORS_SERVICE_PORT=80 CORS_SERVICE_PORT_HTTP=80
+    CORS_PORT=tcp://10.0.0.2:80 CORS_PORT_80_TCP=tcp://10.0.0.2:80 CORS_PROXY_SERVICE_HOST=10.0.0.3
+    CORS_PROXY_PORT=tcp://10.0.0.3:80 CORS_PROXY_PORT_80_TCP_PROTO=tcp REDIS_SERVICE_HOST=10.0.0.4
+    REDIS_PORT=tcp://10.0.0.4:6379 REDIS_PORT_6379_TCP=tcp://10.0.0.4:6379 NOTES_PORT=tcp://10.0.0.5:80
+    NOTES_SERVICE_HOST=10.0.0.5`,
+  'GitHub Actions': `
+    CI=true GITHUB_ACTIONS=true GITHUB_WORKSPACE=/w GITHUB_REF=a GITHUB_TOKEN=a RUNNER_OS=Linux RUNNER_TEMP=/tmp
+    RUNNER_DEBUG=1 ACTIONS_RUNTIME_URL=https://a CONDA=/usr/share/miniconda JAVA_HOME=/ ImageOS=ubuntu24`,
+  Heroku: `
+    DYNO=web.1 PORT=33507 WEB_CONCURRENCY=2 DATABASE_URL=postgres://a REDIS_URL=redis://a REDIS_TLS_URL=rediss://a
+    HEROKU_APP_NAME=a HEROKU_POSTGRESQL_GRAY_URL=postgres://a STACK=heroku-24 SOURCE_VERSION=1`,
+  Render: 'PORT=10000 RENDER=true RENDER_SERVICE_NAME=a RENDER_EXTERNAL_HOSTNAME=a.onrender.com RENDER_INSTANCE_ID=a',
+  'Railway, Fly and Cloud Run': `
+    PORT=8080 RAILWAY_PUBLIC_DOMAIN=a RAILWAY_TCP_PROXY_PORT=1 FLY_APP_NAME=a FLY_REGION=ams FLY_PUBLIC_IP=::1
+    PRIMARY_REGION=ams K_SERVICE=a K_REVISION=a K_CONFIGURATION=a AWS_REGION=a`,
+  systemd: `
+    LISTEN_PID=1 LISTEN_FDS=1 LISTEN_FDNAMES=a INVOCATION_ID=a JOURNAL_STREAM=8:1 SYSTEMD_EXEC_PID=1 MAINPID=1
+    NOTIFY_SOCKET=/run/a MEMORY_PRESSURE_WATCH=/sys LOGS_DIRECTORY=/var/log CREDENTIALS_DIRECTORY=/run`,
+  'other software': `
+    LOG_LEVEL=1 LOGS=1 LOGDIR=/ HOSTS=a HOST_IP=10.0.0.1 PORTS=1 PORT0=1 PORT1=1 REQUEST_METHOD=GET REMOTE_HOST=a
+    NOTES_HOST=a API_KEY=a API_PORT=1 BODY_SIZE=1 TIMEOUT=1 HTTP_PROXY=http://a NO_PROXY=a PORTAGE_CONFIGROOT=/
+    REQUESTS_TIMEOUT=10 KEEPALIVE_TIMEOUT=75 REQUESTS_CA_BUNDLE=/etc SMTP_PORT=25 KEY_1=a KEY_2=b`,
+};
+for (const [name, variables] of Object.entries(environments)) {
+  const environment = Object.fromEntries(variables.trim().split(/\s+/).map((variable) => variable.split(/=(.*)/s)));
+  test(`starts on 127.0.0.1 in the environment of ${name}`, () => {
+    const { errors, host } = readConfig(environment);
+    assert.deepEqual(errors, []);
+    assert.equal(host, '127.0.0.1');
+  });
+
+  test(`takes no variable of ${name} for a typo of an owner's setting`, () => {
+    const reader = settingsReader(environment);
+    for (const own of ['DATABASE_URL', 'REDIS_HOST', 'SMTP_HOST', 'AWS_REGION', 'SESSION_KEY_1']) reader.text(own);
+    reader.rejectMisspelt();
+    assert.deepEqual(reader.errors.filter((error) => !error.startsWith('CORS_')), []);
+  });
+}

@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
 import { type ChildProcessWithoutNullStreams, execFileSync, spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { on, once } from 'node:events';
+import {
+  cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, symlinkSync, writeFileSync,
+} from 'node:fs';
 import { Agent, type IncomingMessage, get } from 'node:http';
 import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -10,36 +12,52 @@ import { text } from 'node:stream/consumers';
 import { after, describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 
+const CONFIG = new URL('../src/config.ts', import.meta.url).href;
 const MAIN = fileURLToPath(new URL('../src/main.ts', import.meta.url));
-/** As this process runs; `--import tsx` is otherwise looked for in the folder in which the server starts. */
+/** Use the same loader as this process, with an absolute path: the server starts in another directory. */
 const OPTIONS = process.execArgv.map((option) => (option === 'tsx' ? import.meta.resolve('tsx') : option));
 const LISTENING = /^Listening on http:\/\/127\.0\.0\.1:\d+$/;
 const MKFIFO = '/usr/bin/mkfifo';
-/** For a start that neither listens nor gives up, in milliseconds. */
-const LIMIT = 20_000;
+/** Timeout for a server that neither starts nor exits, in milliseconds. */
+const TIMEOUT_MS = 30_000;
 
 interface Scope {
   after(end: () => void): void;
 }
 
-/** Starts the server with these variables and no others, in a folder without .env, if not in another. */
-function start(t: Scope, environment: Record<string, string>, cwd = tmpdir()) {
+interface Setup {
+  /** Environment variables besides PATH and PORT. */
+  environment?: Record<string, string>;
+  /** Default: a directory without .env. */
+  cwd?: string;
+  /** Arguments for node before main.ts. */
+  options?: string[];
+  arguments?: string[];
+}
+
+function start(t: Scope, { environment = {}, cwd = tmpdir(), options = [], arguments: after = [] }: Setup = {}) {
   const { PATH } = process.env;
   const env = { PATH, PORT: '0', ...environment };
-  const server = spawn(process.execPath, [...OPTIONS, MAIN], { env, cwd, timeout: LIMIT });
+  const server = spawn(process.execPath, [...OPTIONS, ...options, MAIN, ...after], { env, cwd, timeout: TIMEOUT_MS });
   t.after(() => server.kill('SIGKILL'));
   return server;
 }
 
-/** Resolves with what the server prints until a line is like this one. */
+function temporaryFolder(t: Scope): string {
+  const folder = mkdtempSync(join(tmpdir(), 'main-'));
+  t.after(() => rmSync(folder, { recursive: true, force: true }));
+  return folder;
+}
+
+/** Resolves with the output up to the first line that matches the pattern. */
 async function firstLines({ stdout }: ChildProcessWithoutNullStreams, last = /\n/): Promise<string[]> {
   let output = '';
   for await (const chunk of stdout.setEncoding('utf8')) if (last.test((output += chunk))) break;
   return output.split('\n');
 }
 
-/** Resolves with what a server that cannot start says on standard error, a line each. */
-async function faults(...how: Parameters<typeof start>): Promise<string[]> {
+/** Resolves with the stderr lines of a server that fails to start. */
+async function errorsOf(...how: Parameters<typeof start>): Promise<string[]> {
   const server = start(...how);
   const exit = once(server, 'exit');
   const [output, errors, [exitCode]] = await Promise.all([text(server.stdout), text(server.stderr), exit]);
@@ -48,93 +66,187 @@ async function faults(...how: Parameters<typeof start>): Promise<string[]> {
   return errors.trimEnd().split('\n');
 }
 
-describe('a process that starts', { concurrency: true }, () => {
-  const watched = { WATCH_REPORT_DEPENDENCIES: '1', SHUTDOWN_DELAY: '3600', SHUTDOWN_TIMEOUT: '3600' };
-  for (const [log, seconds, environment] of [
-    ['json', 65, {}],
-    ['off', 7, { KEEP_ALIVE_TIMEOUT: '7', ...watched }],
-  ] as const) {
+describe('main.ts', { concurrency: true }, () => {
+  for (const [log, seconds, environment] of [['json', 65, {}], ['off', 7, { KEEP_ALIVE_TIMEOUT: '7' }]] as const) {
     describe(`with LOG=${log}`, { concurrency: 1 }, () => {
-      const server = start({ after }, { LOG: log, ...environment });
+      const server = start({ after }, { environment: { LOG: log, ...environment } });
       const lines = firstLines(server);
 
-      test('names its address in the first line', async () => {
+      test('prints its address on the first line', async () => {
         const [line] = await lines;
         assert.match(log === 'json' ? `Listening on ${JSON.parse(line!).listening}` : line!, LISTENING);
       });
 
-      test(`keeps an idle connection for ${seconds} seconds`, async () => {
+      test(`sets the keep-alive timeout to ${seconds} seconds`, async () => {
         const [line] = await lines;
         const request = get(/http:[^"\s]+/.exec(line!)![0], { agent: new Agent({ keepAlive: true }) });
         const [response] = (await once(request, 'response')) as [IncomingMessage];
         response.destroy();
         assert.equal(response.headers['keep-alive'], `timeout=${seconds}`);
       });
-
-      if (log !== 'off') return;
-      test('makes way at once under npm run dev, whatever the settings say of stopping', async () => {
-        await lines;
-        const exited = once(server, 'exit');
-        server.kill('SIGTERM');
-        assert.deepEqual(await exited, [0, null]);
-      });
     });
   }
 
-  test('names its address, every route with its methods, and the policy, with LOG=text', async (t) => {
-    const origins = 'https://a.example,https://b.example';
-    const server = start(t, { LOG: 'text', CORS_ORIGINS: origins, CORS_CREDENTIALS: 'true' });
+  test('exits immediately with --dev, regardless of the shutdown settings', async (t) => {
+    const environment = { SHUTDOWN_DELAY: '3600', SHUTDOWN_TIMEOUT: '3600' };
+    const server = start(t, { environment, arguments: ['--dev'] });
+    await firstLines(server);
+    const exited = once(server, 'exit');
+    server.kill('SIGTERM');
+    assert.deepEqual(await exited, [0, null]);
+  });
+
+  test('prints its address, all routes with their methods, and the CORS policy (LOG=text)', async (t) => {
+    const server = start(t, { environment: { LOG: 'text' } });
     const lines = await firstLines(server, /^CORS.*\n/m);
     const { routes } = await import('../src/routes.ts');
     assert.match(lines[0]!, LISTENING);
     const shown = lines.slice(1, -2).map((line) => /^ {2}(\/\S*) +.*OPTIONS/.exec(line)?.[1]);
     assert.deepEqual(shown, Object.keys(routes));
-    assert.equal(lines.at(-2), 'CORS: pages from https://a.example, https://b.example may call this API, with cookies');
+    assert.match(lines.at(-2)!, /^CORS: .+ may call this API, with(?:out)? cookies$/);
   });
 
-  test('names a port in use in one line, and exits with 1', async (t) => {
+  test('serves any Host on HOST=0.0.0.0, as hosting platforms need', async (t) => {
+    const [line] = await firstLines(start(t, { environment: { HOST: '0.0.0.0', LOG: 'text' } }));
+    const port = /^Listening on http:\/\/0\.0\.0\.0:(\d+)$/.exec(line!)?.[1];
+    const request = get({ host: '127.0.0.1', port, path: '/health', headers: { host: 'api.onrender.com' }, agent: false });
+    const [response] = (await once(request, 'response')) as [IncomingMessage];
+    response.resume();
+    assert.equal(response.statusCode, 200);
+  });
+
+  test('starts on 127.0.0.1 with a warning if HOST is a name', async (t) => {
+    const server = start(t, { environment: { HOST: 'x86_64-conda-linux-gnu', LOG: 'text' } });
+    const [lines, [warning]] = await Promise.all([firstLines(server), once(server.stderr.setEncoding('utf8'), 'data')]);
+    assert.match(lines[0]!, LISTENING);
+    assert.match(warning, /^HOST=x86_64-conda-linux-gnu: ignored, .*\n$/);
+  });
+
+  test('reports a port in use on one line and exits with code 1', async (t) => {
     const other = createServer().listen(0, '127.0.0.1');
     await once(other, 'listening');
     t.after(() => other.close());
     const { port } = other.address() as AddressInfo;
-    const [line, ...rest] = await faults(t, { PORT: String(port) });
+    const [line, ...rest] = await errorsOf(t, { environment: { PORT: String(port) } });
     assert.match(line!, new RegExp(`^PORT=${port}: is already in use on 127\\.0\\.0\\.1: `));
     assert.deepEqual(rest, []);
   });
 
+  test('reports an address of another machine on one line and exits with code 1', async (t) => {
+    const [line, ...rest] = await errorsOf(t, { environment: { HOST: '192.0.2.1' } });
+    assert.match(line!, /^HOST=192\.0\.2\.1: cannot listen there \(EADDRNOTAVAIL\): set an address of this machine/);
+    assert.deepEqual(rest, []);
+  });
+
+  test('says which Node it needs if the version is too old', async (t) => {
+    const pretend = `Object.defineProperty(process, 'version', { value: 'v20.11.1' })`;
+    const options = ['--import', `data:text/javascript,${encodeURIComponent(pretend)}`];
+    assert.deepEqual(await errorsOf(t, { options }), ['Node v20.11.1 is too old: install Node 20.12 or newer']);
+  });
+});
+
+describe('.env', { concurrency: true }, () => {
+  test('gives way to the environment', async (t) => {
+    const cwd = temporaryFolder(t);
+    writeFileSync(join(cwd, '.env'), 'LOG=json\nBODY_LIMIT=x\nKEEP_ALIVE_TIMEOUT=x\n');
+    const lines = await errorsOf(t, { environment: { BODY_LIMIT: '1' }, cwd });
+    assert.match(lines.join('\n'), /^KEEP_ALIVE_TIMEOUT=x: .*$/);
+  });
+
+  test('is read by whatever imports config.ts first', async (t) => {
+    const cwd = temporaryFolder(t);
+    writeFileSync(join(cwd, '.env'), 'PORT=1234\nOTHER=5\n');
+    const first = `import { config } from ${JSON.stringify(CONFIG)}; console.log(config.port, process.env.OTHER);`;
+    writeFileSync(join(cwd, 'first.ts'), first);
+    const { PATH = '' } = process.env;
+    const output = execFileSync(process.execPath, [...OPTIONS, 'first.ts'], { cwd, env: { PATH }, timeout: TIMEOUT_MS });
+    assert.equal(String(output), '1234 5\n');
+  });
+
+  test('is not read by tests', (t) => {
+    const cwd = temporaryFolder(t);
+    writeFileSync(join(cwd, '.env'), 'PORT=1234\nnonsense\n');
+    const own = `import { config } from ${JSON.stringify(CONFIG)}; console.log('port', config.port, config.errors);`;
+    writeFileSync(join(cwd, 'own.test.ts'), own);
+    const { PATH = '' } = process.env;
+    for (const options of [OPTIONS, [...OPTIONS, '--test', '--test-reporter=tap']]) {
+      const how = { cwd, env: { PATH }, timeout: TIMEOUT_MS };
+      assert.match(String(execFileSync(process.execPath, [...options, 'own.test.ts'], how)), /port 8000 \[\]/);
+    }
+  });
+
   const skip = existsSync(MKFIFO) ? false : `there is no ${MKFIFO}`;
-  test('reads a .env that is a pipe, as keepers of secrets have it', { skip }, async (t) => {
-    const folder = mkdtempSync(join(tmpdir(), 'env-'));
-    t.after(() => rmSync(folder, { recursive: true }));
-    execFileSync(MKFIFO, [join(folder, '.env')]);
-    const server = start(t, { LOG: 'text' }, folder);
-    spawn('/bin/sh', ['-c', 'echo CORS_ORIGINS=https://a.example > .env'], { cwd: folder, timeout: LIMIT });
-    const lines = await firstLines(server, /^CORS: .*\n/m);
-    assert.match(lines.join('\n'), /^CORS: pages from https:\/\/a\.example may call/m);
+  test('may be a named pipe, as secret managers provide it', { skip }, async (t) => {
+    const cwd = temporaryFolder(t);
+    execFileSync(MKFIFO, [join(cwd, '.env')]);
+    const errors = errorsOf(t, { cwd });
+    spawn('/bin/sh', ['-c', 'echo BODY_LIMIT=x > .env'], { cwd, timeout: TIMEOUT_MS });
+    assert.match((await errors).join('\n'), /^BODY_LIMIT=x: .*$/);
   });
 
   const unreadable: Record<string, (file: string) => void> = {
     'is a folder': (file) => mkdirSync(file),
-    'is UTF-16, as some shells write it': (file) => writeFileSync(file, '\ufeffLOG=off\n', 'utf16le'),
+    'is UTF-16': (file) => writeFileSync(file, '\ufeffLOG=off\n', 'utf16le'),
+    'is Latin-1': (file) => writeFileSync(file, 'NAME=M\u00fcller\n', 'latin1'),
     'begins with a byte order mark': (file) => writeFileSync(file, '\ufeffLOG=off\n'),
+    'is a link to a missing file': (file) => symlinkSync('missing', file),
+    'has a line that is not NAME=value': (file) => writeFileSync(file, 'CORS_ORIGINS: https://a.example\n'),
   };
   for (const [what, write] of Object.entries(unreadable)) {
-    test(`does not start with a .env that ${what}: its settings would silently be the defaults`, async (t) => {
-      const folder = mkdtempSync(join(tmpdir(), 'env-'));
-      t.after(() => rmSync(folder, { recursive: true }));
-      write(join(folder, '.env'));
-      const lines = await faults(t, {}, folder);
+    test(`stops the start with one line if it ${what}`, async (t) => {
+      const cwd = temporaryFolder(t);
+      write(join(cwd, '.env'));
+      const lines = await errorsOf(t, { cwd });
       assert.equal(lines.length, 1, lines.join('\n'));
-      assert.match(lines[0]!, /^\.env: /);
+      assert.match(lines[0]!, /^\.env:(?:1:)? /);
     });
   }
 
-  test('names all bad variables together, in .env or misspelt too, a line each, and exits with 1', async (t) => {
-    const folder = mkdtempSync(join(tmpdir(), 'env-'));
-    t.after(() => rmSync(folder, { recursive: true }));
-    writeFileSync(join(folder, '.env'), 'PORT=ninety\nBODY_LIMIT=1MB\n');
-    const lines = await faults(t, { PORT: 'eighty', CORS_ORIGINS: 'example.com', ALLOWED_HOST: 'example.com' }, folder);
-    const named = lines.map((line) => line.split(': ')[0]);
-    assert.deepEqual(named.sort(), ['ALLOWED_HOST', 'BODY_LIMIT=1MB', 'CORS_ORIGINS=example.com', 'PORT=eighty']);
+  test('adds its errors to those of the environment, one per line', async (t) => {
+    const cwd = temporaryFolder(t);
+    writeFileSync(join(cwd, '.env'), 'PORT=ninety\nBODY_LIMIT=1MB\nnonsense\n');
+    const environment = { PORT: 'eighty', CORS_ORIGINS: 'example.com', ALLOWED_HOST: 'example.com' };
+    const named = (await errorsOf(t, { environment, cwd })).map((line) => line.split(': ')[0]);
+    assert.deepEqual(named.sort(), [
+      '.env:3', 'ALLOWED_HOST', 'BODY_LIMIT=1MB', 'CORS_ORIGINS=example.com', 'PORT=eighty',
+    ]);
   });
+});
+
+const TSX = fileURLToPath(new URL('../node_modules/tsx/dist/cli.mjs', import.meta.url));
+const skip = existsSync(TSX) ? false : 'npm install brings tsx';
+test('npm run dev restarts on every save by rename and on every change of .env', { skip }, async (t) => {
+  const cwd = temporaryFolder(t);
+  cpSync(fileURLToPath(new URL('../src', import.meta.url)), join(cwd, 'src'), { recursive: true });
+  const { scripts } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8'));
+  writeFileSync(join(cwd, 'package.json'), '{ "type": "module" }');
+  const [program, ...parameters] = scripts.dev.split(' ');
+  assert.equal(program, 'tsx');
+  const env = { PATH: process.env['PATH'], LOG: 'off', PORT: '0' };
+  const dev = spawn(process.execPath, [TSX, ...parameters], { cwd, env, timeout: TIMEOUT_MS });
+  t.after(() => dev.kill('SIGKILL'));
+  let output = '';
+  const lines = on(dev.stdout.setEncoding('utf8'), 'data', { signal: AbortSignal.timeout(TIMEOUT_MS) });
+  dev.stderr.on('data', (chunk) => dev.stdout.emit('data', String(chunk)));
+  const until = async (pattern: RegExp) => {
+    while (!pattern.test(output)) output += (await lines.next()).value[0];
+    output = '';
+  };
+  const save = (file: string, content: string) => {
+    writeFileSync(join(cwd, 'saved'), content);
+    renameSync(join(cwd, 'saved'), join(cwd, file));
+  };
+  const routes = readFileSync(join(cwd, 'src/routes.ts'), 'utf8');
+
+  await until(/Listening/);
+  for (const round of [1, 2, 3]) {
+    save('src/routes.ts', `${routes}// ${round}\n`);
+    await until(/Listening/);
+  }
+  for (const [content, result] of [['1', /Listening/], ['x', /BODY_LIMIT=x: must/], ['2', /Listening/]] as const) {
+    save('.env', `BODY_LIMIT=${content}\n`);
+    await until(result);
+  }
+  rmSync(join(cwd, '.env'));
+  await until(/Listening/);
 });

@@ -1,3 +1,55 @@
+import { isIP } from 'node:net';
+
+const LABELS = '[a-z0-9_-]+(?:\\.[a-z0-9_-]+)*';
+const IN_BRACKETS = '\\[[0-9a-f:.]+\\]';
+/** A Host header (RFC 9110, section 7.2). The dot that may end a fully qualified name is part of the name. */
+const HOST = new RegExp(`^(${LABELS}\\.?|${IN_BRACKETS})(?::\\d{0,5})?$`, 'i');
+/** An entry of `allowedHosts`; a leading dot means the domain and its subdomains. */
+const ALLOWED_HOST = new RegExp(`^(?:\\.?${LABELS}|${IN_BRACKETS})$`, 'i');
+
+/** Returns the name in a Host header without its port, or undefined if the header is not valid. */
+export function hostNameOf(host: string | undefined): string | undefined {
+  return HOST.exec(host ?? '')?.[1];
+}
+
+/** Returns what is wrong with an entry of `allowedHosts`, or undefined if it is valid. */
+export function hostNameError(name: string): string | undefined {
+  if (isAllowedHost(name)) return undefined;
+  return `${name} is not a host name: write a name without scheme and port, such as ${exampleFor(name)}`;
+}
+
+/** Returns a test for the names that a Host header may have. IP addresses always pass, because DNS is not involved. */
+export function hostMatcher(allowedHosts: readonly string[] | undefined): (name: string) => boolean {
+  if (!allowedHosts) return () => true;
+  const entries = allowedHosts.map((entry) => entry.toLowerCase());
+  const names = new Set(entries.map((entry) => entry.replace(/^\./, '')));
+  const domains = entries.filter((entry) => entry[0] === '.');
+  return (name) => {
+    const lower = name.toLowerCase();
+    return names.has(lower) || domains.some((domain) => lower.endsWith(domain)) || isAddress(lower);
+  };
+}
+
+/** Whether a URL's host name can only be this computer (Secure Contexts, "potentially trustworthy origin"). */
 export function isLoopback(hostname: string): boolean {
-  return /^(?:(?:.+\.)?localhost\.?|127(?:\.\d+){3}|\[::1\])$/.test(hostname);
+  if (isAddress(hostname)) return /^(?:127\.|\[::1\]$|\[::ffff:7f[0-9a-f]{2}:[0-9a-f]{1,4}\]$)/.test(hostname);
+  return /^(?:.+\.)?localhost\.?$/.test(hostname);
+}
+
+/** Whether a host name is an IP address, an IPv6 address being in brackets. */
+export function isAddress(hostname: string): boolean {
+  return isIP(hostname) === 4 || (hostname[0] === '[' && isIP(hostname.slice(1, -1)) === 6);
+}
+
+function isAllowedHost(name: string): boolean {
+  return ALLOWED_HOST.test(name) && (name[0] !== '[' || isAddress(name));
+}
+
+/** Repairs what people write instead of a host name, such as a URL or a star. */
+function exampleFor(name: string): string {
+  const bare = name.trim().replace(/^[a-z][a-z0-9+.-]*:\/\//i, '').replace(/[/?#].*$/, '').replace(/^.*@/, '');
+  const withoutPort = bare.replace(/:[\d*]*$/, '');
+  const candidates = [bare, `[${bare}]`, withoutPort, withoutPort.replace(/^\*/, '')];
+  const tidy = candidates.map((text) => text.replace(/\.+$/, '').replace(/\.{2,}/g, '.'));
+  return tidy.find(isAllowedHost) ?? 'api.example.com';
 }

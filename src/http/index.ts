@@ -6,9 +6,12 @@ export { createServer, type Routes, type ServerOptions } from './server.ts';
 export { shutdown, stopOnSignals } from './node/shutdown.ts';
 export type { StandardSchema } from './standard-schema.ts';
 export type { AccessLogEntry, LogFormat } from './node/log.ts';
-export { type CorsOptionError, type CorsOptions, type Origin, corsErrors } from './cors/options.ts';
+export {
+  type CorsOptionError, type CorsOptions, type Origin, type OriginPredicate, corsErrors,
+} from './cors/options.ts';
+export { originMatcher } from './cors/origins.ts';
 export { methodsOf } from './resource.ts';
-export { hostNameError } from './node/request-validation.ts';
+export { hostNameError, isLoopback } from './host-names.ts';
 export { warmUp } from './node/warm-up.ts';
 
 /** The version of src/http and test/http, which are replaced together: CHANGELOG.md says what each version changed. */

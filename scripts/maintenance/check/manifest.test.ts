@@ -106,10 +106,11 @@ test('sets only valid settings, and lets the server stop before Kubernetes kills
   const { containers, terminationGracePeriodSeconds = 30 } = readManifest().Deployment.spec.template.spec;
   const environment = environmentOf(containers[0]!);
   const { readConfig } = await import('../../../src/config.ts');
-  const { faults, shutdown } = readConfig({ HOST: '0.0.0.0', ...environment }, false);
-  assert.deepEqual(faults, []);
-  assert.ok(shutdown.delay > 0);
-  assert.ok(shutdown.delay + shutdown.timeout < terminationGracePeriodSeconds);
+  const { errors, shutdown } = readConfig({ HOST: '0.0.0.0', ...environment });
+  assert.deepEqual(errors, []);
+  const { delay = 0, timeout = 8 } = shutdown;
+  assert.ok(delay > 0);
+  assert.ok(delay + timeout < terminationGracePeriodSeconds);
 });
 
 function environmentOf({ env }: Container): Record<string, string> {

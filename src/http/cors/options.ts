@@ -1,43 +1,46 @@
 import type { IncomingMessage } from 'node:http';
 import { http } from '../node/builtins.ts';
-import { originFault } from './origins.ts';
+import { originError } from './origins.ts';
 
-/** An origin as browsers send it, or one of the two patterns `https://*.example.com` and `http://localhost:*`. */
-export type Origin = `http://${string}` | `https://${string}`;
+/**
+ * An origin as browsers and apps send it, such as `https://app.example.com` or `capacitor://localhost`, or one of the
+ * patterns `https://*.example.com` and `http://localhost:*`.
+ */
+export type Origin = `${string}://${string}`;
 
-/** Decides about one origin. What it throws or rejects with is logged, and the origin refused. */
+/** Decides whether an origin is allowed. If it throws or rejects, the error is logged and the origin is denied. */
 export type OriginPredicate = (origin: string, request: IncomingMessage) => boolean | Promise<boolean>;
 
 interface CommonOptions {
-  /** Narrows Access-Control-Allow-Methods (not Allow); default: what the class implements. */
+  /** Restricts Access-Control-Allow-Methods, but not Allow. Default: the methods of the handler class. */
   methods?: readonly string[];
-  /** Request headers that a page may send; default: authorization, content-type and x-api-key. */
+  /** Request headers that a page may send. Default: authorization, content-type and x-api-key. */
   allowedHeaders?: '*' | readonly string[];
-  /** Response headers that a page may read, beside Fetch's "CORS-safelisted response-header names". */
+  /** Response headers that a page may read, in addition to the CORS-safelisted ones (Fetch). */
   exposedHeaders?: readonly string[];
-  /** How long a browser may remember a preflight, in seconds: 0 to 86400; default: 600. */
+  /** How long a browser may cache a preflight, in seconds from 0 to 86400. Default: 600. */
   maxAge?: number;
 }
 
-/** Which pages may do what. Checked once, when the server is created: a policy that cannot work does not start. */
+/** A CORS policy. It is validated when the server is created; a policy that cannot work is an error. */
 export type CorsOptions = CommonOptions &
   (
     | { /** Any page, without cookies. */ origins: '*'; credentials?: false }
     | { /** These pages. */ origins: readonly Origin[] | OriginPredicate; /** With cookies. */ credentials?: boolean }
   );
 
-/** A setting that cannot work: the option, and what to write instead. */
+/** A configuration error: the option concerned and how to fix it. */
 export interface CorsOptionError {
   option: keyof CommonOptions | 'origins' | 'credentials';
   message: string;
 }
 
-const MAXIMUM_AGE = 86_400;
+const MAX_AGE_SECONDS = 86_400;
 
 /** RFC 9110, section 5.6.2. */
 export const TOKEN = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
 
-/** Fetch, "forbidden request-header", which no page can send; and what steers the CORS protocol itself. */
+/** Headers that pages cannot set (Fetch, "forbidden request-header"), and those of the CORS protocol itself. */
 const FORBIDDEN_REQUEST_HEADER = new RegExp(
   `^(?:${[
     'accept-charset', 'accept-encoding', 'access-control-.*', 'connection', 'content-length', 'cookie2?', 'date', 'dnt',
@@ -46,67 +49,69 @@ const FORBIDDEN_REQUEST_HEADER = new RegExp(
   ].join('|')})$`,
 );
 
-/** Everything in `options` that cannot work, in one list, so that one start shows every fault. */
+/** Returns all errors in `options` at once. */
 export function corsErrors(options: CorsOptions): CorsOptionError[] {
   const { origins, credentials = false, methods = [], allowedHeaders = [], exposedHeaders = [], maxAge = 0 } = options;
-  const faults: CorsOptionError[] = [];
-  const refuse = (option: CorsOptionError['option'], message: string) => faults.push({ option, message });
+  const errors: CorsOptionError[] = [];
+  const reject = (option: CorsOptionError['option'], message: string) => errors.push({ option, message });
 
-  if (typeof credentials !== 'boolean') refuse('credentials', `${String(credentials)} is neither true nor false`);
+  if (typeof credentials !== 'boolean') reject('credentials', `${String(credentials)} is not a boolean: write true or false`);
   if (origins === '*') {
-    // Fetch, "CORS protocol and credentials": browsers refuse the pair.
+    // Fetch, "CORS protocol and credentials": browsers reject this combination.
     if (credentials === true) {
-      const advice = 'name the pages, such as https://app.example.com, or decide about each in code, (origin) => …';
-      refuse('credentials', `true does not go with origins '*': ${advice}`);
+      const advice = 'list the origins, such as https://app.example.com, or decide in code, with origins: () => true';
+      reject('credentials', `cannot be true with origins '*': ${advice}`);
     }
   } else if (Array.isArray(origins)) {
-    if (origins.length === 0) refuse('origins', `an empty list allows no page: name one, or write '*' for any`);
+    if (origins.length === 0) {
+      reject('origins', 'must not be empty: list an origin, such as https://app.example.com, or write * for any');
+    }
     for (const entry of origins) {
-      const message = originFault(entry, credentials === true);
-      if (message) refuse('origins', message);
+      const message = originError(entry, credentials === true);
+      if (message) reject('origins', message);
     }
   } else if (typeof origins !== 'function') {
-    refuse('origins', `${String(origins)} is not a list: write '*', ['https://app.example.com'] or (origin) => …`);
+    reject('origins', `${String(origins)} is not a list: write '*', ['https://app.example.com'] or (origin) => …`);
   }
 
   for (const method of listOf('methods', methods)) {
     const upper = method.toUpperCase();
     if (method === 'CONNECT' || method === 'TRACE' || method === 'TRACK') {
-      refuse('methods', `${method} cannot be sent by a page (Fetch, "forbidden method"): leave it out`);
+      reject('methods', `${method} cannot be sent by scripts (Fetch, "forbidden method"): remove it`);
     } else if (!http.METHODS.includes(upper)) {
-      refuse('methods', `${method} is not an HTTP method: write one such as GET`);
+      reject('methods', `${method} is not an HTTP method: write one, such as GET`);
     } else if (method !== upper) {
-      refuse('methods', `${method}: methods are case-sensitive, write ${upper}`);
+      reject('methods', `${method}: methods are case-sensitive, write ${upper}`);
     }
   }
 
   if (allowedHeaders !== '*') {
     for (const name of listOf('allowedHeaders', allowedHeaders)) {
-      if (name === '*') refuse('allowedHeaders', '* must stand alone, not in a list');
-      else if (!TOKEN.test(name)) refuse('allowedHeaders', `${notAName(name)} x-api-key`);
+      if (name === '*') reject('allowedHeaders', '* must stand alone, not in a list: remove it, or remove the others');
+      else if (!TOKEN.test(name)) reject('allowedHeaders', `${notAName(name)} x-api-key`);
       else if (FORBIDDEN_REQUEST_HEADER.test(name.toLowerCase())) {
-        refuse('allowedHeaders', `${name} cannot be set by a page: leave it out`);
+        reject('allowedHeaders', `${name} cannot be set by scripts: remove it`);
       }
     }
   }
   for (const name of listOf('exposedHeaders', exposedHeaders)) {
-    if (name === '*' && credentials) refuse('exposedHeaders', '* means nothing with credentials: name the headers');
-    else if (!TOKEN.test(name)) refuse('exposedHeaders', `${notAName(name)} x-total-count`);
-    else if (/^set-cookie2?$/i.test(name)) refuse('exposedHeaders', `${name} cannot be read by a page: leave it out`);
+    if (name === '*' && credentials) reject('exposedHeaders', '* has no effect with credentials: list the headers');
+    else if (!TOKEN.test(name)) reject('exposedHeaders', `${notAName(name)} x-total-count`);
+    else if (/^set-cookie2?$/i.test(name)) reject('exposedHeaders', `${name} cannot be read by scripts: remove it`);
   }
 
-  if (!Number.isInteger(maxAge) || maxAge < 0 || maxAge > MAXIMUM_AGE) {
-    refuse('maxAge', `${maxAge} is not a whole number of seconds from 0 to ${MAXIMUM_AGE}: write one, such as 600`);
+  if (!Number.isInteger(maxAge) || maxAge < 0 || maxAge > MAX_AGE_SECONDS) {
+    reject('maxAge', `${maxAge} is not a whole number of seconds from 0 to ${MAX_AGE_SECONDS}: write one, such as 600`);
   }
-  return faults;
+  return errors;
 
   function listOf(option: CorsOptionError['option'], names: unknown): string[] {
     if (Array.isArray(names)) return names.map(String);
-    refuse(option, `${String(names)} is not a list: write ['${String(names)}']`);
+    reject(option, `${String(names)} is not a list: write ['${String(names)}']`);
     return [];
   }
 }
 
 function notAName(name: string): string {
-  return `${JSON.stringify(name)} is not a header name: write one such as`;
+  return `${JSON.stringify(name)} is not a header name: write one, such as`;
 }

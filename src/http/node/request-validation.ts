@@ -1,5 +1,5 @@
 import type { IncomingMessage } from 'node:http';
-import { isIP } from 'node:net';
+import { hostMatcher, hostNameOf } from '../host-names.ts';
 import { HttpError } from '../http-error.ts';
 import { ABSOLUTE_FORM } from '../request-target.ts';
 
@@ -18,35 +18,27 @@ const EXPECTATION = new HttpError(417, 'The only supported expectation is 100-co
 const TARGET = new HttpError(400, 'The request target is not a path', CLOSE);
 
 const MAX_HEADER_LINES = 100;
-const HOST = /^([a-z0-9._-]+|\[[0-9a-f:.]+\])(?::\d{0,5})?$/i;
 /** RFC 9110, section 10.1.1: a list, which may have empty members. */
 const CONTINUE = /^[\s,]*(?:100-continue[\s,]*)*$/i;
-
-/** Returns what is wrong with a host name, written as in a Host header without the port. */
-export function hostNameError(name: string): string | undefined {
-  if (HOST.exec(name)?.[1] === name) return undefined;
-  return `${name} is not a host name: write one such as api.example.com, without scheme and port`;
-}
 
 /**
  * Returns a function that finds what Node lets through although RFC 9110 or 9112 forbids it. It returns the error of a
  * request that must not be served.
  *
- * @param allowedHosts names without ports; undefined: any
+ * @param allowedHosts as in ServerOptions
  */
 export function requestValidation(
   allowedHosts: readonly string[] | undefined,
 ): (request: IncomingMessage) => HttpError | undefined {
-  const allowed = allowedHosts && new Set(allowedHosts.map((host) => host.toLowerCase()));
+  const isAllowed = hostMatcher(allowedHosts);
   /** The last Host that was valid: nearly every request has the same. */
   let validHost: string | undefined;
 
   /** RFC 9110, section 7.2; other names are a sign of DNS rebinding, which an IP address cannot be used for. */
   const hostError = (host: string | undefined): HttpError | undefined => {
-    const name = HOST.exec(host ?? '')?.[1];
+    const name = hostNameOf(host);
     if (!name) return INVALID_HOST;
-    const isAllowed = !allowed || allowed.has(name.toLowerCase()) || isIP(name.replace(/^\[|\]$/g, '')) > 0;
-    return isAllowed ? undefined : HOST_NOT_ALLOWED;
+    return isAllowed(name) ? undefined : HOST_NOT_ALLOWED;
   };
 
   return (request) => {
