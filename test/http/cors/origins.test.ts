@@ -119,7 +119,8 @@ test('calls a predicate only with a well-formed origin', async (t) => {
     await sendRaw(t, port, requestBytes('GET /', [`Origin: ${origin}`, 'Connection: close']));
   }
   assert.deepEqual(asked, [
-    'https://app.example.com.evil.com', 'https://evil.com', 'https://app.example.com:443', 'https://app.example.com.',
+    'https://app.example.com.evil.com', 'https://evil.com', 'https://appXexample.com', 'https://APP.example.com',
+    'https://app.example.com:443', 'https://app.example.com.',
     'http://app.example.com', 'https://app.example.co',
   ]);
   const extension = 'chrome-extension://abcdefgh';
