@@ -22,7 +22,10 @@ export type Routes = Readonly<Record<`/${string}`, HandlerClass>>;
 export interface ServerOptions {
   /** The policy of every class that has no `static cors`; default: any page, without cookies. */
   cors?: CorsOptions;
-  /** The host names that clients may use for this server, without ports; default: any. An IP address always works. */
+  /**
+   * The host names that clients may use for this server, without ports. `.example.com` includes its subdomains. IP
+   * addresses always work. Default: any.
+   */
   allowedHosts?: readonly string[];
   /** The most that a body may have, in bytes; default: 1 MiB. */
   bodyLimit?: number;

@@ -351,8 +351,8 @@ test('a predicate is asked about one well-formed origin or not at all', async (t
     await sendRaw(t, port, requestBytes('GET /', [`Origin: ${origin}`, 'Connection: close']));
   }
   assert.deepEqual(asked, [
-    'https://app.example.com.evil.com', 'https://evil.com', 'https://app.example.com:443', 'https://app.example.com.',
-    'http://app.example.com', 'https://app.example.co',
+    'https://app.example.com.evil.com', 'https://evil.com', 'https://appXexample.com', 'https://APP.example.com',
+    'https://app.example.com:443', 'https://app.example.com.', 'http://app.example.com', 'https://app.example.co',
   ]);
   const extension = 'chrome-extension://abcdefgh';
   const { headers } = await send(port, 'GET', { origin: extension });
