@@ -25,7 +25,8 @@ interface Circumstances {
  *
  * Handlers import `config` from '../config.ts' and read `config.databaseUrl`. Tests may assign to it.
  */
-export function readConfig(environment: NodeJS.ProcessEnv, { isTerminal = false, corsInCode = {} }: Circumstances = {}) {
+export function readConfig(environment: NodeJS.ProcessEnv, circumstances: Circumstances = {}) {
+  const { isTerminal = false, corsInCode = {} } = circumstances;
   const reader = settingsReader(environment);
   const { choice, list, number, reject, text } = reader;
 
@@ -66,7 +67,7 @@ export function readConfig(environment: NodeJS.ProcessEnv, { isTerminal = false,
     const written = text('HOST', { default: otherwise });
     if (isIP(written.replace(/%.*$/, '')) || loopbackNames(written)) return written;
     if (/^[\w.-]*[a-z][\w.-]*$/i.test(written)) {
-      reader.warn('HOST', `ignored, because it is a name: to listen on every address, write HOST=0.0.0.0`);
+      reader.warn('HOST', 'ignored, because it is a name: to listen on every address, write HOST=0.0.0.0');
     } else {
       reject('HOST', 'must be an IP address without a port, or localhost: for every address, write HOST=0.0.0.0');
     }

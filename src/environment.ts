@@ -74,7 +74,8 @@ export function settingsReader(environment: NodeJS.ProcessEnv) {
     if (written === undefined) return undefined;
     const items = written.split(',').map((item) => item.trim()).filter(Boolean);
     // A JSON list, quotes, spaces or semicolons. The brackets of an IPv6 address stay.
-    const separated = written.replace(/^\s*\[(?=\s*["'`])|(?<=["'`]\s*)\]\s*$/g, '').split(/[\s,;"'`]+/).filter(Boolean);
+    const inside = written.replace(/^\s*\[(?=\s*["'`])|(?<=["'`]\s*)\]\s*$/g, '');
+    const separated = inside.split(/[\s,;"'`]+/).filter(Boolean);
     if (separated.join(',') !== items.join(',')) repaired.set(name, separated.join(','));
     return separated;
   }
@@ -82,9 +83,8 @@ export function settingsReader(environment: NodeJS.ProcessEnv) {
   /** Call it last: a misspelt variable would otherwise be ignored without a message. */
   function rejectMisspelt(): void {
     for (const [name, value] of repaired) {
-      if (!rejected.has(name)) {
-        reject(name, `must be without quotes${value.includes(',') ? ', separated by commas' : ''}: write ${name}=${value}`);
-      }
+      const format = value.includes(',') ? 'a list separated by commas, without quotes' : 'without quotes';
+      if (!rejected.has(name)) reject(name, `must be ${format}: write ${name}=${value}`);
     }
     const settings = [...known];
     for (const name of Object.keys(environment)) {
@@ -132,7 +132,7 @@ function distance(a: string, b: string): number {
 
 /**
  * Adds the variables of .env to the environment, unless they are set already, and returns errors. An ignored line would
- * silently leave a setting, such as CORS_ORIGINS, at its default, so every line must be understood. Tests never read it.
+ * silently leave a setting, such as CORS_ORIGINS, at its default, so every line must be valid. Tests never read it.
  */
 export function loadEnvironmentFile(environment: NodeJS.ProcessEnv): string[] {
   const isTest = environment['NODE_TEST_CONTEXT'] !== undefined || /\.test\.\w+$/.test(process.argv[1] ?? '');

@@ -40,7 +40,7 @@ const isHandedOver = process.env['LISTEN_PID'] === String(process.pid);
 server.once('error', (error: NodeJS.ErrnoException) => {
   const { host, port } = config;
   const reason = error.code ?? error.message;
-  if (isHandedOver) giveUp(`LISTEN_PID=${process.pid}: file descriptor 3 is not a socket (${reason}): pass a TCP socket`);
+  if (isHandedOver) giveUp(`LISTEN_PID=${process.pid}: file descriptor 3 is no socket (${reason}): pass a TCP socket`);
   if (reason === 'EADDRINUSE') {
     giveUp(`PORT=${port}: is already in use on ${host}: stop the other process, or set a different PORT`);
   }

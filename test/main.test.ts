@@ -109,7 +109,8 @@ describe('main.ts', { concurrency: true }, () => {
   test('serves any Host on HOST=0.0.0.0, as hosting platforms need', async (t) => {
     const [line] = await firstLines(start(t, { environment: { HOST: '0.0.0.0', LOG: 'text' } }));
     const port = /^Listening on http:\/\/0\.0\.0\.0:(\d+)$/.exec(line!)?.[1];
-    const request = get({ host: '127.0.0.1', port, path: '/health', headers: { host: 'api.onrender.com' }, agent: false });
+    const headers = { host: 'api.onrender.com' };
+    const request = get({ host: '127.0.0.1', port, path: '/health', headers, agent: false });
     const [response] = (await once(request, 'response')) as [IncomingMessage];
     response.resume();
     assert.equal(response.statusCode, 200);
@@ -159,7 +160,8 @@ describe('.env', { concurrency: true }, () => {
     const first = `import { config } from ${JSON.stringify(CONFIG)}; console.log(config.port, process.env.OTHER);`;
     writeFileSync(join(cwd, 'first.ts'), first);
     const { PATH = '' } = process.env;
-    const output = execFileSync(process.execPath, [...OPTIONS, 'first.ts'], { cwd, env: { PATH }, timeout: TIMEOUT_MS });
+    const how = { cwd, env: { PATH }, timeout: TIMEOUT_MS };
+    const output = execFileSync(process.execPath, [...OPTIONS, 'first.ts'], how);
     assert.equal(String(output), '1234 5\n');
   });
 
@@ -224,7 +226,12 @@ test('npm run dev restarts on every save by rename and on every change of .env',
   assert.equal(program, 'tsx');
   const env = { PATH: process.env['PATH'], LOG: 'off', PORT: '0' };
   const dev = spawn(process.execPath, [TSX, ...parameters], { cwd, env, timeout: TIMEOUT_MS });
-  t.after(() => dev.kill('SIGKILL'));
+  const exited = once(dev, 'exit');
+  t.after(async () => {
+    // tsx passes the signal on to the server, which a SIGKILL would leave running.
+    dev.kill('SIGTERM');
+    await exited;
+  });
   let output = '';
   const lines = on(dev.stdout.setEncoding('utf8'), 'data', { signal: AbortSignal.timeout(TIMEOUT_MS) });
   dev.stderr.on('data', (chunk) => dev.stdout.emit('data', String(chunk)));

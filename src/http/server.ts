@@ -21,7 +21,10 @@ export type Routes = Readonly<Record<`/${string}`, HandlerClass>>;
 export interface ServerOptions {
   /** The policy of every class without its own `static cors`; default: any page, without cookies. */
   cors?: CorsOptions;
-  /** The host names that clients may use for this server, without ports; default: any. IP addresses always work. */
+  /**
+   * The host names that clients may use for this server, without ports; default: any. `.example.com` means the domain
+   * and its subdomains. IP addresses always work.
+   */
   allowedHosts?: readonly string[];
   /** The longest body in bytes; default: 1 MiB. */
   bodyLimit?: number;

@@ -55,7 +55,9 @@ export function corsErrors(options: CorsOptions): CorsOptionError[] {
   const errors: CorsOptionError[] = [];
   const reject = (option: CorsOptionError['option'], message: string) => errors.push({ option, message });
 
-  if (typeof credentials !== 'boolean') reject('credentials', `${String(credentials)} is not a boolean: write true or false`);
+  if (typeof credentials !== 'boolean') {
+    reject('credentials', `${String(credentials)} is not a boolean: write true or false`);
+  }
   if (origins === '*') {
     // Fetch, "CORS protocol and credentials": browsers reject this combination.
     if (credentials === true) {

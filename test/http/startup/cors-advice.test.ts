@@ -106,7 +106,8 @@ test('gives advice with credentials that is valid with credentials', () => {
 test('gives only valid advice for random punctuation', () => {
   const pieces = [
     'https://', 'http:', '://', 'app', '.', '..', '*', ':', ':8080', '/', '"', "'", ' ', ';', ',', '[', ']', '@',
-    'example', '.com', '-', '192.168', 'localhost', '%', '$', '\\', 'É', 'capacitor', 'null', '[::1]', '?', '#', '|', '^',
+    'example', '.com', '-', '192.168', 'localhost', '%', '$', '\\', 'É', 'capacitor', 'null', '[::1]', '?', '#', '|',
+    '^',
   ];
   let seed = 1;
   const random = (limit: number) => (seed = (seed * 48_271) % 2_147_483_647) % limit;
