@@ -167,7 +167,7 @@ function gitFiles(...options: string[]): string[] {
 const changes: Record<string, (clone: Clone) => void | Promise<void>> = {
   'the notes and their test, scripts/ and test/cors/ are deleted': (clone) => {
     clone.remove('src/handlers/notes.ts', 'test/notes.test.ts', 'scripts', 'test/cors');
-    clone.removeLines('src/routes.ts', 'Note');
+    clone.removeLines('src/routes.ts', 'notes');
     clone.removeLines('package.json', 'scripts/');
   },
   'handlers, routes and their tests are replaced by one with zod and node:http; another README, more settings':
