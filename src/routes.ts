@@ -1,12 +1,11 @@
 import type { Routes } from './http/index.ts';
 import { HealthHandler } from './handlers/health.ts';
-import { NoteHandler, NotesHandler } from './handlers/notes.ts';
+import { notesRoutes } from './handlers/notes.ts';
 import { StatusHandler } from './handlers/status.ts';
 
-/** Path -> handler class. `:id` stands for one part of the path: `this.param('id')`. */
-export const routes: Routes = {
+/** Maps paths to handler classes. `:id` matches one path segment, which `this.param('id')` returns. */
+export const routes = {
   '/': StatusHandler,
-  '/notes': NotesHandler,
-  '/notes/:id': NoteHandler,
   '/health': HealthHandler,
-};
+  ...notesRoutes(),
+} satisfies Routes;

@@ -11,7 +11,7 @@ export interface Listening {
   url: string;
 }
 
-/** A server made by createServer on a free port, closed when the test is over. */
+/** Starts a server on a free port, and closes it after the test. */
 export async function listen(
   t: Pick<TestContext, 'after'>, routes: Routes, options: ServerOptions = {},
 ): Promise<Listening> {

@@ -1,62 +1,81 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { config } from '../src/config.ts';
-import { routes } from '../src/routes.ts';
+import { type Note, notesRoutes } from '../src/handlers/notes.ts';
 import { listen } from './listen.ts';
 
-interface Note {
-  id: string;
-  title: string;
-  text: string;
-}
-
-/** The options of a fetch() that sends a value as JSON. */
+/** Returns the options of a fetch() that sends a value as JSON. */
 function sending(method: string, value: unknown): RequestInit {
   return { method, headers: { 'content-type': 'application/json' }, body: JSON.stringify(value) };
 }
 
-test('a note can be created, read, listed, replaced and deleted', async (t) => {
-  const { url } = await listen(t, routes);
-  const created = await fetch(`${url}/notes`, sending('POST', { title: 'Milk', text: 'two litres' }));
-  assert.equal(created.status, 201);
-  const note = (await created.json()) as Note;
-  assert.equal(created.headers.get('location'), `/notes/${note.id}`);
-  assert.deepEqual(note, { id: note.id, title: 'Milk', text: 'two litres' });
+const milk = (): Map<string, Note> => new Map([['1', { title: 'Milk', text: 'two litres' }]]);
 
-  const address = `${url}/notes/${note.id}`;
-  assert.deepEqual(await (await fetch(address)).json(), note);
-  const { notes } = (await (await fetch(`${url}/notes`)).json()) as { notes: Note[] };
-  assert.deepEqual(notes.find(({ id }) => id === note.id), note);
-
-  const replaced = await fetch(address, sending('PUT', { title: 'Bread' }));
-  assert.deepEqual(await replaced.json(), { id: note.id, title: 'Bread', text: '' });
-
-  assert.equal((await fetch(address, { method: 'DELETE' })).status, 204);
-  for (const method of ['GET', 'DELETE']) assert.equal((await fetch(address, { method })).status, 404);
-  assert.equal((await fetch(address, sending('PUT', { title: 'Bread' }))).status, 404);
+test('creates a note and responds with its location', async (t) => {
+  const notes = new Map<string, Note>();
+  const { url } = await listen(t, notesRoutes(notes));
+  const response = await fetch(`${url}/notes`, sending('POST', { title: 'Milk', text: 'two litres' }));
+  assert.equal(response.status, 201);
+  const [[id, note]] = [...notes] as [[string, Note]];
+  assert.deepEqual(note, { title: 'Milk', text: 'two litres' });
+  assert.deepEqual(await response.json(), { id, ...note });
+  assert.equal(response.headers.get('location'), `/notes/${id}`);
 });
 
-test('a note with faults answers 422 with the path of each', async (t) => {
-  const { url } = await listen(t, routes);
+test('lists the notes', async (t) => {
+  const { url } = await listen(t, notesRoutes(milk()));
+  const response = await fetch(`${url}/notes`);
+  assert.deepEqual(await response.json(), { notes: [{ id: '1', title: 'Milk', text: 'two litres' }] });
+});
+
+test('responds with a note', async (t) => {
+  const { url } = await listen(t, notesRoutes(milk()));
+  const response = await fetch(`${url}/notes/1`);
+  assert.deepEqual(await response.json(), { id: '1', title: 'Milk', text: 'two litres' });
+});
+
+test('replaces a note', async (t) => {
+  const notes = milk();
+  const { url } = await listen(t, notesRoutes(notes));
+  const response = await fetch(`${url}/notes/1`, sending('PUT', { title: 'Bread' }));
+  assert.deepEqual(await response.json(), { id: '1', title: 'Bread', text: '' });
+  assert.deepEqual(notes.get('1'), { title: 'Bread', text: '' });
+});
+
+test('deletes a note', async (t) => {
+  const notes = milk();
+  const { url } = await listen(t, notesRoutes(notes));
+  assert.equal((await fetch(`${url}/notes/1`, { method: 'DELETE' })).status, 204);
+  assert.equal(notes.size, 0);
+});
+
+test('responds 404 to every method of a note that does not exist', async (t) => {
+  const { url } = await listen(t, notesRoutes());
+  for (const request of [{}, { method: 'DELETE' }, sending('PUT', { title: 'Bread' })]) {
+    const response = await fetch(`${url}/notes/1`, request);
+    assert.equal(response.status, 404);
+    assert.equal(((await response.json()) as { detail: string }).detail, 'Note not found');
+  }
+});
+
+test('responds 422 to an invalid note and lists the path of each issue', async (t) => {
+  const { url } = await listen(t, notesRoutes());
   const response = await fetch(`${url}/notes`, sending('POST', { title: '', text: 1 }));
   assert.equal(response.status, 422);
   const { errors } = (await response.json()) as { errors: unknown };
   assert.deepEqual(errors, [
-    { detail: 'Give the note a title', pointer: '#/title' },
-    { detail: 'Write the text as a string', pointer: '#/text' },
+    { detail: 'title is required and must not be blank', pointer: '#/title' },
+    { detail: 'text must be a string', pointer: '#/text' },
   ]);
 });
 
-test('a note that is too long answers 413', async (t) => {
-  const { url } = await listen(t, routes);
+test('responds 413 to a note over the size limit', async (t) => {
+  const { url } = await listen(t, notesRoutes(milk()));
   const long = { title: 'Milk', text: 'a'.repeat(10_000) };
   assert.equal((await fetch(`${url}/notes`, sending('POST', long))).status, 413);
+  assert.equal((await fetch(`${url}/notes/1`, sending('PUT', long))).status, 413);
 });
 
-test('a note beyond NOTES_LIMIT answers 409', async (t) => {
-  const { notesLimit } = config;
-  t.after(() => (config.notesLimit = notesLimit));
-  config.notesLimit = 0;
-  const { url } = await listen(t, routes);
-  assert.equal((await fetch(`${url}/notes`, sending('POST', { title: 'Milk' }))).status, 409);
+test('responds 409 when the limit on the number of notes is reached', async (t) => {
+  const { url } = await listen(t, notesRoutes(milk(), 1));
+  assert.equal((await fetch(`${url}/notes`, sending('POST', { title: 'Bread' }))).status, 409);
 });

@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { HealthHandler } from '../src/handlers/health.ts';
+import { shutdown } from '../src/http/index.ts';
 import { routes } from '../src/routes.ts';
 import { listen } from './listen.ts';
 
-const json = { 'content-type': 'application/json' };
-
-test('GET / answers that all is well, to any page', async (t) => {
+test('GET / responds with status OK and allows any origin', async (t) => {
   const { url } = await listen(t, routes);
   const response = await fetch(url);
   assert.equal(response.status, 200);
@@ -13,14 +13,27 @@ test('GET / answers that all is well, to any page', async (t) => {
   assert.deepEqual(await response.json(), { status: 'OK' });
 });
 
-test('POST / answers with the body that it received', async (t) => {
+test('POST / echoes the request body', async (t) => {
   const { url } = await listen(t, routes);
-  const response = await fetch(url, { method: 'POST', headers: json, body: '{"a":1}' });
+  const headers = { 'content-type': 'application/json' };
+  const response = await fetch(url, { method: 'POST', headers, body: '{"a":1}' });
   assert.equal(response.status, 200);
   assert.deepEqual(await response.json(), { status: 'OK', received: { a: 1 } });
 });
 
-test('GET /health answers 200', async (t) => {
+test('GET /health responds 200', async (t) => {
   const { url } = await listen(t, routes);
   assert.equal((await fetch(`${url}/health`)).status, 200);
+});
+
+test('GET /health responds 503 once a graceful shutdown begins', async (t) => {
+  let stopped: Promise<boolean> | undefined;
+  class StoppingHandler extends HealthHandler {
+    override prepare() {
+      stopped = shutdown(server);
+    }
+  }
+  const { server, url } = await listen(t, { '/health': StoppingHandler });
+  assert.equal((await fetch(`${url}/health`)).status, 503);
+  assert.equal(await stopped, true);
 });

@@ -1,26 +1,37 @@
-import { once } from 'node:events';
-import { setInterval } from 'node:timers/promises';
+import { type EventEmitter, on } from 'node:events';
 import { RequestHandler } from '../../src/http/index.ts';
 
-/** Server-sent events: a page reads them with `new EventSource(url)`, which reconnects after the end. */
-export class EventsHandler extends RequestHandler {
-  /** In milliseconds. */
-  static interval = 1_000;
+/** What may wait for a client that reads slowly, in bytes. */
+const MAX_BUFFERED_BYTES = 1024 * 1024;
 
-  override async doGet() {
-    this.sendHeader('Content-Type', 'text/event-stream');
-    const stream = this.endHeaders();
-    const { signal } = this;
-    try {
-      for await (const _ of setInterval(EventsHandler.interval, undefined, { signal })) {
-        // The server is stopping: a stream that goes on is cut at the end of SHUTDOWN_TIMEOUT.
-        if (this.shutdownSignal.aborted) return;
-        const isTaken = stream.write(`data: ${JSON.stringify({ time: new Date() })}\n\n`);
-        if (!isTaken) await once(stream, 'drain', { signal });
+/**
+ * Server-sent events: `events.emit('message', value)` sends a value to every page that has opened
+ * `new EventSource(url)`. A page reconnects when its stream ends.
+ */
+export function eventsRoutes(events: EventEmitter) {
+  // Each open page is a listener.
+  events.setMaxListeners(0);
+
+  class EventsHandler extends RequestHandler {
+    override async doGet() {
+      const signal = AbortSignal.any([this.signal, this.shutdownSignal]);
+      this.sendHeader('Content-Type', 'text/event-stream');
+      // nginx would otherwise collect the events before it passes them on.
+      this.sendHeader('X-Accel-Buffering', 'no');
+      try {
+        // Listening begins before the page learns that the stream is open, so that it misses nothing after that.
+        const messages = on(events, 'message', { signal });
+        const stream = this.endHeaders();
+        for await (const [value] of messages) {
+          stream.write(`data: ${JSON.stringify(value)}\n\n`);
+          if (stream.writableLength > MAX_BUFFERED_BYTES) return;
+        }
+      } catch (error) {
+        // The page was closed, or the server is shutting down.
+        if (!signal.aborted) throw error;
       }
-    } catch (error) {
-      // Usually, the stream ends because the client leaves.
-      if (!signal.aborted) throw error;
     }
   }
+
+  return { '/events': EventsHandler };
 }

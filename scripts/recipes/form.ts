@@ -1,8 +1,9 @@
 import { HttpError, RequestHandler } from '../../src/http/index.ts';
 
 /**
- * What `<form method="post">` sends, with `enctype="multipart/form-data"` too. Any page may send a form without asking
- * first: where a cookie says who it is, CORS_ORIGINS must name your pages, so that those of others get 403.
+ * Reads what `<form method="post">` sends, with `enctype="multipart/form-data"` too. Browsers send forms without a
+ * preflight. If a cookie authenticates the user, list your own origins in CORS_ORIGINS, so that forms of other sites
+ * get 403.
  */
 export class FormHandler extends RequestHandler {
   override async doPost() {

@@ -1,17 +1,20 @@
 import { timingSafeEqual } from 'node:crypto';
 import { HttpError, RequestHandler } from '../../src/http/index.ts';
 
-// In src/, make it a setting like the others: `apiKey: text('API_KEY', '')` in config.ts, and here config.apiKey.
-const key = Buffer.from(process.env['API_KEY'] ?? '');
-
 /**
- * Extend this class instead of RequestHandler, and only clients that send the key get in. Preflights never carry one.
- * A subclass that overrides prepare() must await super.prepare() first, or it is open.
+ * Returns a class that requires an API key; extend it instead of RequestHandler. Preflights never carry a key. A
+ * subclass that overrides prepare() must await super.prepare() first; otherwise it is open to everyone.
+ *
+ * @param apiKey a setting: `apiKey: text('API_KEY', '')` in config.ts; if it is empty, every request is rejected
  */
-export class GuardedHandler extends RequestHandler {
-  override prepare() {
-    const given = Buffer.from(String(this.request.headers['x-api-key'] ?? ''));
-    const isRight = key.length > 0 && given.length === key.length && timingSafeEqual(given, key);
-    if (!isRight) throw new HttpError(401, 'Send the API key as X-Api-Key', { 'WWW-Authenticate': 'ApiKey' });
-  }
+export function guardedBy(apiKey: string) {
+  const expected = Buffer.from(apiKey);
+  return class GuardedHandler extends RequestHandler {
+    override prepare(): unknown {
+      const given = Buffer.from(String(this.request.headers['x-api-key'] ?? ''));
+      const isRight = expected.length > 0 && given.length === expected.length && timingSafeEqual(given, expected);
+      if (isRight) return undefined;
+      throw new HttpError(401, 'Send the API key as X-Api-Key', { 'WWW-Authenticate': 'ApiKey' });
+    }
+  };
 }

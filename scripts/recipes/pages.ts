@@ -1,17 +1,20 @@
+import { config } from '../../src/config.ts';
 import { type CorsOptions, HttpError, RequestHandler } from '../../src/http/index.ts';
 
 const cities = ['Athens', 'Berlin', 'Cairo', 'Dakar', 'Essen', 'Florence', 'Geneva'];
 const SIZE = 3;
 
-/** Pages of a list: `?page=2`. RFC 8288 for Link. */
+/** Pages of a list: `?page=2`. RFC 8288 defines Link. */
 export class CitiesHandler extends RequestHandler {
-  /** Without exposedHeaders, a page of another origin could read neither. */
-  static override readonly cors: CorsOptions = { origins: '*', exposedHeaders: ['link', 'x-total-count'] };
+  /** Lets pages of other origins read these headers. This replaces the policy of the environment, hence the spread. */
+  static override readonly cors: CorsOptions = { ...config.server.cors, exposedHeaders: ['link', 'x-total-count'] };
 
   override doGet() {
     const page = Number(this.query.get('page') ?? 1);
     const last = Math.max(1, Math.ceil(cities.length / SIZE));
-    if (!Number.isInteger(page) || page < 1 || page > last) throw new HttpError(400, `page goes from 1 to ${last}`);
+    if (!Number.isInteger(page) || page < 1 || page > last) {
+      throw new HttpError(400, `page must be a whole number from 1 to ${last}`);
+    }
     const links = [];
     if (page > 1) links.push(`<${this.path}?page=${page - 1}>; rel="prev"`);
     if (page < last) links.push(`<${this.path}?page=${page + 1}>; rel="next"`);

@@ -1,45 +1,83 @@
 import { randomBytes, randomUUID, scrypt, timingSafeEqual } from 'node:crypto';
+import type { IncomingMessage } from 'node:http';
 import { promisify } from 'node:util';
 import { HttpError, RequestHandler } from '../../src/http/index.ts';
 
-const hash = promisify(scrypt) as (password: string, salt: Buffer, length: number) => Promise<Buffer>;
+const scryptAsync = promisify(scrypt) as (password: string, salt: Buffer, length: number) => Promise<Buffer>;
+const HASH_BYTES = 32;
+const SESSION_SECONDS = 3_600;
 
-/** Yours would be in a database, like the sessions: these are lost when the process ends. */
-const salt = randomBytes(16);
-const users = new Map([['ada', await hash('lovelace', salt, 32)]]);
-const sessions = new Map<string, string>();
+/** Returns what to keep of a password: the salt, and the hash after it. */
+export async function hashPassword(password: string, salt: Buffer = randomBytes(16)): Promise<Buffer> {
+  return Buffer.concat([salt, await scryptAsync(password, salt, HASH_BYTES)]);
+}
 
-/** SameSite=None lets pages of another site send it, and browsers accept that only with Secure. */
-const cookie = (id: string, age: number) => `session=${id}; HttpOnly; Secure; SameSite=None; Path=/; Max-Age=${age}`;
+/** Who is logged in. Kept in memory for the example; use a database in production. */
+export class Sessions {
+  readonly #sessions = new Map<string, { user: string; expiresAt: number }>();
+
+  /** Returns the name of the user who sent a request. @throws HttpError 401 if nobody is logged in */
+  userOf(request: IncomingMessage): string {
+    const session = this.#sessions.get(sessionId(request));
+    if (session && session.expiresAt > Date.now()) return session.user;
+    throw new HttpError(401, 'Log in first', { 'WWW-Authenticate': 'Cookie' });
+  }
+
+  /** Returns the ID of a new session. */
+  begin(user: string): string {
+    for (const [id, { expiresAt }] of this.#sessions) if (expiresAt <= Date.now()) this.#sessions.delete(id);
+    const id = randomUUID();
+    this.#sessions.set(id, { user, expiresAt: Date.now() + SESSION_SECONDS * 1000 });
+    return id;
+  }
+
+  end(request: IncomingMessage): void {
+    this.#sessions.delete(sessionId(request));
+  }
+}
+
+function sessionId({ headers }: IncomingMessage): string {
+  return /(?:^|; )session=([^;]*)/.exec(headers.cookie ?? '')?.[1] ?? '';
+}
 
 /**
- * POST logs in, GET says who is logged in, DELETE logs out. The page calls fetch() with `credentials: 'include'`, and
- * the server needs CORS_CREDENTIALS=true and the origin of the page in CORS_ORIGINS.
+ * Pages of another site send the cookie only with SameSite=None, which requires Secure; and Chromium without
+ * third-party cookies only with Partitioned. Browsers accept Secure from http://localhost too.
  */
-export class SessionHandler extends RequestHandler {
-  override async doPost() {
-    const { user, password } = Object(await this.readJson()) as Record<string, unknown>;
-    const given = await hash(String(password), salt, 32);
-    const expected = users.get(String(user)) ?? randomBytes(32);
-    if (!timingSafeEqual(given, expected)) throw new HttpError(403, 'The name or the password is wrong');
-    const id = randomUUID();
-    sessions.set(id, String(user));
-    this.sendHeader('Set-Cookie', cookie(id, 3_600));
-    return { user };
+function cookie(id: string, maxAge: number): string {
+  return `session=${id}; HttpOnly; Secure; SameSite=None; Partitioned; Path=/; Max-Age=${maxAge}`;
+}
+
+/**
+ * POST logs in, GET responds with who is logged in, DELETE logs out. Any other handler that has `sessions` asks
+ * `sessions.userOf(this.request)`. Pages call fetch() with `credentials: 'include'`, and the server needs
+ * CORS_CREDENTIALS=true and the origin of the page in CORS_ORIGINS.
+ *
+ * @param users maps each name to what hashPassword() returned
+ */
+export function sessionRoutes(sessions: Sessions, users: ReadonlyMap<string, Buffer>) {
+  const nobody = randomBytes(16 + HASH_BYTES);
+
+  class SessionHandler extends RequestHandler {
+    override async doPost() {
+      const { user, password } = Object(await this.readJson()) as Record<string, unknown>;
+      // For an unknown name too, so that the time of the response does not tell which names exist.
+      const expected = users.get(String(user)) ?? nobody;
+      const given = await hashPassword(String(password), expected.subarray(0, -HASH_BYTES));
+      if (!timingSafeEqual(given, expected)) throw new HttpError(403, 'The name or the password is wrong');
+      this.sendHeader('Set-Cookie', cookie(sessions.begin(String(user)), SESSION_SECONDS));
+      return { user: String(user) };
+    }
+
+    override doGet() {
+      return { user: sessions.userOf(this.request) };
+    }
+
+    override doDelete() {
+      sessions.end(this.request);
+      this.sendHeader('Set-Cookie', cookie('', 0));
+    }
   }
 
-  override doGet() {
-    const user = sessions.get(this.#id());
-    if (!user) throw new HttpError(401, 'Log in first', { 'WWW-Authenticate': 'Cookie' });
-    return { user };
-  }
-
-  override doDelete() {
-    sessions.delete(this.#id());
-    this.sendHeader('Set-Cookie', cookie('', 0));
-  }
-
-  #id(): string {
-    return /(?:^|; )session=([^;]*)/.exec(this.request.headers.cookie ?? '')?.[1] ?? '';
-  }
+  return { '/session': SessionHandler };
 }

@@ -5,35 +5,37 @@ interface Picture {
   bytes: Buffer;
 }
 
-/** In memory, for the example: at 10 MiB each, 20 pictures take up to 200 MiB. Yours would be files. */
-const pictures = new Map<string, Picture>();
-const MOST_PICTURES = 20;
+/**
+ * Uploads of raw bytes: `curl -T cat.png -H 'Content-Type: image/png' …/pictures/cat`. Kept in memory for the example,
+ * up to 200 MiB; use files in production.
+ */
+export function picturesRoutes(pictures = new Map<string, Picture>(), limit = 20) {
+  class PictureHandler extends RequestHandler {
+    /** In bytes, in place of BODY_LIMIT. */
+    static override readonly bodyLimit = 10 * 1024 * 1024;
 
-/** Bytes as they are, at '/pictures/:name': `curl -T cat.png -H 'Content-Type: image/png' …/pictures/cat`. */
-export class PictureHandler extends RequestHandler {
-  /** In bytes, instead of BODY_LIMIT. */
-  static override readonly bodyLimit = 10 * 1024 * 1024;
+    override async doPut() {
+      const type = this.request.headers['content-type'] ?? '';
+      if (!/^image\/(?:png|jpeg|webp)$/.test(type)) {
+        throw new HttpError(415, 'Send a PNG, JPEG or WebP', { Accept: 'image/png, image/jpeg, image/webp' });
+      }
+      const bytes = await this.readBody();
+      const name = this.param('name');
+      // After the body has been read, so that concurrent uploads cannot exceed the limit.
+      if (pictures.size >= limit && !pictures.has(name)) {
+        throw new HttpError(409, `The limit of ${limit} pictures has been reached`);
+      }
+      pictures.set(name, { type, bytes });
+      return { length: bytes.length };
+    }
 
-  override async doPut() {
-    const type = this.request.headers['content-type'] ?? '';
-    if (!/^image\/(?:png|jpeg|webp)$/.test(type)) {
-      throw new HttpError(415, 'Send a PNG, JPEG or WebP', { Accept: 'image/png, image/jpeg, image/webp' });
+    override doGet() {
+      const picture = pictures.get(this.param('name'));
+      if (!picture) throw new HttpError(404, 'Picture not found');
+      this.sendHeader('Content-Type', picture.type);
+      return picture.bytes;
     }
-    const bytes = await this.readBody();
-    const name = this.param('name');
-    // After the body, so that uploads at the same time cannot exceed it together.
-    if (pictures.size >= MOST_PICTURES && !pictures.has(name)) {
-      throw new HttpError(409, 'There is no room for another picture');
-    }
-    pictures.set(name, { type, bytes });
-    return { length: bytes.length };
   }
 
-  override doGet() {
-    const picture = pictures.get(this.param('name'));
-    if (!picture) throw new HttpError(404, 'There is no such picture');
-    this.sendHeader('Content-Type', picture.type);
-    this.sendHeader('Content-Length', picture.bytes.length);
-    this.endHeaders().end(picture.bytes);
-  }
+  return { '/pictures/:name': PictureHandler };
 }

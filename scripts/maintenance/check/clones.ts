@@ -43,9 +43,9 @@ export class HelloHandler extends RequestHandler {
 `;
 
 /** Settings whose names are like those that others set, or that the engine has. */
-const SETTINGS = `    redisHost: text('REDIS_HOST', 'localhost'),
-    logLevel: choice('LOG_LEVEL', 'info', ['info', 'debug']),
-    corsLabel: text('CORS_LABEL', ''),
+const SETTINGS = `    redisHost: text('REDIS_HOST', { default: 'localhost' }),
+    logLevel: choice('LOG_LEVEL', { default: 'info', choices: ['info', 'debug'] }),
+    corsLabel: text('CORS_LABEL', { default: '' }),
 `;
 
 const changes: Record<string, (clone: Clone) => void | Promise<void>> = {

@@ -1,0 +1,57 @@
+import type { Routes } from '../../src/http/index.ts';
+
+type Method = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE' | 'QUERY';
+type NameOf<M extends Method> = `do${Capitalize<Lowercase<M>>}`;
+
+/** The methods that a class defines. */
+type MethodOf<Handler> = { [M in Method]: Handler extends Record<NameOf<M>, () => unknown> ? M : never }[Method];
+
+/** The type of a value after it has been sent as JSON: a Date, for example, has become a string. */
+type Json<Value> = Value extends { toJSON(): infer Text } ? Text
+  : Value extends void ? undefined
+  : Value extends object ? { [Key in keyof Value]: Json<Value[Key]> }
+  : Value;
+type ResponseOf<Handler, M extends Method> =
+  Handler extends Record<NameOf<M>, () => infer Value> ? Json<Awaited<Value>> : never;
+
+/** `/notes/:id` -> 'id' */
+type ParameterOf<Path> = Path extends `${infer Segment}/${infer Rest}` ? ParameterOf<Segment> | ParameterOf<Rest>
+  : Path extends `:${infer Name}` | `*${infer Name}` ? Name : never;
+
+/** The options of fetch(), and the parts of the request that this client encodes. */
+type Options<Parameter extends string> = Omit<RequestInit, 'method' | 'body'>
+  & { query?: Record<string, string>; json?: unknown }
+  & { params: Record<Parameter, string> };
+type Arguments<Parameter extends string> =
+  [Parameter] extends [never] ? [Omit<Options<never>, 'params'>?] : [Options<Parameter>];
+
+/**
+ * Returns a function for a page's calls. Paths, methods, parameters and response fields that do not exist on the server
+ * do not compile. The page imports only types of the server, which need `@types/node`:
+ *
+ *     import type { routes } from '../server/src/routes.ts';
+ *     const call = createClient<typeof routes>('http://127.0.0.1:8000');
+ *     const { title } = await call('GET', '/notes/:id', { params: { id } });
+ *
+ * For an error response it rejects with an Error whose message is the problem's detail, and whose cause is the problem.
+ */
+export function createClient<AllRoutes extends Record<keyof AllRoutes, Routes[`/${string}`]>>(origin: string) {
+  return async function call<Path extends keyof AllRoutes & string, M extends MethodOf<InstanceType<AllRoutes[Path]>>>(
+    method: M, path: Path, ...[options]: Arguments<ParameterOf<Path>>
+  ): Promise<ResponseOf<InstanceType<AllRoutes[Path]>, M>> {
+    const { params, query, json, ...init } = (options ?? {}) as Options<string>;
+    const filled = path.replace(/(?<=\/)[:*](\w+)/g, (segment, name: string) => {
+      const value = encodeURIComponent(params[name]!);
+      return segment.startsWith('*') ? value.replaceAll('%2F', '/') : value;
+    });
+    const url = new URL(filled, origin);
+    url.search = String(new URLSearchParams(query));
+    const headers = new Headers(init.headers);
+    if (json !== undefined) headers.set('Content-Type', 'application/json');
+    const response = await fetch(url, { ...init, method, headers, body: JSON.stringify(json) });
+    if (response.ok) return (response.status === 204 ? undefined : await response.json()) as never;
+    // The error response of a proxy may not be JSON.
+    const problem = (await response.json().catch(() => ({}))) as { detail?: string };
+    throw new Error(problem.detail ?? `${response.status} ${response.statusText}`, { cause: problem });
+  };
+}

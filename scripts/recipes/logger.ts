@@ -1,0 +1,36 @@
+import { type AccessLogEntry, RequestHandler } from '../../src/http/index.ts';
+
+/** The two methods that pino, among others, has. */
+export interface Logger {
+  info(fields: object, message: string): void;
+  error(fields: object, message: string): void;
+}
+
+/** The method that Sentry, among others, has. */
+export interface ErrorTracker {
+  captureException(error: unknown): unknown;
+}
+
+/**
+ * Returns a class to extend instead of RequestHandler, which writes to your own logger and error tracker:
+ *
+ *     createServer(routes, { log: 'off', baseHandler: LoggedHandler })
+ *
+ * Without `baseHandler`, responses without a route would not be logged. Errors outside of any request still go to
+ * standard error.
+ */
+export function loggedBy(logger: Logger, tracker: ErrorTracker) {
+  return class LoggedHandler extends RequestHandler {
+    override logRequest(entry: AccessLogEntry) {
+      const { method, url } = this.request;
+      logger.info({ method, url, ...entry }, 'request');
+    }
+
+    override logError(error: unknown) {
+      const { method, url } = this.request;
+      // pino serialises the error that is called `err`.
+      logger.error({ method, url, err: error }, 'request failed');
+      tracker.captureException(error);
+    }
+  };
+}
