@@ -1,8 +1,8 @@
 /**
- * Checks that a clone can become somebody's own: makes a copy for each change that the README allows, and runs
- * `npm run typecheck`, `npm test` and `npm start` in it. Browsers are left out: none of these changes is theirs.
+ * Checks that the changes that the README allows work: applies each to a copy and runs `npm run typecheck`, `npm test`
+ * and `npm start`, without browser tests.
  *
- * node --import tsx scripts/maintenance/check/clones.ts [name…]
+ *     node --import tsx scripts/maintenance/check/clones.ts [name…]
  */
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
@@ -11,8 +11,8 @@ import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { Command } from './process.ts';
 
-/** In milliseconds, for one command. */
-const LIMIT = 300_000;
+/** For each command. */
+const LIMIT_MS = 300_000;
 
 const TODOS = `import http from 'node:http';
 import { z } from 'zod';
@@ -60,22 +60,22 @@ import { test } from 'node:test';
 import { routes } from '../src/routes.ts';
 import { listen } from './listen.ts';
 
-test('it answers', async (t) => {
+test('responds 200', async (t) => {
   const { url } = await listen(t, routes);
   assert.equal((await fetch(url + '${path}')).status, 200);
 });
 `;
 
-/** Settings whose names are like those that others set, or that the engine has. */
+/** Settings whose names resemble those of the engine or common variables. */
 const SETTINGS = `    redisHost: text('REDIS_HOST', 'localhost'),
     logLevel: choice('LOG_LEVEL', 'info', ['info', 'debug']),
     corsLabel: text('CORS_LABEL', ''),
 `;
 
-/** A copy of this repository, as a clone has it, with what has changed since the last commit. */
+/** A copy of this repository, including uncommitted changes. */
 class Clone {
   readonly folder = mkdtempSync(join(tmpdir(), 'clone-'));
-  /** Nothing but what the three commands need: no browser. */
+  /** A PATH with only the programs that the three commands need. */
   readonly #path = mkdtempSync(join(tmpdir(), 'clone-path-'));
 
   constructor() {
@@ -100,7 +100,7 @@ class Clone {
     writeFileSync(this.#at(file), text);
   }
 
-  /** Deletes a file, or a folder with all that is in it. */
+  /** Deletes files and folders. */
   remove(...files: string[]): void {
     for (const file of files) rmSync(this.#at(file), { recursive: true });
   }
@@ -111,21 +111,21 @@ class Clone {
     this.write(file, source.replace(text, () => lines + text));
   }
 
-  /** Deletes each line with this text; there must be one. */
+  /** Deletes each line with this text, of which there must be one. */
   removeLines(file: string, text: string): void {
     const lines = readFileSync(this.#at(file), 'utf8').split('\n');
-    const left = lines.filter((line) => !line.includes(text));
-    assert.notEqual(left.length, lines.length, `${file} has no line with ${text}`);
-    this.write(file, left.join('\n'));
+    const others = lines.filter((line) => !line.includes(text));
+    assert.notEqual(others.length, lines.length, `${file} has no line with ${text}`);
+    this.write(file, others.join('\n'));
   }
 
-  /** Puts these handlers in place of all others. */
-  replaceHandlers(name: string, file: string, code: string, path: string, asked: string): void {
+  /** Replaces all handlers with one. */
+  replaceHandlers(name: string, file: string, code: string, path: string, requested: string): void {
     this.remove('src/handlers', 'test/status.test.ts', 'test/notes.test.ts');
     mkdirSync(this.#at('src/handlers'));
     this.write(`src/handlers/${file}`, code);
     this.write('src/routes.ts', routesOf(name, file, path));
-    this.write('test/own.test.ts', testOf(asked));
+    this.write('test/own.test.ts', testOf(requested));
   }
 
   async installed(packageName: string): Promise<void> {
@@ -133,24 +133,24 @@ class Clone {
     await this.run(`npm install --no-audit --no-fund --loglevel=error ${packageName}`, process.env['PATH']!);
   }
 
-  /** Resolves with what a command prints; rejects with it where the command fails. */
+  /** Resolves with the output of a command; rejects with it if the command fails. */
   async run(command: string, path = this.#path): Promise<string> {
     const step = new Command(command, { PATH: path, CI: '' }, this.folder);
-    if ((await step.ended(LIMIT)) !== 0) throw new Error(`${command} failed:\n${step.output}`);
+    if ((await step.ended(LIMIT_MS)) !== 0) throw new Error(`${command} failed:\n${step.output}`);
     return step.output;
   }
 
   async typeErrors(): Promise<string[]> {
     const step = new Command('npm run typecheck', { PATH: this.#path }, this.folder);
-    await step.ended(LIMIT);
+    await step.ended(LIMIT_MS);
     return step.output.split('\n').filter((line) => /error TS\d+/.test(line));
   }
 
   async starts(): Promise<void> {
     const server = new Command('npm start', { PATH: this.#path, PORT: '0', LOG: 'off' }, this.folder);
     const [url] = await server.printed(/http:\/\/[\d.:]+/);
-    const answer = await fetch(url, { signal: AbortSignal.timeout(20_000) });
-    assert.ok(answer.status < 500, `npm start answers ${answer.status}`);
+    const response = await fetch(url, { signal: AbortSignal.timeout(20_000) });
+    assert.ok(response.status < 500, `The response of npm start is ${response.status}`);
     server.kill('SIGTERM');
     await server.ended();
   }
@@ -165,22 +165,22 @@ function gitFiles(...options: string[]): string[] {
 }
 
 const changes: Record<string, (clone: Clone) => void | Promise<void>> = {
-  'the notes and their test, scripts/ and test/cors/ are deleted': (clone) => {
+  'without the notes and their test, scripts/ and test/cors/': (clone) => {
     clone.remove('src/handlers/notes.ts', 'test/notes.test.ts', 'scripts', 'test/cors');
     clone.removeLines('src/routes.ts', 'Note');
     clone.removeLines('package.json', 'scripts/');
   },
-  'handlers, routes and their tests are replaced by one with zod and node:http; another README, more settings':
+  'with a handler that uses zod and node:http in place of all others, another README and more settings':
     async (clone) => {
       clone.replaceHandlers('TodosHandler', 'todos.ts', TODOS, '/', '/');
       clone.write('README.md', '# My API\n');
       clone.insertBefore('src/config.ts', "    notesLimit: number('NOTES_LIMIT'", SETTINGS);
       await clone.installed('zod');
     },
-  'the tests of the engine are deleted': (clone) => {
+  'without the tests of the engine': (clone) => {
     clone.remove('test/http');
   },
-  'all that can go is gone': (clone) => {
+  'without everything that can be deleted': (clone) => {
     clone.remove('scripts', 'test/cors', 'test/http');
     clone.removeLines('package.json', 'scripts/');
     clone.replaceHandlers('HelloHandler', 'hello.ts', HELLO, '/hello/:name', '/hello/Ada');
@@ -189,7 +189,7 @@ const changes: Record<string, (clone: Clone) => void | Promise<void>> = {
 };
 
 const chosen = process.argv.slice(2);
-const CARELESS = 'a policy without its type is at most one error';
+const CARELESS = 'with a policy that lacks its type, which is at most one error';
 const isChosen = (name: string): boolean => chosen.length === 0 || chosen.some((part) => name.includes(part));
 assert.ok([...Object.keys(changes), CARELESS].some(isChosen), `Choose from: ${Object.keys(changes).join('; ')}`);
 for (const name of Object.keys(changes).filter(isChosen)) {
@@ -211,9 +211,9 @@ if (isChosen(CARELESS)) {
     const careless = "  static override readonly cors = { origins: ['http://app.example.com'] };\n";
     const code = HELLO.replace('  override', `${careless}  override`);
     clone.replaceHandlers('HelloHandler', 'hello.ts', code, '/hello/:name', '/hello/Ada');
-    const faults = await clone.typeErrors();
-    assert.ok(faults.length <= 1 && faults.every((line) => line.startsWith('src/handlers/')), faults.join('\n'));
-    console.log(`ok: ${CARELESS}: ${faults.join('') || 'none'}`);
+    const errors = await clone.typeErrors();
+    assert.ok(errors.length <= 1 && errors.every((line) => line.startsWith('src/handlers/')), errors.join('\n'));
+    console.log(`ok: ${CARELESS}: ${errors.join('') || 'none'}`);
   } finally {
     clone.delete();
   }
