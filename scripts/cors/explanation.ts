@@ -45,7 +45,8 @@ export function explanationOf({ page, isOriginGiven }: Call, outcome: Outcome, f
 
   const cookies = page.credentials === 'include' ? ', with cookies' : '';
   const where = page.origin === 'null' ? 'with the origin' : 'at';
-  const lines = paragraph(`A page ${where} ${bold(page.origin)} calls ${bold(`${page.method} ${page.url}`)}${cookies}.`);
+  const call = bold(`${page.method} ${page.url}`);
+  const lines = paragraph(`A page ${where} ${bold(page.origin)} calls ${call}${cookies}.`);
   if (!isOriginGiven) {
     lines.push(...paragraph(dim(`(No --origin given: this assumes a page at ${page.origin}.)`)));
   }

@@ -51,9 +51,9 @@ function run(exchange: Exchange, problem: HttpError | undefined): unknown {
   if (exchange.decision === 'denied') throw DENIED_ORIGIN;
   const handler = new resource.HandlerClass(exchange);
   exchange.handler = handler;
-  if (exchange.isPreflight) return handler.doOptions();
+  if (exchange.isPreflight) return callMethod(exchange, handler, 'doOptions');
   if (resource === state.unknown.found) {
-    if (exchange.path === '*') return handler.doOptions();
+    if (exchange.path === '*') return callMethod(exchange, handler, 'doOptions');
     throw notFound(exchange);
   }
   const name = resource.methods.get(request.method!) as 'doGet' | undefined;
@@ -64,7 +64,7 @@ function run(exchange: Exchange, problem: HttpError | undefined): unknown {
 }
 
 /** Calls the method, unless prepare() has already sent the response. */
-function callMethod(exchange: Exchange, handler: RequestHandler, name: 'doGet'): unknown {
+function callMethod(exchange: Exchange, handler: RequestHandler, name: 'doGet' | 'doOptions'): unknown {
   if (exchange.stream || exchange.isOver) return undefined;
   exchange.keepHeaders();
   return handler[name]!();

@@ -166,9 +166,8 @@ export class Exchange {
     } else if (value instanceof ArrayBuffer) {
       body = new Uint8Array(value);
     } else {
-      throw unserialisable(value, handler!.constructor.name) ?? new TypeError(
-        `A ${contentType} response must be a string or bytes, not ${typeof value}: return one, or leave out Content-Type`,
-      );
+      const fix = `return one, or leave out the Content-Type ${contentType}`;
+      throw new TypeError(`${handler!.constructor.name} must return a string or bytes, not ${typeof value}: ${fix}`);
     }
     if (stream) return void stream.write(body);
     this.#sendWhole(handler!, body);

@@ -10,7 +10,7 @@ export {
   type CorsOptionError, type CorsOptions, type Origin, type OriginPredicate, corsErrors,
 } from './cors/options.ts';
 export { originMatcher } from './cors/origins.ts';
-export { methodsOf } from './resource.ts';
+export { type HandlerClass, methodsOf } from './resource.ts';
 export { hostNameError, isLoopback } from './host-names.ts';
 export { warmUp } from './node/warm-up.ts';
 

@@ -94,7 +94,8 @@ function hasPrototypeKey(value: unknown): boolean {
  * @throws TypeError for a value that JSON cannot represent, with its place in the value and what to return instead
  */
 export function stringifyJson(value: unknown, handlerName: string): string {
-  const error = typeof value === 'object' && value !== null && !isPlain(value) ? unserialisable(value, handlerName) : undefined;
+  const isUnusual = typeof value === 'object' && value !== null && !isPlain(value);
+  const error = isUnusual ? unserialisable(value, handlerName) : undefined;
   if (error) throw error;
   let json: string | undefined;
   try {
@@ -114,7 +115,7 @@ function isPlain(value: object): boolean {
   return prototype === Object.prototype || prototype === Array.prototype;
 }
 
-/** Returns an error for the first part of a value that JSON cannot represent, and ignores rejections of promises in it. */
+/** Returns an error for the first part of a value that JSON cannot represent. Promises in it cannot end the process. */
 export function unserialisable(value: unknown, handlerName: string): TypeError | undefined {
   let error: TypeError | undefined;
   const visited = new Set<unknown>();

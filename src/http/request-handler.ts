@@ -133,8 +133,8 @@ export class RequestHandler {
   /**
    * Adds a header; all headers are sent together by endHeaders().
    *
-   * @throws TypeError for an invalid name or value (CR, LF and the like); Error for `Access-Control-*`, unless the class
-   *   overrides sendCorsHeaders()
+   * @throws TypeError for an invalid name or value (CR, LF and the like); Error for `Access-Control-*`, unless the
+   *   class overrides sendCorsHeaders()
    */
   sendHeader(name: string, value: string | number): void {
     const hasOwnCors = this.sendCorsHeaders !== RequestHandler.prototype.sendCorsHeaders;
@@ -146,8 +146,8 @@ export class RequestHandler {
   }
 
   /**
-   * Sets the CORS headers that the policy gives the request's origin (Fetch, "CORS protocol"). endHeaders() calls it for
-   * every response, errors included, so a handler need not; a second call does no harm. Override it to change the
+   * Sets the CORS headers that the policy gives the request's origin (Fetch, "CORS protocol"). endHeaders() calls it
+   * for every response, errors included, so a handler need not; a second call does no harm. Override it to change the
    * policy of one handler in code: call super first, which drops any `Access-Control-*` sent before, then sendHeader().
    */
   sendCorsHeaders(): void {

@@ -88,10 +88,9 @@ const FIELD = /(?:^|[{};])\s*(do_?[A-Z]\w*)\s*=(?![=>])/gm;
 /** Returns an error, with what to write instead, for each member that looks like a method but would never be called. */
 export function classErrors(HandlerClass: HandlerClass): string[] {
   const errors: string[] = [];
-  const { prototype } = HandlerClass;
-  const supported = new Set(
-    [...DO_METHODS.values()].filter((name) => Reflect.get(prototype, name) !== Reflect.get(RequestHandler.prototype, name)),
-  );
+  const own = (name: string): boolean =>
+    Reflect.get(HandlerClass.prototype, name) !== Reflect.get(RequestHandler.prototype, name);
+  const supported = new Set([...DO_METHODS.values()].filter(own));
   const reject = (name: string, describe: (method: string) => string) => {
     const meant = meantBy(name);
     const fix = meant ? describe(meant) : 'it is not named after an HTTP method: rename it';

@@ -169,7 +169,10 @@ class Fails extends Things {
 }
 
 /** Returns the expected outcome of one request: what the page can read, and whether the handler runs. */
-function expectedOf({ cors, allows, headers = usual, methods: narrowed, exposes = [] }: Meaning, { path, page }: Request) {
+function expectedOf(
+  { cors, allows, headers = usual, methods: narrowed, exposes = [] }: Meaning,
+  { path, page }: Request,
+) {
   const unsafe = page.headers
     .filter(([name, value]) => name !== 'Accept' && value !== 'text/plain')
     .map(([name]) => name.toLowerCase());

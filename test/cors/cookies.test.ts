@@ -28,8 +28,10 @@ test('advises SameSite=None; Secure; Partitioned for an API of another site', as
 
 test('advises opening the page on the site of a local API', async () => {
   const advice = (origin: string, url: string) => adviceFor(origin, url);
-  assert.match(await advice('http://localhost:5173', 'http://127.0.0.1:8000/'), /page on http:\/\/127\.0\.0\.1:5173, the/);
-  assert.match(await advice('http://localhost:5173', 'https://localhost:8443/'), /page on https:\/\/localhost:5173, the/);
+  const toAddress = await advice('http://localhost:5173', 'http://127.0.0.1:8000/');
+  assert.match(toAddress, /page on http:\/\/127\.0\.0\.1:5173, the/);
+  const toHttps = await advice('http://localhost:5173', 'https://localhost:8443/');
+  assert.match(toHttps, /page on https:\/\/localhost:5173, the/);
 });
 
 test('advises https: for an http: API of another site', async () => {

@@ -64,7 +64,8 @@ test('lists which headers of an allowed response the page can read', async (t) =
   const { code, text } = await explained(url);
   assert.equal(code, 0);
   const expected =
-    'The page receives the response \\(status 200\\)\\. The page can read the status, the body, and these headers: none\\. ' +
+    'The page receives the response \\(status 200\\)\\. ' +
+    'The page can read the status, the body, and these headers: none\\. ' +
     'It cannot read these headers: .*x-a';
   assert.match(text, new RegExp(`ALLOWED ${expected}`));
 });
@@ -236,7 +237,8 @@ test('reports wrong usage on one line, and exits with 2', async () => {
     [['http://localhost:8000', '--origin', 'file:///x.html'], /local file is null, so use --origin null$/],
     [['http://localhost:8000', '--orgin', app], /'--orgin' \(--help shows the options\)/],
     [['http://localhost:8000', '--method'], /--help shows the options/],
-    [['http://localhost:8000', '--header', 'cookie: a=1'], /cookie: only the browser can set this header.*Leave it out/],
+    [['http://localhost:8000', '--header', 'cookie: a=1'],
+      /cookie: only the browser can set this header.*Leave it out/],
   ];
   for (const [commandLine, advice] of wrong) {
     const { code, output, errors } = await explain(commandLine);

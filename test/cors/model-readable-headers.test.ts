@@ -13,7 +13,10 @@ test('lets a page read the safelisted and the exposed response headers', async (
   const upperCase = Object.fromEntries(seven.map((name) => [name.toUpperCase(), '0']));
   const all = respond(200, { ...ANY_HEADERS, 'X-Total': '5', ...upperCase });
   assert.deepEqual((await fetching({}, [all])).readableHeaders, seven);
-  const exposing = respond(200, { ...ANY_HEADERS, ...RESPONSE, 'Access-Control-Expose-Headers': ['etag', 'X-Missing'] });
+  const exposing = respond(
+    200,
+    { ...ANY_HEADERS, ...RESPONSE, 'Access-Control-Expose-Headers': ['etag', 'X-Missing'] },
+  );
   assert.deepEqual((await fetching({}, [exposing])).readableHeaders, ['content-type', 'etag']);
 });
 
@@ -35,7 +38,10 @@ test('ignores a malformed Access-Control-Expose-Headers', async () => {
 });
 
 test('never lets a page read Set-Cookie', async () => {
-  const exposing = respond(200, { ...ANY_HEADERS, ...RESPONSE, 'Access-Control-Expose-Headers': 'set-cookie, Set-Cookie2' });
+  const exposing = respond(
+    200,
+    { ...ANY_HEADERS, ...RESPONSE, 'Access-Control-Expose-Headers': 'set-cookie, Set-Cookie2' },
+  );
   assert.deepEqual((await fetching({}, [exposing])).readableHeaders, ['content-type']);
   const own = await fetching({ url: `${APP}/` }, [respond(200, RESPONSE)]);
   assert.deepEqual(own.readableHeaders, ['content-type', 'etag', 'x-total']);

@@ -40,7 +40,10 @@ test("keeps the page's origin after a redirect within one other origin", async (
 });
 
 test('applies CORS to a redirect back to the own origin, without credentials', async () => {
-  const verdict = await fetching({}, [redirect(`${APP}/back`), respond(200, { 'Access-Control-Allow-Origin': 'null' })]);
+  const verdict = await fetching(
+    {},
+    [redirect(`${APP}/back`), respond(200, { 'Access-Control-Allow-Origin': 'null' })],
+  );
   assertAllowed(verdict);
   assert.equal(header(sent(verdict, 1), 'Origin'), 'null');
   assert.equal(header(sent(verdict, 1), 'Sec-Fetch-Site'), 'cross-site');

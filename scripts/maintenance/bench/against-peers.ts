@@ -1,19 +1,18 @@
 import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { promisify } from 'node:util';
-import { answerTo } from './answer.ts';
 import { type Contestant, contestants } from './contestants.ts';
 import { LOADS, type Load, ORIGIN, requestBytes } from './loads.ts';
 import { showProgress } from './progress.ts';
 import { table } from './report.ts';
+import { responseTo } from './response.ts';
 import { type ServerProcess, cpuSeconds, peakMemory } from './server-process.ts';
 import { median } from './statistics.ts';
 
 const ROUNDS = 5;
 const CONNECTIONS = 25;
-/** In seconds. */
-const DURATION = 2;
-const WARM_UP = 1;
+const DURATION_SECONDS = 2;
+const WARM_UP_SECONDS = 1;
 
 interface Measured extends Contestant {
   /** By the name of the load. */
@@ -22,7 +21,7 @@ interface Measured extends Contestant {
   readonly memory: number[];
 }
 
-/** What one run of a load showed. */
+/** The result of one run of a load. */
 interface Run {
   /** CPU time a request, in microseconds. */
   readonly cpu: number;
@@ -40,9 +39,7 @@ const FIGURES = [
 
 const load = promisify(execFile);
 
-/**
- * This server beside what its users would pick otherwise, each in processes of its own, in turn under the same loads.
- */
+/** Compares this server with alternatives, each in its own process, under the same loads. */
 export async function againstPeers(): Promise<string> {
   if (!existsSync(new URL('node_modules/autocannon', import.meta.url))) {
     throw new Error('First run: npm ci --prefix scripts/maintenance/bench');
@@ -52,7 +49,7 @@ export async function againstPeers(): Promise<string> {
   for (const { name, start } of await contestants()) {
     try {
       const server = await start();
-      for (const load of LOADS) await expectAnswer(server.port, load);
+      for (const load of LOADS) await expectResponse(server.port, load);
       await server.stop();
       present.push({ name, start, runs: Object.fromEntries(LOADS.map((load) => [load.name, []])), memory: [] });
     } catch (error) {
@@ -63,12 +60,12 @@ export async function againstPeers(): Promise<string> {
 
   for (let round = 1; round <= ROUNDS; round++) {
     for (const { name, start, runs, memory } of round % 2 ? present : present.toReversed()) {
-      // A new process each time: V8 makes more of the same code in one than in the next.
+      // A new process each time, because V8's optimizations vary between processes.
       const server = await start();
       for (const load of LOADS) {
         showProgress(`round ${round} of ${ROUNDS}: ${load.name}, ${name}`);
-        await runLoad(server, load, WARM_UP);
-        runs[load.name]!.push(await runLoad(server, load, DURATION));
+        await runLoad(server, load, WARM_UP_SECONDS);
+        runs[load.name]!.push(await runLoad(server, load, DURATION_SECONDS));
       }
       memory.push(peakMemory(server.id));
       await server.stop();
@@ -90,16 +87,16 @@ export async function againstPeers(): Promise<string> {
   return [...tables, memoryTable, ...missing].join('\n\n');
 }
 
-/** Whether a server does at all what it is compared for. */
-async function expectAnswer(port: number, load: Load): Promise<void> {
-  const answer = await answerTo(port, requestBytes(load));
-  const [head = '', body] = answer.split('\r\n\r\n');
+/** Rejects if a server does not respond correctly. */
+async function expectResponse(port: number, load: Load): Promise<void> {
+  const response = await responseTo(port, requestBytes(load));
+  const [head = '', body] = response.split('\r\n\r\n');
   const isRight =
     head.startsWith(`HTTP/1.1 ${load.status} `) &&
-    body === load.answer &&
+    body === load.response &&
     new RegExp(`^access-control-allow-origin: ${ORIGIN}$`, 'im').test(head) &&
     /^access-control-allow-credentials: true$/im.test(head);
-  if (!isRight) throw new Error(`Error: it answered ${load.name} with ${JSON.stringify(answer)}`);
+  if (!isRight) throw new Error(`Error: its response to ${load.name} is ${JSON.stringify(response)}`);
 }
 
 async function runLoad({ id, port }: ServerProcess, { method, headers, body }: Load, duration: number): Promise<Run> {

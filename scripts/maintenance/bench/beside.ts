@@ -8,8 +8,8 @@ import { table } from './report.ts';
 const ROUNDS = 60;
 
 /**
- * This checkout beside another one, in one process. There are two servers of each, so that V8 has no reason to know the
- * one better than the other, and so that each beside itself shows how much of a difference is noise.
+ * Compares this checkout with another in one process. There are two servers of each, so that V8 treats both checkouts
+ * alike, and so that each can be compared with itself to measure noise.
  */
 export async function besideOther(directory: string): Promise<string> {
   const file = resolve(directory, 'src/http/index.ts');

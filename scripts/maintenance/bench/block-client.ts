@@ -1,17 +1,17 @@
 import { once } from 'node:events';
 import { type Socket, connect } from 'node:net';
-import { answerLength } from './answer.ts';
+import { responseLength } from './response.ts';
 
-/** A server, and what it is asked. */
+/** A server and the requests to send. */
 export interface Contestant {
   readonly port: number;
-  /** As bytes, sent in turn. */
+  /** The bytes of each, sent in turn. */
   readonly requests: readonly string[];
-  /** How many connections are open beside those in use. */
+  /** The number of connections that are open but not in use. */
   readonly idleConnections?: number;
 }
 
-/** What BlockClient asks of this process: first to connect to all, then to send `count` requests to one. */
+/** A message from BlockClient: the servers to connect to, or a number of requests to send to one of them. */
 export type Order = readonly Contestant[] | { readonly contestant: number; readonly count: number };
 
 const CONNECTIONS = 25;
@@ -33,7 +33,7 @@ class Pool {
       socket.once('close', () => report('The server closed a connection'));
       return socket;
     };
-    // Each has had an answer once: a connection that was never used is another thing.
+    // One request on each, because node treats a connection that was never used differently.
     const idle = new Pool(await Promise.all(Array.from({ length: idleConnections }, open)), requests);
     await idle.send(idleConnections);
     return new Pool(await Promise.all(Array.from({ length: CONNECTIONS }, open)), requests);
@@ -54,8 +54,8 @@ class Pool {
       };
       socket.on('data', (chunk) => {
         text += chunk.toString('latin1');
-        if (answerLength(text) !== text.length) return;
-        if (!text.startsWith('HTTP/1.1 2')) reject(new Error(`The server answered ${JSON.stringify(text)}`));
+        if (responseLength(text) !== text.length) return;
+        if (!text.startsWith('HTTP/1.1 2')) reject(new Error(`The server sent ${JSON.stringify(text)}`));
         text = '';
         next();
       });
@@ -70,27 +70,27 @@ let isBusy = false;
 process.on('message', (order: Order) => {
   isBusy = true;
   spin();
-  obey(order).then(
+  carryOut(order).then(
     () => report('done'),
     (error: unknown) => report(String(error)),
   );
 });
 process.on('disconnect', () => process.exit());
 
-async function obey(order: Order): Promise<void> {
+async function carryOut(order: Order): Promise<void> {
   if ('count' in order) await pools[order.contestant]!.send(order.count);
   else pools = await Promise.all(order.map((contestant) => Pool.open(contestant)));
 }
 
 function report(text: string): void {
   isBusy = false;
-  // Where nobody listens any more, the run is over.
+  // The callback ignores an error: the run is over when nobody listens.
   process.send!(text, () => {});
 }
 
 /**
- * A client that sleeps has to be woken by the server's write, at the server's cost: that would be charged to whichever
- * server is the slower one, and double a small difference.
+ * Keeps this process busy while it waits. The kernel charges waking a sleeping client to the server that writes, which
+ * would amplify small differences.
  */
 function spin(): void {
   if (isBusy) setImmediate(spin);

@@ -9,18 +9,17 @@ export const WARM_UP = 6;
 
 interface Measuring {
   readonly rounds: number;
-  /** What is said of the progress before the number of the round. */
+  /** Shown before the number of the round. */
   readonly what?: string;
-  /** The CPU time that a contestant has taken so far; left out: that of this process. */
+  /** Returns the CPU time of a contestant so far. The default is that of this process. */
   readonly cpuOf?: (contestant: number) => NodeJS.CpuUsage | Promise<NodeJS.CpuUsage>;
-  /** Waits for what a contestant does later than its answers. */
+  /** Waits for work that a contestant does after its responses. */
   readonly afterBlock?: () => Promise<unknown>;
 }
 
 /**
- * The CPU time that a request costs each contestant, in microseconds. All are servers that are fed in turn with short
- * blocks of requests by another process, so that whatever else the machine does falls on all alike; the lower quartile
- * of many blocks leaves out those that were disturbed.
+ * Measures the CPU time per request of each contestant, in microseconds. They take turns with short blocks of requests
+ * from another process, so that background load affects all equally. The lower quartile excludes disturbed blocks.
  */
 export async function cpuPerRequest(contestants: readonly Contestant[], measuring: Measuring): Promise<number[]> {
   const { rounds, what = '', cpuOf = () => process.cpuUsage(), afterBlock } = measuring;
@@ -41,7 +40,7 @@ export async function cpuPerRequest(contestants: readonly Contestant[], measurin
   return costs.map((blocks) => quantile(blocks, 0.25));
 }
 
-/** Each contestant comes first, last, and after each other one equally often. */
+/** Returns an order in which, over the rounds, each contestant comes first, last and after each other equally often. */
 function order(length: number, round: number): number[] {
   const turned = Array.from({ length }, (_, index) => (((index + round) % length) + length) % length);
   return round % 2 === 0 ? turned : turned.reverse();
@@ -61,7 +60,7 @@ export class BlockClient {
     return client;
   }
 
-  /** Resolves once all `count` requests have been answered with success. */
+  /** Resolves once all `count` requests have got a successful response. */
   async send(contestant: number, count: number): Promise<void> {
     await this.#order({ contestant, count });
   }

@@ -1,4 +1,4 @@
-import { ourHeaderLines } from './against-limit.ts';
+import { ourHeaderLines } from './against-baseline.ts';
 import { ORIGINS } from './loads.ts';
 import { listen, ourServer, startMain } from './our-server.ts';
 import { type ServerProcess, type StartOptions, startServer } from './server-process.ts';
@@ -8,7 +8,7 @@ export interface Contestant {
   readonly start: (options?: StartOptions) => Promise<ServerProcess>;
 }
 
-/** This server, the limit, and what one would pick otherwise, each as a process of its own that answers all loads. */
+/** Returns this server, the baseline and alternatives, each as a process of its own that handles all loads. */
 export async function contestants(): Promise<Contestant[]> {
   const file = (name: string) => new URL(name, import.meta.url).pathname;
   const origins = JSON.stringify(ORIGINS);
@@ -21,7 +21,7 @@ export async function contestants(): Promise<Contestant[]> {
   });
   return [
     { name: 'this server', start: startMain },
-    program('the limit', process.execPath, ...process.execArgv, file('limit.ts'), origins, headerLines),
+    program('baseline', process.execPath, ...process.execArgv, file('baseline.ts'), origins, headerLines),
     program('fastify', process.execPath, file('peers/fastify.js'), origins),
     program('hono', process.execPath, file('peers/hono.js'), origins),
     program('polka', process.execPath, file('peers/polka.js'), origins),

@@ -7,7 +7,7 @@ import { EchoHandler, listen, ourServer } from './our-server.ts';
 import { circumstances, table } from './report.ts';
 
 const ROUNDS = 40;
-/** Requests go to so many of the routes or origins, spread evenly. */
+/** Requests go to at most this many of the routes or origins, spread evenly. */
 const SPREAD = 500;
 
 interface Growing {
@@ -49,7 +49,7 @@ const GROWING: readonly Growing[] = [
   },
 ];
 
-/** What a request costs when there is more of everything, relative to the smallest size. */
+/** Measures how the cost of a request grows with routes, origins and idle connections. */
 export async function growth(picture: string | undefined): Promise<string> {
   const all: Series[] = [];
   for (const { what, sizes, contestant } of GROWING) {
@@ -78,12 +78,12 @@ async function withRoutes(
 
 async function listenWith(options?: Parameters<typeof ourServer>[0]): Promise<number> {
   const server = ourServer(options);
-  // So that idle connections stay.
+  // Keep idle connections open.
   server.keepAliveTimeout = 3_600_000;
   return listen(server);
 }
 
-/** All of one length, so that only their number differs. */
+/** Returns names of the same length, so that only their number differs. */
 function names(size: number): string[] {
   return Array.from({ length: size }, (_, index) => `resource-${String(index).padStart(5, '0')}`);
 }

@@ -1,10 +1,10 @@
 // node load-generator.js '{"url":…,"method":…,"headers":…,"body":…,"duration":…,"connections":…}':
-// what autocannon saw, as JSON.
+// prints the results of autocannon as JSON.
 import autocannon from 'autocannon';
 
 const latencies = [];
 const run = autocannon({ ...JSON.parse(process.argv[2]), excludeErrorStats: true });
-// autocannon's own percentiles are whole milliseconds.
+// The percentiles of autocannon are whole milliseconds.
 run.on('response', (client, status, bytes, milliseconds) => latencies.push(milliseconds));
 const { duration, errors, timeouts, non2xx } = await run;
 latencies.sort((a, b) => a - b);

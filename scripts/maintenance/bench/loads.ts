@@ -1,7 +1,7 @@
-/** The origin of every request of a load: one of those that each server allows. */
+/** The origin of every request. */
 export const ORIGIN = 'https://app.example.com';
 
-/** What each server is told to allow, with credentials. */
+/** The origins that each server allows, with credentials. */
 export const ORIGINS = [
   'https://admin.example.com', ORIGIN, 'https://www.example.com', 'http://localhost:5173',
 ] as const;
@@ -11,9 +11,9 @@ export interface Load {
   readonly method: string;
   readonly headers: Readonly<Record<string, string>>;
   readonly body: string;
-  /** What the answer must be. */
+  /** The expected response. */
   readonly status: number;
-  readonly answer: string;
+  readonly response: string;
 }
 
 const NOTE = JSON.stringify({
@@ -24,14 +24,14 @@ const NOTE = JSON.stringify({
 });
 
 export const LOADS: readonly Load[] = [
-  { name: 'GET', method: 'GET', headers: { Origin: ORIGIN }, body: '', status: 200, answer: '{"status":"OK"}' },
+  { name: 'GET', method: 'GET', headers: { Origin: ORIGIN }, body: '', status: 200, response: '{"status":"OK"}' },
   {
     name: 'POST',
     method: 'POST',
     headers: { Origin: ORIGIN, 'Content-Type': 'application/json' },
     body: NOTE,
     status: 200,
-    answer: `{"status":"OK","received":${NOTE}}`,
+    response: `{"status":"OK","received":${NOTE}}`,
   },
   {
     name: 'preflight',
@@ -43,11 +43,11 @@ export const LOADS: readonly Load[] = [
     },
     body: '',
     status: 204,
-    answer: '',
+    response: '',
   },
 ];
 
-/** A load's request as the bytes of HTTP/1.1. */
+/** Returns the request of a load as the bytes of HTTP/1.1. */
 export function requestBytes({ method, headers, body }: Pick<Load, 'method' | 'headers' | 'body'>, path = '/'): string {
   const length = body ? { 'Content-Length': Buffer.byteLength(body) } : {};
   const all = { Host: '127.0.0.1', ...headers, ...length };

@@ -10,12 +10,10 @@ import { listen, ourServer } from './our-server.ts';
 import { table } from './report.ts';
 
 const ROUNDS = 40;
-/**
- * Lines are gathered before they are written, in milliseconds: what they cost belongs to the block that they are of.
- */
-const UNTIL_WRITTEN = 150;
+/** The log buffers entries. Their cost must fall into the block to which they belong. */
+const WRITTEN_AFTER_MS = 150;
 
-/** What the access log costs as JSON to a file, beside a server without one. */
+/** Compares the CPU time per request with a JSON access log in a file and without a log. */
 export async function costOfLog(): Promise<string> {
   const directory = mkdtempSync(join(tmpdir(), 'bench-'));
   const path = join(directory, 'access.log');
@@ -24,21 +22,21 @@ export async function costOfLog(): Promise<string> {
   const [costs] = (await once(child, 'message')) as [[number, number]];
   await once(child, 'exit');
   closeSync(output);
-  const lines = readFileSync(path, 'utf8').split('\n').length - 1;
+  const entries = readFileSync(path, 'utf8').split('\n').length - 1;
   rmSync(directory, { recursive: true });
   const expected = BLOCK * (ROUNDS + WARM_UP);
-  if (lines !== expected) throw new Error(`The log has ${lines} lines for ${expected} requests`);
+  if (entries !== expected) throw new Error(`The log has ${entries} entries for ${expected} requests`);
   const [json, off] = costs;
   const row = ['GET', json.toFixed(1), off.toFixed(1), (json / off).toFixed(3)];
   const figures = table(['CPU time a request', 'log json, µs', 'log off, µs', 'ratio'], [row]);
-  return `${figures}\n\nAll ${lines} lines were in the file after the exit.`;
+  return `${figures}\n\nAll ${entries} entries were in the file after the exit.`;
 }
 
-// In a process of its own, because the log is its standard output.
+// A process of its own, because the log is its standard output.
 if (process.argv[1] === import.meta.filename) {
   const requests = [requestBytes(LOADS[0]!)];
   const servers = [ourServer({ log: 'json' }), ourServer()];
   const contestants = await Promise.all(servers.map(async (server) => ({ port: await listen(server), requests })));
-  const costs = await cpuPerRequest(contestants, { rounds: ROUNDS, afterBlock: () => sleep(UNTIL_WRITTEN) });
+  const costs = await cpuPerRequest(contestants, { rounds: ROUNDS, afterBlock: () => sleep(WRITTEN_AFTER_MS) });
   process.send!(costs, () => process.exit());
 }

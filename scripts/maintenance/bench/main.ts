@@ -1,11 +1,11 @@
 import { writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
-import { againstLimit } from './against-limit.ts';
+import { afterCollection } from './after-collection.ts';
+import { againstBaseline } from './against-baseline.ts';
 import { againstPeers } from './against-peers.ts';
 import { besideOther } from './beside.ts';
 import { growth } from './growth.ts';
 import { costOfLog } from './log.ts';
-import { luck } from './luck.ts';
 import { memory } from './memory.ts';
 import { circumstances } from './report.ts';
 import { start } from './start.ts';
@@ -14,14 +14,15 @@ const flag = { type: 'boolean', default: false } as const;
 const text = { type: 'string' } as const;
 const list = { ...text, multiple: true } as const;
 const options = {
-  limit: flag, beside: text, luck: flag, growth: flag, start: flag, log: flag, memory: flag,
+  baseline: flag, beside: text, 'after-collection': flag, growth: flag, start: flag, log: flag, memory: flag,
   load: list, server: list, processes: { ...text, default: '3' }, markdown: text, svg: text,
 } as const;
 const { values } = parseArgs({ options });
 
-const report = values.limit && values.beside ? besideOther(values.beside)
-  : values.limit ? againstLimit()
-  : values.luck ? luck({ loads: values.load, servers: values.server, processes: Number(values.processes) })
+const { load: loads, server: servers } = values;
+const report = values.beside ? besideOther(values.beside)
+  : values.baseline ? againstBaseline()
+  : values['after-collection'] ? afterCollection({ loads, servers, processes: Number(values.processes) })
   : values.growth ? growth(values.svg)
   : values.start ? start()
   : values.log ? costOfLog()

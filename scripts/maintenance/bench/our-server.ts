@@ -6,14 +6,13 @@ import * as engine from '../../../src/http/index.ts';
 import { ORIGINS } from './loads.ts';
 import { type ServerProcess, type StartOptions, startServer } from './server-process.ts';
 
-/** What `src/http/` exports, here or in another checkout. */
+/** The exports of `src/http/`, here or in another checkout. */
 export type Engine = typeof engine;
 
 const MAIN = new URL('../../../src/main.ts', import.meta.url).pathname;
 
-/** What `ourServer` takes beside the options of `createServer`. */
 interface Options extends ServerOptions {
-  /** Left out: the Python example. */
+  /** The default is the Python example. */
   readonly routes?: Routes;
 }
 
@@ -51,7 +50,7 @@ export async function listen(server: Server): Promise<number> {
   return (server.address() as AddressInfo).port;
 }
 
-/** This server as `npm start` runs it, a process of its own; its own StatusHandler answers as EchoHandler does. */
+/** Starts this server in its own process, as `npm start` does. Its StatusHandler responds like EchoHandler. */
 export function startMain({ environment, ...options }: StartOptions = {}, program = MAIN): Promise<ServerProcess> {
   const ours = { PORT: '0', LOG: 'off', CORS_ORIGINS: ORIGINS.join(','), CORS_CREDENTIALS: 'true', ...environment };
   return startServer(process.execPath, [...process.execArgv, program], { ...options, environment: ours });

@@ -1,7 +1,7 @@
 import { availableParallelism, cpus } from 'node:os';
 import { relative } from 'node:path';
 
-/** When, where and how figures came about: a figure without these says nothing. */
+/** Returns the date, machine and command line of a measurement. */
 export function circumstances(): string {
   const command = ['node', ...process.execArgv, relative('.', process.argv[1]!), ...process.argv.slice(2)].join(' ');
   const date = new Date().toISOString().slice(0, 10);
@@ -9,7 +9,7 @@ export function circumstances(): string {
   return `${date}, ${machine}, Node ${process.version}, \`${command}\``;
 }
 
-/** A Markdown table: the first column on the left, figures on the right. */
+/** Returns a Markdown table with figures aligned to the right. */
 export function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
   const widths = head.map((title, column) => {
     const cells = [title, ...rows.map((row) => row[column] ?? '')];

@@ -5,7 +5,7 @@ import { createInterface } from 'node:readline';
 
 export interface StartOptions {
   readonly environment?: NodeJS.ProcessEnv;
-  /** A channel for messages: `ServerProcess.process.send`. */
+  /** Whether `ServerProcess.process.send` works. */
   readonly withMessages?: boolean;
 }
 
@@ -16,16 +16,15 @@ export interface ServerProcess {
   stop(): Promise<void>;
 }
 
-/** How long a server may take until it listens, in milliseconds. */
-const PATIENCE = 10_000;
+const START_TIMEOUT_MS = 10_000;
 
 const running = new Set<ChildProcess>();
 process.once('exit', () => running.forEach((child) => child.kill('SIGKILL')));
 
 /**
- * Starts a program that prints its address once it listens; resolves then.
+ * Starts a program that prints its address, and resolves once it has.
  *
- * @throws Error with what it printed, where it stops before
+ * @throws Error with the output of the program if it stops before that
  */
 export async function startServer(
   command: string,
@@ -38,7 +37,7 @@ export async function startServer(
   });
   running.add(child);
   const closed = once(child, 'close').catch(() => {}).finally(() => running.delete(child));
-  const timer = setTimeout(() => child.kill('SIGKILL'), PATIENCE);
+  const timer = setTimeout(() => child.kill('SIGKILL'), START_TIMEOUT_MS);
   let printed = '';
   child.on('error', (error) => (printed += error.message));
   child.stderr!.on('data', (chunk: Buffer) => (printed += chunk.toString()));
@@ -58,14 +57,14 @@ export async function startServer(
   throw new Error(printed.trim() || `${command} ${parameters.join(' ')} stopped before it listened`);
 }
 
-/** The CPU time that a process has taken so far, in seconds: proc(5), /proc/pid/stat, utime and stime. Linux only. */
+/** Returns the CPU time of a process so far: proc(5), /proc/pid/stat, utime and stime. Linux only. */
 export function cpuSeconds(id: number): number {
   const fields = readFileSync(`/proc/${id}/stat`, 'utf8').split(') ')[1]!.split(' ');
   const TICKS = 100;
   return (Number(fields[11]) + Number(fields[12])) / TICKS;
 }
 
-/** The most memory that a process has had at once, in MB: proc(5), /proc/pid/status, VmHWM. Linux only. */
+/** Returns the peak memory of a process in MB: proc(5), /proc/pid/status, VmHWM. Linux only. */
 export function peakMemory(id: number): number {
   const kibibytes = /^VmHWM:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${id}/status`, 'utf8'))?.[1];
   return (Number(kibibytes) * 1024) / 1e6;

@@ -14,7 +14,7 @@ import { type ServerProcess, cpuSeconds, peakMemory } from './server-process.ts'
 import { median } from './statistics.ts';
 
 const ROUNDS = 30;
-const COMPARED = ['the limit', 'hono', 'polka', 'express', 'fastify'];
+const COMPARED = ['hono', 'polka', 'express', 'fastify'];
 
 interface Start {
   /** In milliseconds. */

@@ -1,4 +1,4 @@
-/** The value that a `share` of `values` does not exceed. */
+/** Returns the value that a `share` of `values` does not exceed. */
 export function quantile(values: readonly number[], share: number): number {
   const sorted = values.toSorted((a, b) => a - b);
   return sorted[Math.floor((sorted.length - 1) * share)] ?? NaN;

@@ -33,7 +33,7 @@ async function start(t: TestContext): Promise<{ port: number; ca: Buffer }> {
   symlinkSync(join(process.cwd(), 'node_modules'), join(folder, 'node_modules'));
   execFileSync('sh', ['-c', command], { cwd: folder, stdio: 'ignore' });
   assert.match(code, /8443/);
-  const printPort = "secure.once('listening', () => console.log(`port ${(secure.address() as { port: number }).port}`));";
+  const printPort = "secure.once('listening', () => console.log('port', (secure.address() as { port: number }).port));";
   writeFileSync(join(folder, 'src/https.ts'), `${code.replace('8443', '0')}\n${printPort}\n`);
   const server = spawn(process.execPath, [...process.execArgv, 'src/https.ts'], {
     cwd: folder,

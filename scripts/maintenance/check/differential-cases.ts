@@ -1,15 +1,14 @@
-/** Random requests of a page, and the answers that a server gives them: plausible ones, with faults among them. */
+/** Generates random requests of a page and plausible responses of a server, some of them invalid. */
 
 import type { HttpResponse, PageRequest } from '../../cors/browser-model.ts';
 
-/** The origins that take part. */
 export interface Origins {
   page: string;
-  /** Of another port, and of another host. */
+  /** One with another port, and one with another host. */
   apis: readonly string[];
 }
 
-/** What is answered at one address: to a preflight, and to the request itself. */
+/** The responses of one URL to a preflight and to the actual request. */
 export interface Stop {
   preflight: HttpResponse;
   actual: HttpResponse;
@@ -17,14 +16,14 @@ export interface Stop {
 
 export interface Case {
   page: Omit<PageRequest, 'origin' | 'url'> & { method: string };
-  /** The origin of the first address, and what each address on the way answers. */
+  /** The origin of the first URL, and the responses of each URL on the way. */
   origin: string;
   stops: Stop[];
-  /** The same request again shows what the browser remembers of the preflight. */
+  /** The same request again shows how the browser caches the preflight. */
   times: 1 | 2;
 }
 
-/** Where an answer redirects to the next address; each runner of a case has addresses of its own. */
+/** Stands in a response for the next URL. Each runner of a case has URLs of its own. */
 export const NEXT = '{next}';
 
 const METHODS = ['GET', 'GET', 'HEAD', 'POST', 'PUT', 'put', 'DELETE', 'PATCH', 'OPTIONS', 'QUERY'];
@@ -47,7 +46,7 @@ const HEADER_LISTS = [
 const EXPOSED_LISTS = ['*', 'X-One', 'x-one, X-Two', 'x-one x-two', 'Set-Cookie, X-Two'];
 const MAX_AGES = ['0', '60', '-1', '60s', '99999', ''];
 
-/** The case of this number; the same for the same seed. */
+/** Returns the case of this number, which is the same for the same seed. */
 export function caseOf(seed: number, number: number, origins: Origins): Case {
   const random = numbers(seed + number * 7919);
   const among = <Item>(items: readonly Item[]): Item => items[Math.floor(random() * items.length)] as Item;
@@ -60,7 +59,7 @@ export function caseOf(seed: number, number: number, origins: Origins): Case {
   const headers = (isTwice ? [one] : [one, other]).slice(0, among([0, 1, 1, 2]));
   const body = !/^(?:GET|HEAD)$/.test(method) && chance(0.4) ? 'hello' : undefined;
 
-  const grant = (): [string, string][] => {
+  const corsHeaders = (): [string, string][] => {
     const lines: [string, string][] = [];
     const { page, apis } = origins;
     const origin = chance(0.7) ? (credentials === 'include' ? page : among([page, '*']))
@@ -77,7 +76,7 @@ export function caseOf(seed: number, number: number, origins: Origins): Case {
   const preflight = (): HttpResponse => ({
     status: chance(0.9) ? among([200, 204]) : among([...STATUSES, ...REDIRECTS]),
     headers: [
-      ...grant(),
+      ...corsHeaders(),
       ...line(0.8, 'Access-Control-Allow-Methods', METHOD_LISTS),
       ...line(0.8, 'Access-Control-Allow-Headers', HEADER_LISTS),
       ...line(0.5, 'Access-Control-Max-Age', MAX_AGES),
@@ -86,7 +85,7 @@ export function caseOf(seed: number, number: number, origins: Origins): Case {
   const actual = (isLast: boolean): HttpResponse => ({
     status: isLast ? among(STATUSES) : among(REDIRECTS),
     headers: [
-      ...grant(),
+      ...corsHeaders(),
       ...(isLast ? [] : location()),
       ['X-One', '1'], ['X-Two', '2'], ['Set-Cookie', 'a=1'], ['Cache-Control', 'no-store'],
       ...line(0.4, 'Access-Control-Expose-Headers', EXPOSED_LISTS),
@@ -112,7 +111,7 @@ export function caseOf(seed: number, number: number, origins: Origins): Case {
   };
 }
 
-/** Random numbers from 0 to 1 that a seed repeats (mulberry32). */
+/** Returns a generator of random numbers from 0 to 1 (mulberry32), which a seed repeats. */
 function numbers(seed: number): () => number {
   let state = seed >>> 0;
   return () => {

@@ -1,18 +1,18 @@
-/** What a run of one case showed, and where a browser is known to differ from the model. */
+/** The result of a case, and the known differences of browsers from the model. */
 
 import type { Browser } from '../../cors/launch-browser.ts';
 import type { Case } from './differential-cases.ts';
 
-/** What the page sees of one fetch. */
+/** The result of one fetch for the page. */
 export type Seen = 'blocked' | { status: number; headers: string[] };
 
 export interface Run {
   seen: Seen[];
-  /** What the server was asked: a preflight is `OPTIONS 0 from http://localhost:1 for PUT with x-a`. */
+  /** The requests to the server. A preflight is `OPTIONS 0 from http://localhost:1 for PUT with x-a`. */
   asked: string[];
 }
 
-/** A way in which a browser differs, and the model is meant to stay with the standard. */
+/** A known deviation of a browser from the standard, which the model follows. */
 export interface Known {
   browser: Browser;
   why: string;
@@ -22,20 +22,20 @@ export interface Known {
 export const KNOWN: readonly Known[] = [
   {
     browser: 'chromium',
-    why: 'it remembers a preflight even where the request after it failed',
+    why: 'it caches a preflight even if the request after it failed',
     isMeant: (model, browser) =>
       isSame({ ...model, asked: requests(model) }, { ...browser, asked: requests(browser) }) &&
       preflights(browser).length < preflights(model).length && model.seen.includes('blocked'),
   },
   {
     browser: 'chromium',
-    why: 'it follows no redirect to an address with a password, not even within the origin of the page',
+    why: 'it follows no redirect to a URL with a password, not even within the origin of the page',
     isMeant: (_model, browser, { stops }) =>
       browser.seen.includes('blocked') && /:\/\/me:pw@/.test(JSON.stringify(stops)),
   },
   {
     browser: 'firefox',
-    why: 'after a redirect between two other origins, its preflight still names the page, and not null',
+    why: 'after a redirect between two other origins, its preflight names the origin of the page instead of null',
     isMeant: (model, browser) =>
       preflights(model).some((line) => {
         const [asked, others] = line.split(' from null for ');
@@ -45,7 +45,7 @@ export const KNOWN: readonly Known[] = [
   },
   {
     browser: 'firefox',
-    why: 'it asks once more where * was remembered, or a redirect took away what had to be asked for',
+    why: 'it sends another preflight if * was cached, or if a redirect removed the reason for the preflight',
     isMeant: (model, browser) => {
       const [modelled, real] = [requests(model), requests(browser)];
       const isStopped = browser.seen.includes('blocked') || isSame({ ...model, asked: [] }, { ...browser, asked: [] });
@@ -55,12 +55,12 @@ export const KNOWN: readonly Known[] = [
   },
   {
     browser: 'firefox',
-    why: 'it sends the Content-Type of a POST again, one redirect after the one that made a GET of it',
+    why: 'it sends the Content-Type of a POST again, one redirect after the one that changed it to a GET',
     isMeant: (model, browser) => isSame(withoutType(model), withoutType(browser)),
   },
 ];
 
-/** Headers of the connection: a page sees some of them, and the model all. */
+/** Headers of the connection, of which a page sees some and the model all. */
 const OF_THE_CONNECTION = /^(?:connection|date|keep-alive|transfer-encoding|content-length)$/;
 
 export function isSame(one: Run, other: Run): boolean {
@@ -85,7 +85,7 @@ function withoutType(run: Run): Run {
   return { ...run, asked: run.asked.map((line) => line.replace(/^(GET .*?) (?:text|application)\/.*/, '$1')) };
 }
 
-/** Whether one run asked this more often than another. */
+/** Whether one run sent this request more often than the other. */
 function isMore(line: string, one: Run, other: Run): boolean {
   const times = ({ asked }: Run) => asked.filter((each) => each === line).length;
   return times(one) > times(other);

@@ -1,6 +1,6 @@
 /**
- * Sends random requests of a page through the model and through the browsers that are installed, and prints where they
- * differ: in what the page gets, or in what the server was asked.
+ * Sends random requests of a page through the model and through the installed browsers, and prints where they differ in
+ * the result for the page or in the requests to the server.
  */
 
 import { once } from 'node:events';
@@ -15,26 +15,25 @@ import { PreflightCache } from '../../cors/preflight-cache.ts';
 import { NEXT, type Origins, type Stop, caseOf } from './differential-cases.ts';
 import { KNOWN, type Known, type Run, type Seen, isSame } from './differential-known.ts';
 
-const HELP = `Random requests of a page through the model and the installed browsers: prints where they differ.
+const HELP = `Sends random requests through the model and the installed browsers, and prints where they differ.
 
 node --import tsx scripts/maintenance/check/differential.ts [options]
 
-  --seconds SECONDS   for how long (otherwise 20)
-  --seed SEED         a number: the same cases again (otherwise another each time)
-  --case NUMBER       only this case, and all that was asked
+  --seconds SECONDS   how long to run (default 20)
+  --seed SEED         a number that repeats the same cases (default random)
+  --case NUMBER       run only this case, and print all its requests
   --help              this text
 
-Exit code: 0 no difference but those that are known, 1 differences, 2 no browser, or not understood.
+Exit code: 0 no unknown difference, 1 differences, 2 no browser or an invalid option.
 `;
 
-/** How many cases a page asks for at once. */
+/** The number of cases that a page requests at once. */
 const BATCH = 25;
 
-/** How long a browser may take for a batch beyond the time that is set, in milliseconds. */
-const PATIENCE = 30_000;
+/** The time that a browser may take for its last batch. */
+const BATCH_LIMIT_MS = 30_000;
 
-/** How many differences are printed. */
-const ENOUGH = 10;
+const MAX_PRINTED_DIFFERENCES = 10;
 
 type Runner = Browser | 'model';
 
@@ -42,7 +41,7 @@ const { seconds, seed, only } = readCommandLine();
 const asked = new Map<string, string[]>();
 const agent = new Agent({ keepAlive: true });
 const seenBy = new Map<Browser, Map<number, Seen[]>>();
-/** When each browser is to come to an end: its time begins with its first request. */
+/** The deadline of each browser, counted from its first request. */
 const deadlines = new Map<Browser, number>();
 const closing: (() => Promise<void>)[] = [];
 const ends = new Map<Browser, () => void>();
@@ -51,13 +50,13 @@ const ends = new Map<Browser, () => void>();
 
 async function serve(): Promise<Server> {
   const server = createServer((request, response) => {
-    answer(request, response).catch((error: Error) => response.writeHead(500).end(error.message));
+    respond(request, response).catch((error: Error) => response.writeHead(500).end(error.message));
   });
   await once(server.listen(0, '127.0.0.1'), 'listening');
   return server;
 }
 
-async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+async function respond(request: IncomingMessage, response: ServerResponse): Promise<void> {
   const { pathname, searchParams } = new URL(request.url ?? '/', 'http://localhost');
   const browser = searchParams.get('browser') as Browser;
   if (pathname === '/') {
@@ -69,13 +68,17 @@ async function answer(request: IncomingMessage, response: ServerResponse): Promi
     for (const [number, seen] of results) seenBy.get(browser)?.set(number, seen);
     response.end();
   } else if (pathname === '/stop') {
-    await answerCase(request, response, searchParams);
+    await respondToCase(request, response, searchParams);
   } else {
     response.writeHead(404).end();
   }
 }
 
-async function answerCase(request: IncomingMessage, response: ServerResponse, query: URLSearchParams): Promise<void> {
+async function respondToCase(
+  request: IncomingMessage,
+  response: ServerResponse,
+  query: URLSearchParams,
+): Promise<void> {
   const [number, runner, at] = [Number(query.get('case')), query.get('runner') as Runner, Number(query.get('at'))];
   await text(request);
   record(number, runner, at, request);
@@ -91,7 +94,7 @@ function addressOf(number: number, runner: Runner, at: number): string {
   return `/stop?case=${number}&runner=${runner}&at=${at}`;
 }
 
-/** What a browser asked, as far as the model has to say the same. */
+/** Records the part of a request that the model must reproduce. */
 function record(number: number, runner: Runner, at: number, { method, headers }: IncomingMessage): void {
   const key = `${number} ${runner}`;
   const wanted = headers['access-control-request-method'];
@@ -148,8 +151,8 @@ async function runBrowser(browser: Browser): Promise<void> {
   const launched = launchBrowser(check, browser, `${origins.page}/?browser=${browser}`).ended;
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<never>((_resolve, reject) => {
-    const message = `${browser} did not come to an end ${PATIENCE / 1000} seconds after its time was up`;
-    timer = setTimeout(() => reject(new Error(message)), seconds * 1000 + PATIENCE);
+    const message = `${browser} did not finish within ${BATCH_LIMIT_MS / 1000} seconds after its deadline`;
+    timer = setTimeout(() => reject(new Error(message)), seconds * 1000 + BATCH_LIMIT_MS);
   });
   await Promise.race([ended, launched, late]).finally(() => clearTimeout(timer));
 }
@@ -169,7 +172,7 @@ async function modelRun(number: number): Promise<Run> {
   return { seen, asked: asked.get(`${number} model`) ?? [] };
 }
 
-/** Whether there are differences that nobody knows of. */
+/** Resolves with whether there are unknown differences. */
 async function compare(browser: Browser): Promise<boolean> {
   const known = new Map<Known, number>();
   const differences: string[] = [];
@@ -184,8 +187,8 @@ async function compare(browser: Browser): Promise<boolean> {
     else differences.push(JSON.stringify({ number, ...one, model, [browser]: real }, null, 1));
   }
   console.log(`${browser}: ${results.size} cases, ${differences.length} differences`);
-  for (const [{ why }, times] of known) console.log(`  and ${times} that are known: ${why}`);
-  for (const difference of differences.slice(0, ENOUGH)) console.log(difference);
+  for (const [{ why }, times] of known) console.log(`  ${times} known differences: ${why}`);
+  for (const difference of differences.slice(0, MAX_PRINTED_DIFFERENCES)) console.log(difference);
   return differences.length > 0 || results.size === 0;
 }
 
@@ -193,7 +196,7 @@ function readCommandLine(): { seconds: number; seed: number; only: number | unde
   const number = (name: string, value: string | undefined, otherwise: number, most: number): number => {
     if (value === undefined) return otherwise;
     if (/^\d+$/.test(value) && Number(value) <= most) return Number(value);
-    return giveUp(`--${name} ${value}: write a whole number from 0 to ${most}`);
+    return giveUp(`--${name} ${value}: must be a whole number from 0 to ${most}`);
   };
   let values;
   try {
@@ -224,7 +227,7 @@ function giveUp(message: string): never {
   process.exit(2);
 }
 
-// ---- All together; last, because what stands above has to be there when it begins ----
+// ---- The main program, which uses the declarations above ----
 
 const servers = await Promise.all([serve(), serve(), serve()]);
 const [pagePort, onePort, otherPort] = servers.map((server) => (server.address() as AddressInfo).port);
@@ -234,7 +237,7 @@ const origins: Origins = {
 };
 
 const browsers = BROWSERS.filter((name) => browserPath(name) !== undefined);
-for (const name of BROWSERS) if (!browsers.includes(name)) console.log(`${name} is not installed, and so not asked`);
+for (const name of BROWSERS) if (!browsers.includes(name)) console.log(`${name} is not installed, so it is skipped`);
 if (browsers.length === 0) process.exit(2);
 console.log(`Seed ${seed}, ${seconds} seconds`);
 let failed = false;

@@ -7,12 +7,12 @@ import { Servers } from './shared-socket.ts';
 
 const CLIENTS = 32;
 const ROUNDS = 4;
-/** For each step, in milliseconds: a server that does not start or stop would let the test wait for ever. */
-const STEP_LIMIT = 20_000;
+/** For each step. */
+const STEP_LIMIT_MS = 20_000;
 
-/** Clients that open a connection for each request, for as long as they run. */
+/** Clients that open a connection for each request. */
 class Clients {
-  answered = 0;
+  completed = 0;
   readonly lost: string[] = [];
   readonly #turns: Promise<void>[];
   #isOver = false;
@@ -22,12 +22,12 @@ class Clients {
     t.after(() => this.end());
   }
 
-  /** Resolves once so many more requests have been answered that each client has had its turn. */
+  /** Resolves once all clients together have received ten more responses for each of them. */
   async serveOn(): Promise<void> {
-    const enough = this.answered + 10 * CLIENTS;
-    const limit = Date.now() + STEP_LIMIT;
-    while (this.answered < enough) {
-      assert.ok(Date.now() < limit, `${CLIENTS} clients did not get 10 answers each within ${STEP_LIMIT} ms`);
+    const enough = this.completed + 10 * CLIENTS;
+    const limit = Date.now() + STEP_LIMIT_MS;
+    while (this.completed < enough) {
+      assert.ok(Date.now() < limit, `${CLIENTS} clients did not get 10 responses each within ${STEP_LIMIT_MS} ms`);
       await new Promise(setImmediate);
     }
   }
@@ -40,11 +40,11 @@ class Clients {
   async #run(port: number): Promise<void> {
     while (!this.#isOver) {
       try {
-        const request = get({ port, host: '127.0.0.1', agent: false, signal: AbortSignal.timeout(STEP_LIMIT) });
-        const [answer] = await once(request, 'response');
-        // A body that is cut short is an error too.
-        for await (const _ of answer);
-        this.answered++;
+        const request = get({ port, host: '127.0.0.1', agent: false, signal: AbortSignal.timeout(STEP_LIMIT_MS) });
+        const [response] = await once(request, 'response');
+        // An incomplete body is an error too.
+        for await (const _ of response);
+        this.completed++;
       } catch (error) {
         this.lost.push(String(error));
       }
@@ -52,24 +52,24 @@ class Clients {
   }
 }
 
-test('the process that LISTEN_PID names listens on descriptor 3, and its first line names the address', async (t) => {
+test('listens on descriptor 3 if LISTEN_PID names the process, and prints the address', async (t) => {
   const servers = await Servers.open(t);
   assert.equal(await servers.start('a'), `Listening on http://127.0.0.1:${servers.port}`);
   assert.equal(await servers.end('a', 'SIGTERM'), '0');
 });
 
-test('a LISTEN_PID that names another process is ignored', async (t) => {
+test('ignores a LISTEN_PID that names another process', async (t) => {
   const server = spawn(process.execPath, [...process.execArgv, 'src/main.ts'], {
     env: { PATH: process.env['PATH'], PORT: '0', LOG: 'off', LISTEN_PID: String(process.pid) },
     stdio: ['ignore', 'pipe', 'inherit', 'ignore'],
   });
   t.after(() => server.kill('SIGKILL'));
-  const limit = { signal: AbortSignal.timeout(STEP_LIMIT) };
+  const limit = { signal: AbortSignal.timeout(STEP_LIMIT_MS) };
   const [lineOrExitCode] = await Promise.race([once(server.stdout!, 'data', limit), once(server, 'exit', limit)]);
   assert.match(String(lineOrExitCode), /^Listening on http:\/\/127\.0\.0\.1:\d+\n/);
 });
 
-test('a LISTEN_PID without a socket on descriptor 3 ends in one line that names it', async (t) => {
+test('exits with one line that names LISTEN_PID if descriptor 3 is not a socket', async (t) => {
   const node = [process.execPath, ...process.execArgv, 'src/main.ts'];
   const server = spawn('sh', ['-c', 'LISTEN_PID=$$ exec "$@"', 'sh', ...node], {
     env: { PATH: process.env['PATH'], LOG: 'off' },
@@ -78,12 +78,12 @@ test('a LISTEN_PID without a socket on descriptor 3 ends in one line that names 
   t.after(() => server.kill('SIGKILL'));
   let errors = '';
   server.stderr!.on('data', (chunk) => (errors += chunk));
-  const [exitCode] = await once(server, 'close', { signal: AbortSignal.timeout(STEP_LIMIT) });
+  const [exitCode] = await once(server, 'close', { signal: AbortSignal.timeout(STEP_LIMIT_MS) });
   assert.match(errors, /^LISTEN_PID=\d+: descriptor 3 is not a socket \(E[A-Z]+\): hand one over\n$/);
   assert.equal(exitCode, 1);
 });
 
-test('two servers on one socket, restarted in turn, lose no request of clients that connect for each', async (t) => {
+test('loses no request when two servers on one socket restart in turn', async (t) => {
   const servers = await Servers.open(t);
   await servers.start('a');
   await servers.start('b');
@@ -98,6 +98,6 @@ test('two servers on one socket, restarted in turn, lose no request of clients t
     }
   }
   await clients.end();
-  t.diagnostic(`${clients.answered} requests in ${2 * ROUNDS} restarts`);
+  t.diagnostic(`${clients.completed} requests in ${2 * ROUNDS} restarts`);
   assert.deepEqual(clients.lost, []);
 });

@@ -55,7 +55,7 @@ const PREFLIGHT: Message = {
 
 /** Clients, each with a connection of its own, that send the same messages again and again. */
 class Clients {
-  answered = 0;
+  completed = 0;
   /** Responses that differ from those without nginx. */
   readonly lost: string[] = [];
   readonly #turns: Promise<void>[];
@@ -68,9 +68,9 @@ class Clients {
 
   /** Resolves once all clients together have received ten more responses for each of them. */
   async serveOn(): Promise<void> {
-    const enough = this.answered + 10 * CLIENTS;
+    const enough = this.completed + 10 * CLIENTS;
     const limit = Date.now() + STEP_LIMIT_MS;
-    while (this.answered < enough) {
+    while (this.completed < enough) {
       assert.ok(Date.now() < limit, `${CLIENTS} clients did not get 10 responses each within ${STEP_LIMIT_MS} ms`);
       await sleep(1);
     }
@@ -86,7 +86,7 @@ class Clients {
       for (const [message, answer] of expected) {
         try {
           assert.deepEqual(await nginx.ask(agent, message), answer);
-          this.answered++;
+          this.completed++;
         } catch (error) {
           this.lost.push(`${message.method}: ${error}`);
         }
@@ -262,7 +262,7 @@ test(`loses no request of ${CLIENTS} clients in a rolling restart`, { skip }, as
     }
   }
   await clients.end();
-  t.diagnostic(`${clients.answered} requests in ${2 * RESTARTS} restarts`);
+  t.diagnostic(`${clients.completed} requests in ${2 * RESTARTS} restarts`);
   assert.deepEqual(clients.lost, []);
 });
 
@@ -280,6 +280,6 @@ test('loses no GET when one server is killed', { skip }, async (t) => {
     await servers.start(name);
   }
   await clients.end();
-  t.diagnostic(`${clients.answered} requests, ${KILLS} kills`);
+  t.diagnostic(`${clients.completed} requests, ${KILLS} kills`);
   assert.deepEqual(clients.lost, []);
 });

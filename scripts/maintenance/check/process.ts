@@ -1,28 +1,28 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 
-/** How long a check waits for anything, in milliseconds, where no other limit is given. */
-const LIMIT = 60_000;
+/** The default limit of each wait. */
+const LIMIT_MS = 60_000;
 
 const running = new Set<ChildProcess>();
 
-// However a check ends, it leaves nothing behind: each process leads a group, in which npm and node stop together.
+// Each process leads its own process group, so that this also stops the children of npm.
 process.on('exit', () => {
   for (const child of running) kill(child, 'SIGKILL');
 });
 for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => process.exit(1));
 
-/** Waits, but not for ever; `what` says in the error what did not happen. */
-export async function within<Value>(what: string, promise: Promise<Value>, limit = LIMIT): Promise<Value> {
+/** Awaits a promise with a limit. `what` describes the event in the error message. */
+export async function within<Value>(what: string, promise: Promise<Value>, limitMs = LIMIT_MS): Promise<Value> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<never>((_resolve, reject) => {
-    const late = new Error(`Waited ${limit / 1000} seconds, but this did not happen: ${what}`);
-    timer = setTimeout(() => reject(late), limit);
+    const late = new Error(`Waited ${limitMs / 1000} seconds, but this did not happen: ${what}`);
+    timer = setTimeout(() => reject(late), limitMs);
   });
   return Promise.race([promise, late]).finally(() => clearTimeout(timer));
 }
 
-/** A shell command that runs, and what it has printed so far, errors included. */
+/** A running shell command and its output so far, including standard error. */
 export class Command {
   output = '';
   readonly #line: string;
@@ -39,7 +39,7 @@ export class Command {
     }
   }
 
-  /** Resolves once `pattern` is in the output. */
+  /** Resolves once the output matches `pattern`. */
   async printed(pattern: RegExp): Promise<RegExpExecArray> {
     for (;;) {
       const found = pattern.exec(this.output);
@@ -52,12 +52,12 @@ export class Command {
   }
 
   /** Resolves with the exit code. */
-  async ended(limit?: number): Promise<number | null> {
-    await within(`${this.#line} ended`, this.#ended, limit);
+  async ended(limitMs?: number): Promise<number | null> {
+    await within(`${this.#line} ended`, this.#ended, limitMs);
     return this.#child.exitCode;
   }
 
-  /** Sends a signal to the command and to all that it has started. */
+  /** Sends a signal to the command and to its children. */
   kill(signal: NodeJS.Signals): void {
     kill(this.#child, signal);
   }

@@ -5,22 +5,22 @@ import { type AddressInfo, createServer } from 'node:net';
 import { createInterface } from 'node:readline';
 import type { TestContext } from 'node:test';
 
-/** For each start and stop, in milliseconds. */
-const STEP_LIMIT = 20_000;
+/** For each start and stop. */
+const STEP_LIMIT_MS = 20_000;
 
-/** A listening socket of a free port, to be inherited by a child process; `close` as soon as that has it. */
+/** Opens a listening socket on a free port for a child process to inherit. `close` it once the child has started. */
 export async function listeningSocket(): Promise<{ port: number; descriptor: number; close(): void }> {
   const socket = createServer().listen(0, '127.0.0.1');
   await once(socket, 'listening');
   const { port } = socket.address() as AddressInfo;
-  // Node has no public name for it.
+  // Node has no public API for the descriptor.
   const { fd: descriptor } = (socket as unknown as { _handle: { fd: number } })._handle;
   return { port, descriptor, close: () => socket.close() };
 }
 
 /**
- * Holds descriptor 3, as systemd would, and starts a server with it for each name that is read. The name stands before
- * each line that the server prints; its process id is said first, and its exit code last.
+ * Holds the listening socket as descriptor 3, like systemd, and starts a server with it for each name that it reads. It
+ * prints the process id of the server, its output and its exit code, with the name before each line.
  */
 const HOLDER = `
 while read -r name; do
@@ -30,7 +30,7 @@ done
 wait
 `;
 
-/** Servers that share one socket, each a process with a name. */
+/** Servers that share one socket. Each is a process with a name. */
 export class Servers {
   readonly port: number;
   readonly #shell: ChildProcess;
@@ -60,34 +60,34 @@ export class Servers {
     return new Servers(t, socket.port, shell);
   }
 
-  /** Resolves with the first line that the server prints, once it listens. */
+  /** Resolves with the first line of the server, once it listens. */
   async start(name: string): Promise<string> {
     this.#shell.stdin!.write(`${name}\n`);
-    this.#processes.set(name, Number(await this.#said(name, /^process (\d+)$/)));
-    return this.#said(name, /^(Listening .*)$/);
+    this.#processes.set(name, Number(await this.#next(name, /^process (\d+)$/)));
+    return this.#next(name, /^(Listening .*)$/);
   }
 
-  /** Resolves with the exit code, as the shell says it. */
+  /** Resolves with the exit code, as the shell reports it. */
   async end(name: string, signal: NodeJS.Signals): Promise<string> {
     process.kill(this.#processes.get(name)!, signal);
-    const code = await this.#said(name, /^ended with (\d+)$/);
+    const code = await this.#next(name, /^ended with (\d+)$/);
     this.#processes.delete(name);
     return code;
   }
 
-  /** Takes the next line of this server; it must match, for nothing else is due. */
-  async #said(name: string, pattern: RegExp): Promise<string> {
-    const limit = AbortSignal.timeout(STEP_LIMIT);
+  /** Takes the next line of this server, which must match. */
+  async #next(name: string, pattern: RegExp): Promise<string> {
+    const limit = AbortSignal.timeout(STEP_LIMIT_MS);
     for (;;) {
       const index = this.#lines.findIndex((line) => line.startsWith(`${name}: `));
       if (index >= 0) {
         const line = this.#lines.splice(index, 1)[0]!.slice(`${name}: `.length);
         const found = pattern.exec(line);
-        assert.ok(found, `Server ${name} was to print ${pattern}, not: ${line}`);
+        assert.ok(found, `Server ${name} must print ${pattern}, but printed: ${line}`);
         return found[1]!;
       }
       await once(this.#shell, 'line', { signal: limit }).catch(() => {
-        throw new Error(`Server ${name} did not print ${pattern} within ${STEP_LIMIT} ms`);
+        throw new Error(`Server ${name} did not print ${pattern} within ${STEP_LIMIT_MS} ms`);
       });
     }
   }

@@ -1,7 +1,6 @@
 /**
- * Checks every promise of the README. What stands behind `$` in its console blocks is run by a shell, as a person
- * would, and the lines under it must come back, in their order; `…` stands for anything. The endpoint that it adds,
- * and the test of it, are added to a copy and run.
+ * Checks the README. Runs the commands after `$` in its console blocks in a shell, and compares the output with the
+ * lines below each. `…` matches anything. The sample endpoint and its test are added to a copy and run.
  */
 import assert from 'node:assert/strict';
 import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
@@ -15,8 +14,8 @@ let port = 8000;
 let checked = 0;
 
 for (const [, block] of readme.matchAll(/^```console\n([^]*?)^```$/gm)) {
-  for (const promise of block!.split(/^\$ /m).slice(1)) {
-    const [command, ...lines] = promise.replaceAll('\\\n', '').trim().split('\n');
+  for (const example of block!.split(/^\$ /m).slice(1)) {
+    const [command, ...lines] = example.replaceAll('\\\n', '').trim().split('\n');
     if (command!.endsWith('npm start')) compare(command!, lines, await start('npm start'));
     else if (command!.includes('curl')) compare(command!, lines, await run(command!));
     else continue;
@@ -24,7 +23,7 @@ for (const [, block] of readme.matchAll(/^```console\n([^]*?)^```$/gm)) {
   }
 }
 await stop();
-assert.ok(checked >= 4, 'The README promises less than it did');
+assert.ok(checked >= 4, 'The README has fewer checked examples than before');
 await checkHealth();
 await checkExample();
 console.log(`${checked} passed, 0 failed`);
@@ -35,12 +34,12 @@ function ok(what: string): void {
 }
 
 async function run(command: string): Promise<string> {
-  const asked = new Command(`${command.replaceAll(':8000', `:${port}`)} --max-time 20 2>/dev/null`);
-  await asked.ended();
-  return asked.output;
+  const sent = new Command(`${command.replaceAll(':8000', `:${port}`)} --max-time 20 2>/dev/null`);
+  await sent.ended();
+  return sent.output;
 }
 
-/** Starts the server on a free port, and resolves with what it prints. */
+/** Starts the server on a free port, and resolves with its output. */
 async function start(command: string, environment: NodeJS.ProcessEnv = {}): Promise<string> {
   await stop();
   server = new Command(command, { PORT: '0', LOG: 'text', ...environment });
@@ -55,25 +54,24 @@ async function stop(): Promise<void> {
   server = undefined;
 }
 
-/** SHUTDOWN_DELAY: serving on, with /health at 503. */
 async function checkHealth(): Promise<void> {
-  // Not through npm, which would pass the signal on a second time.
+  // npm would forward the signal a second time.
   await start('exec node --import tsx src/main.ts', { SHUTDOWN_DELAY: '3600' });
   const health = () => fetch(`http://127.0.0.1:${port}/health`, { signal: AbortSignal.timeout(20_000) });
   assert.equal((await health()).status, 200);
   server!.kill('SIGTERM');
   const deadline = Date.now() + 20_000;
   while ((await health()).status !== 503) {
-    assert.ok(Date.now() < deadline, 'Waited 20 seconds, but /health did not answer 503');
+    assert.ok(Date.now() < deadline, 'Waited 20 seconds, but /health did not respond 503');
   }
   assert.equal((await fetch(`http://127.0.0.1:${port}/`)).status, 200);
   server!.kill('SIGTERM');
   await server!.ended();
   server = undefined;
-  ok('/health answers 503 during SHUTDOWN_DELAY, and all else as usual');
+  ok('/health responds 503 during SHUTDOWN_DELAY, and other paths as usual');
 }
 
-/** The blocks of TypeScript that begin with the name of a file are that file; the others are lines of it. */
+/** Checks the blocks that begin with a file name. A block with `…` has lines to add to that file. */
 async function checkExample(): Promise<void> {
   const folder = mkdtempSync(join(tmpdir(), 'readme-'));
   try {
@@ -99,7 +97,7 @@ async function checkExample(): Promise<void> {
   }
 }
 
-/** The routes with lines of the README added, as it says: an import, and a route among the others. */
+/** Returns the routes with an import and a route of the README added. */
 function withLines(source: string, imports: string, routes: string): string {
   const start = 'routes: Routes = {\n';
   assert.ok(source.includes(start), 'src/routes.ts has no place for the route of the README');
@@ -111,7 +109,7 @@ function compare(command: string, lines: string[], output: string): void {
   for (const line of lines.filter(Boolean)) {
     const pattern = line.trim().replace(/[.*+?^${}()|[\]\\]/g, '\\$&').replaceAll('…', '.*');
     const found = new RegExp(pattern).exec(rest);
-    assert.ok(found, `${command}\ndid not answer\n  ${line}\nbut\n${output}`);
+    assert.ok(found, `${command}\nmust print\n  ${line}\nbut printed\n${output}`);
     rest = rest.slice(found.index + found[0].length);
   }
 }

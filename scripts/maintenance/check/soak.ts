@@ -8,15 +8,15 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { RequestHandler, createServer } from '../../../src/http/index.ts';
 
-// node --import tsx scripts/maintenance/check/soak.ts: does the memory of a server grow with the requests that it has answered?
+// Checks that the memory of a server does not grow with the number of requests.
 
 const REQUESTS = 200_000;
 const WARM_UP = 20_000;
-/** How much more the heap may hold at the end than after the warm-up, or whenever it held least. */
+/** The heap may grow by this share from its smallest size after a warm-up. */
 const TOLERANCE = 0.1;
 const CLIENTS = 32;
-/** For all of it, in milliseconds. */
-const DEADLINE = 5 * 60_000;
+/** For the whole check. */
+const LIMIT_MS = 5 * 60_000;
 
 const ORIGIN = 'https://app.example.com';
 
@@ -33,7 +33,7 @@ interface Load {
   readonly method: string;
   readonly headers: OutgoingHttpHeaders;
   readonly body?: string;
-  /** Undefined: the client leaves in the middle of its upload. */
+  /** Undefined if the client disconnects during its upload. */
   readonly status?: number;
 }
 
@@ -50,11 +50,11 @@ const LOADS: readonly Load[] = [
 if (process.argv[2] === 'server') {
   await serve();
 } else {
-  setTimeout(() => fail(`This takes longer than ${DEADLINE / 1000} seconds`), DEADLINE).unref();
+  setTimeout(() => fail(`This takes longer than ${LIMIT_MS / 1000} seconds`), LIMIT_MS).unref();
   await soak();
 }
 
-/** In a process of its own, so that the clients' memory is not the server's. */
+/** Serves in its own process, so that the memory of the clients does not count. */
 async function serve(): Promise<void> {
   const server = createServer({ '/': Echo }, { cors: { origins: [ORIGIN] } });
   await once(server.listen(0, '127.0.0.1'), 'listening');
@@ -62,7 +62,7 @@ async function serve(): Promise<void> {
   process.on('message', async () => {
     const sockets = () => new Promise<number>((resolve) => server.getConnections((_, count) => resolve(count)));
     while ((await sockets()) > 0) await sleep(10);
-    // Until there is no more to free: what one collection finalises, only the next can free.
+    // Collect repeatedly, because finalized objects are freed only by the next collection.
     for (let before = Infinity, heap = 0; ; before = heap) {
       globalThis.gc!();
       await sleep(50);
@@ -78,7 +78,7 @@ async function soak(): Promise<void> {
   child.once('exit', (code) => fail(`The server has exited with ${code}`));
   const [port] = await once(child, 'message');
   const startedAt = Date.now();
-  // The first figure may still hold what only the start needed (5 MB on Node 26); a leak must not hide in that.
+  // The first value may include memory that only the start needed and that would hide a leak.
   let least = Infinity;
   for (let done = WARM_UP; done <= REQUESTS; done += WARM_UP) {
     await load(port, WARM_UP);
@@ -99,7 +99,7 @@ async function heapOf(child: ChildProcess): Promise<number> {
   return heap;
 }
 
-/** Sends so many requests, a fair share of each kind, from clients that keep their connections. */
+/** Sends this many requests, the same number of each kind, over keep-alive connections. */
 async function load(port: number, count: number): Promise<void> {
   const agent = new Agent({ keepAlive: true, maxSockets: CLIENTS });
   let next = 0;
@@ -119,11 +119,11 @@ async function ask(agent: Agent, port: number, { method, headers, body, status }
     await closed;
     return;
   }
-  const [answer] = (await once(request.end(body), 'response')) as [IncomingMessage];
-  await text(answer);
-  assert.equal(answer.statusCode, status);
-  const isGranted = status < 400 && 'Origin' in headers;
-  assert.equal(answer.headers['access-control-allow-origin'], isGranted ? ORIGIN : undefined);
+  const [response] = (await once(request.end(body), 'response')) as [IncomingMessage];
+  await text(response);
+  assert.equal(response.statusCode, status);
+  const isAllowed = status < 400 && 'Origin' in headers;
+  assert.equal(response.headers['access-control-allow-origin'], isAllowed ? ORIGIN : undefined);
 }
 
 function percent(share: number): string {

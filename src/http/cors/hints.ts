@@ -11,10 +11,13 @@ const NEEDS_NO_EXPOSING = new RegExp(
   ].join('|')})$`, 'i',
 );
 
+/** What a cookie needs to return from pages on other sites, also in browsers that block third-party cookies. */
+const CROSS_SITE = 'SameSite=None; Secure; Partitioned';
+
 /** More than any page needs: a longer list would only cost time. */
 const MAX_NAMES = 50;
 
-/** Yields why a page was denied, and what it will stumble on, with the setting to change: for the log in development. */
+/** Yields why a page was denied, or what it will stumble on, each with the setting to change. */
 export function* corsHints(exchange: Exchange): Generator<string> {
   const { decision, isPreflight, path, request, resource, response } = exchange;
   const { headers } = request;
@@ -65,15 +68,16 @@ export function* corsHints(exchange: Exchange): Generator<string> {
   if (!withCredentials && site !== 'same-origin') {
     const fix = `list its origin in ${setting('origins')} and set ${setting('credentials')} to true`;
     if (headers.cookie !== undefined) {
-      yield `a page sends cookies to ${pattern}, whose policy is without credentials, so the browser hides the response ` +
-        `(${fix}, or fetch without cookies)`;
+      const reason = 'whose policy is without credentials, so the browser hides the response';
+      yield `a page sends cookies to ${pattern}, ${reason} (${fix}, or fetch without cookies)`;
     }
-    if (response.hasHeader('Set-Cookie')) yield `a page of another origin does not keep the cookie of ${pattern} (${fix})`;
+    if (!response.hasHeader('Set-Cookie')) return;
+    yield `a page of another origin does not keep the cookie of ${pattern} (${fix})`;
   } else if (withCredentials && site === 'cross-site') {
     const cookies = [response.getHeader('Set-Cookie') ?? []].flat().map(String);
     if (cookies.every((cookie) => /;\s*samesite=none\b/i.test(cookie) && /;\s*secure\b/i.test(cookie))) return;
     const isLocal = isLoopback(hostOf(origin)) && isLoopback(hostOf(`http://${headers.host}`));
-    const fix = isLocal ? 'open the page under the host name of this server' : 'set it with SameSite=None; Secure';
+    const fix = isLocal ? 'open the page under the host name of this server' : `set it with ${CROSS_SITE}`;
     yield `a cookie of ${pattern} will not come back from pages on other sites (${fix})`;
   }
 }

@@ -27,7 +27,7 @@ export class CorsPolicy {
   readonly vary: 'Origin' | undefined;
   /** Narrows Access-Control-Allow-Methods; undefined: the methods of the class. */
   readonly methods: readonly string[] | undefined;
-  /** With credentials, `*` would be a header of that name, so that `allowedHeaders: '*'` mirrors the requested names. */
+  /** With credentials, `*` has no special meaning, so that `allowedHeaders: '*'` mirrors the requested names. */
   readonly mirrorsHeaders: boolean;
   readonly predicate: OriginPredicate | undefined;
   readonly #anyOrigin: CorsHeaders | undefined;

@@ -88,7 +88,7 @@ export class Connection {
     this.socket.setTimeout?.(this.#limits.idleMs);
   }
 
-  /** Ends the server's side, and discards what the client still sends, so that it can read the response (RFC 9112, 9.6). */
+  /** Ends the server's side, and lets the client read the response while it still sends (RFC 9112, section 9.6). */
   end(): void {
     const { socket } = this;
     if (this.#hasEnded) return;

@@ -61,11 +61,14 @@ export class Log {
   }
 }
 
-function asJson({ method, url, headers }: IncomingMessage, address: string | undefined, line: AccessLogEntry): string {
+function asJson(request: IncomingMessage, address: string | undefined, line: AccessLogEntry): string {
   const { status, milliseconds, outcome } = line;
+  const { url, headers } = request;
   const { host, origin, 'user-agent': userAgent, 'x-forwarded-for': forwardedFor } = headers;
   const time = timestamp();
-  const fields = { time, method: method ?? undefined, target: url || undefined, status, milliseconds, address, forwardedFor, host, origin, userAgent };
+  const target = url || undefined;
+  const method = request.method ?? undefined;
+  const fields = { time, method, target, status, milliseconds, address, forwardedFor, host, origin, userAgent };
   // Nearly all lines say no more, and to copy them would cost as much as to write them.
   const isAll = outcome === undefined && Object.keys(line).length === 2;
   return JSON.stringify(isAll ? fields : { ...fields, ...line });

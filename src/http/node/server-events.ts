@@ -94,7 +94,7 @@ export function listenToServer(
     reject(connection, NO_TUNNEL, request);
   }
 
-  /** After an 'upgrade' or 'connect' event Node no longer listens to the socket; an earlier response may be in flight. */
+  /** After these two events Node no longer listens to the socket, but an earlier response may be in flight. */
   function keepEvents(connection: Connection): void {
     const { socket } = connection;
     socket.on('drain', () => connection.exchange?.response.emit('drain'));

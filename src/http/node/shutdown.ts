@@ -150,7 +150,9 @@ export function stopOnSignals(server: Server, options: StopOptions = {}): void {
 async function stopAll(withDelay: boolean): Promise<void> {
   if (isStopping) return;
   isStopping = true;
-  await Promise.all(stoppable.map(({ server, options }) => stop(server, withDelay ? options : { ...options, delay: 0 })));
+  await Promise.all(
+    stoppable.map(({ server, options }) => stop(server, withDelay ? options : { ...options, delay: 0 })),
+  );
   process.exit(exitCode);
 }
 

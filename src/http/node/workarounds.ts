@@ -63,7 +63,7 @@ export function awaitsContinue(request: IncomingMessage): boolean {
   return Object.hasOwn(request, '_read');
 }
 
-/** http.Server's close() also closes idle connections, and stops the timer of its timeouts. Closes only the listener. */
+/** http.Server's close() also closes idle connections and stops its timeouts. Closes only the listener. */
 export function closeListener(server: Server): void {
   net.Server.prototype.close.call(server);
 }
@@ -89,8 +89,8 @@ export function emptyRequest(socket: Socket): IncomingMessage {
 }
 
 /**
- * Node treats a request with an Upgrade header as one whose connection changes its protocol, and loses what is pipelined
- * behind it. Puts the request back without that header, in front of what follows it.
+ * Node stops parsing after a request with an Upgrade header, and loses what is pipelined behind it. Puts the request
+ * back without that header, in front of what follows it.
  */
 export function withoutUpgrade(server: Server, socket: Socket, request: IncomingMessage, rest: Buffer): void {
   const { method, url, httpVersion, rawHeaders } = request;

@@ -123,9 +123,11 @@ test('warns about cookies that the browser will discard or not send back', async
   assert.deepEqual(await hintsOf(t, [['GET /listed?cookie=a=1', [page]], local, [cookie, [page]]]), [
     'a page of another origin does not keep the cookie of /listed ' +
       '(list its origin in Listed.cors.origins and set Listed.cors.credentials to true)',
-    'a cookie of /local will not come back from pages on other sites (open the page under the host name of this server)',
+    'a cookie of /local will not come back from pages on other sites ' +
+      '(open the page under the host name of this server)',
     'a page cannot read the x-total-count of /own-policy (add it to OwnPolicy.cors.exposedHeaders)',
-    'a cookie of /own-policy will not come back from pages on other sites (set it with SameSite=None; Secure)',
+    'a cookie of /own-policy will not come back from pages on other sites ' +
+      '(set it with SameSite=None; Secure; Partitioned)',
   ]);
 });
 
@@ -156,6 +158,7 @@ test('names the class if it has its own policy', async (t) => {
     'PUT /own-policy is not in OwnPolicy.cors.methods',
     'x-token is not allowed (set OwnPolicy.cors.allowedHeaders to x-token)',
     'a page cannot read the x-total-count of /own-policy (add it to OwnPolicy.cors.exposedHeaders)',
-    'a cookie of /own-policy will not come back from pages on other sites (set it with SameSite=None; Secure)',
+    'a cookie of /own-policy will not come back from pages on other sites ' +
+      '(set it with SameSite=None; Secure; Partitioned)',
   ]);
 });

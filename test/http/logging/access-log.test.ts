@@ -134,7 +134,7 @@ function departuresOf(log: string): [what: string, path: string, bytes: string, 
     ['before the response', one!, requestBytes(`GET ${one}`)],
     ['in the middle of a stream', stream!, requestBytes(`GET ${stream}`), 1, 'begun'],
     ['in the middle of its body', body!, requestBytes(`POST ${body}`, json, '[1,')],
-    ['before the responses to three requests, of which one is in flight', three!, requestBytes(`GET ${three}`).repeat(3)],
+    ['with two requests queued behind one', three!, requestBytes(`GET ${three}`).repeat(3)],
   ];
 }
 

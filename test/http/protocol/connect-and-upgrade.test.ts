@@ -44,7 +44,9 @@ for (const protocol of ['websocket', 'h2c', 'TLS/1.0']) {
     const json = ['Content-Type: application/json', 'Content-Length: 2'];
     const connection = await Connection.open(t, port);
     connection.send(
-      requestBytes('GET /', upgrade) + requestBytes('POST /', [...upgrade, ...json], '{}') + requestBytes('GET /', upgrade),
+      requestBytes('GET /', upgrade) +
+        requestBytes('POST /', [...upgrade, ...json], '{}') +
+        requestBytes('GET /', upgrade),
     );
     await connection.until(/(?:HTTP\/1\.1 200 [^]*){3}\}$/);
     connection.send(requestBytes('GET /', ['Connection: close']));
@@ -77,7 +79,8 @@ test('serves an Upgrade request after the response to an earlier request', async
 test("leaves Upgrade requests to an owner's own listener", async (t) => {
   const { port, server } = await listen(t, routes);
   server.on('upgrade', (_request, socket) => socket.end('HTTP/1.1 101 Switching Protocols\r\n\r\n'));
-  assert.match(await sendRaw(t, port, requestBytes('GET /', ['Connection: Upgrade', 'Upgrade: echo'])), /^HTTP\/1.1 101 /);
+  const received = await sendRaw(t, port, requestBytes('GET /', ['Connection: Upgrade', 'Upgrade: echo']));
+  assert.match(received, /^HTTP\/1.1 101 /);
 });
 
 class Large extends RequestHandler {

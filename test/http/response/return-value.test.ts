@@ -213,9 +213,11 @@ test('awaits thenables returned by handlers and prepare()', async (t) => {
   for (const path of ['/', '/prepared']) assert.deepEqual(await (await fetch(url + path)).json(), [1, 2], path);
 });
 
+const rejecting = () => Promise.reject(new Error('must not end the process'));
+
 for (const [what, value, message] of [
-  ['a promise', () => ({ list: [{ user: Promise.reject(new Error('not handled')) }] }), /at list\[0\]\.user, a promise: await it/],
-  ['a list of promises', () => [Promise.resolve(1), Promise.reject(new Error('not handled'))], /at \[0\], a promise: await it/],
+  ['a promise', () => ({ list: [{ user: rejecting() }] }), /at list\[0\]\.user, a promise: await it/],
+  ['a list of promises', () => [Promise.resolve(1), rejecting()], /at \[0\], a promise: await it/],
   ['a Map', () => ({ a: { b: new Map() } }), /at a\.b, a Map: return Object\.fromEntries/],
   ['a Set', () => [{}, new Set([1])], /at \[1\], a Set: return \[\.\.\.set\]/],
   ['an Error', () => ({ error: new Error('hidden') }), /at error, an Error/],

@@ -160,7 +160,7 @@ describe('timeouts', { concurrency: true }, () => {
   });
 });
 
-/** Waits until the server limits the idle time of a connection, ends that time, and waits for the connection to close. */
+/** Ends the idle time of a connection once the server limits it, and waits for the connection to close. */
 async function endIdleTime(server: Server, socket: Socket): Promise<void> {
   await eventually('the idle time is limited', () => socket.timeout === 60_000);
   server.emit('timeout', socket);

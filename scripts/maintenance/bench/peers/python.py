@@ -7,7 +7,7 @@ ORIGINS = set(json.loads(sys.argv[1]))
 
 class Handler(BaseHTTPRequestHandler):
     protocol_version = 'HTTP/1.1'
-    # Head and body leave as two writes: without this, the second would wait for the client to confirm the first.
+    # Without this, the second of the two writes, head and body, would wait until the client acknowledges the first.
     disable_nagle_algorithm = True
 
     def _send_cors_headers(self):

@@ -1,5 +1,4 @@
-// node --import=obey.js server.js:
-// a server that collects its garbage when told to, and says what CPU time it has taken.
+// node --import=measured.js server.js: lets the parent process collect garbage in the server and query its CPU time.
 import { Server } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { setFlagsFromString } from 'node:v8';
@@ -7,10 +6,10 @@ import { runInNewContext } from 'node:vm';
 
 setFlagsFromString('--expose-gc');
 const collect = runInNewContext('gc');
-/** Until the connections of the requests so far are closed, and nothing holds what belongs to them, in milliseconds. */
-const SETTLED = 100;
+/** The time after which the connections of earlier requests are closed and nothing refers to them. */
+const SETTLED_AFTER_MS = 100;
 
-// A load comes in turns, and node would close a connection that waits for the next one.
+// Keep connections open between blocks.
 const { listen } = Server.prototype;
 Server.prototype.listen = function (...parameters) {
   this.keepAliveTimeout = 3_600_000;
@@ -19,10 +18,10 @@ Server.prototype.listen = function (...parameters) {
 
 process.on('message', async (order) => {
   if (order === 'collect') {
-    await sleep(SETTLED);
+    await sleep(SETTLED_AFTER_MS);
     collect();
   }
   process.send(process.cpuUsage());
 });
-// A server that is told to stop has nothing else to wait for.
+// The channel must not keep a server running that has stopped.
 process.channel.unref();

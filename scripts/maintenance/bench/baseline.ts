@@ -1,14 +1,14 @@
 import http from 'node:http';
 import type { AddressInfo } from 'node:net';
 
-/** For each load's method, the header lines of the answer: name, value, name, value, … */
+/** The response headers for the method of each load: name, value, name, value, … */
 export type HeaderLines = Readonly<Record<string, string[]>>;
 
 /**
- * The limit: what node:http costs where everything is known beforehand. It checks the origin, parses and serialises,
- * and passes on ready-made header lines; no protocol check, no size limit, no error handling.
+ * Returns the baseline: a minimal handler on node:http. It checks the origin, parses and serializes JSON, and sends
+ * precomputed headers, without request validation, size limits or error handling.
  */
-export function limitServer(origins: readonly string[], headerLines: HeaderLines): http.Server {
+export function baselineServer(origins: readonly string[], headerLines: HeaderLines): http.Server {
   const allowed = new Set(origins);
   const { GET = [], POST = [], OPTIONS = [] } = headerLines;
 
@@ -37,10 +37,10 @@ function send(response: http.ServerResponse, lines: string[], value: unknown): v
   response.writeHead(200, lines).end(body);
 }
 
-// As a process of its own: node limit.ts '["https://…"]' '{"GET":[…],…}'
+// As a process of its own: node baseline.ts '["https://…"]' '{"GET":[…],…}'
 if (process.argv[1] === import.meta.filename) {
   const [origins, headerLines] = process.argv.slice(2).map((text) => JSON.parse(text) as unknown);
-  const server = limitServer(origins as string[], headerLines as HeaderLines);
+  const server = baselineServer(origins as string[], headerLines as HeaderLines);
   server.listen(0, '127.0.0.1', () => {
     const { port } = server.address() as AddressInfo;
     console.log(`Listening on http://127.0.0.1:${port}`);
