@@ -101,7 +101,7 @@ async function checkExample(): Promise<void> {
 
 /** The routes with lines of the README added, as it says: an import, and a route among the others. */
 function withLines(source: string, imports: string, routes: string): string {
-  const start = 'routes: Routes = {\n';
+  const start = 'routes = {\n';
   assert.ok(source.includes(start), 'src/routes.ts has no place for the route of the README');
   return imports + source.replace(start, () => start + routes);
 }
