@@ -19,7 +19,7 @@ const DENIED_ORIGIN = new HttpError(
  */
 export function dispatch(
   state: ServerState, connection: Connection, request: IncomingMessage, response: ServerResponse,
-  problem = state.validate(request),
+  problem: Error | undefined = state.validate(request),
 ): void {
   const target = problem ? '/' : originForm(request.url!);
   const match = (problem ? undefined : state.router.find(pathOf(target))) ?? state.unknown;
@@ -30,7 +30,7 @@ export function dispatch(
   else respond(exchange, problem, decision);
 }
 
-function respond(exchange: Exchange, problem: HttpError | undefined, decision: CorsDecision): void {
+function respond(exchange: Exchange, problem: Error | undefined, decision: CorsDecision): void {
   // While an async predicate decided, the client may have disconnected.
   if (exchange.isOver) return;
   exchange.decision = decision;
@@ -45,7 +45,7 @@ function respond(exchange: Exchange, problem: HttpError | undefined, decision: C
 }
 
 /** The order is the same for all: protocol error, denied origin, preflight, 404, 405, prepare(), the method. */
-function run(exchange: Exchange, problem: HttpError | undefined): unknown {
+function run(exchange: Exchange, problem: Error | undefined): unknown {
   const { request, resource, state } = exchange;
   if (problem) throw problem;
   if (exchange.decision === 'denied') throw DENIED_ORIGIN;

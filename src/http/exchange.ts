@@ -7,7 +7,7 @@ import { HttpError } from './http-error.ts';
 import { isJsonType, stringifyJson, unserialisable } from './json.ts';
 import type { Connection } from './node/connection.ts';
 import type { AccessLogEntry } from './node/log.ts';
-import { hasLongUnreadBody, isReadingBody } from './request-body.ts';
+import { hasLongUnreadBody, isReadingBody, readBody, rejected } from './request-body.ts';
 import type { RequestHandler } from './request-handler.ts';
 import { pathOf } from './request-target.ts';
 import type { Resource } from './resource.ts';
@@ -95,6 +95,12 @@ export class Exchange {
 
   parameter(name: string): string | undefined {
     return this.#parameters.get(name);
+  }
+
+  /** Reads the body. Once the exchange is aborted, Node discards what is left of it. */
+  readBody<Parsed>(bodyLimit: number, parse: (bytes: Buffer<ArrayBuffer>) => Parsed): Promise<Parsed> {
+    if (this.#abortReason !== undefined) return rejected(this.#abortReason);
+    return readBody(this.request, bodyLimit, parse);
   }
 
   /** @throws RangeError for a status that is not from 200 to 599 */
@@ -289,8 +295,7 @@ export class Exchange {
 
   /** Ends the response with what the method returned, as in Python: it is over when the method is. */
   finish(value: unknown): void {
-    // Nobody will look at the value, but its promises must not end the process.
-    if (this.#isOver) return void unserialisable(value, this.resource.HandlerClass.name);
+    if (this.#isOver) return discard(value, this.resource.HandlerClass.name);
     try {
       const { stream } = this;
       const handler = this.handler!;
@@ -308,8 +313,7 @@ export class Exchange {
       this.#isOver = true;
       if (this.#body === undefined) this.stream!.end();
     } catch (error) {
-      // A stream that flows nowhere would keep its file open.
-      if (value instanceof Readable) value.destroy();
+      discard(value, this.resource.HandlerClass.name);
       this.fail(error);
     }
   }
@@ -340,7 +344,7 @@ export class Exchange {
   checkTimeouts(limits: { readonly response: number; readonly body: number }): void {
     const { connection, request } = this;
     const isLate = !this.stream && !this.#isOver && ++this.#responseChecks > limits.response;
-    const waitsForBody = !request.complete && isReadingBody(request);
+    const waitsForBody = !request.complete && (this.#isClosed || isReadingBody(request));
     const isBodyLate = waitsForBody && ++this.#bodyChecks > limits.body;
     if (!isLate && !isBodyLate) return;
     if (this.#isOver) connection.end();
@@ -457,6 +461,12 @@ export class Exchange {
       for (const hint of corsHints(this)) state.log.hint(hint);
     }
   }
+}
+
+/** A value that is not sent must not keep a file open, and its failures must not end the process. */
+function discard(value: unknown, handlerName: string): void {
+  if (value instanceof Readable) value.on('error', () => {}).destroy();
+  else unserialisable(value, handlerName);
 }
 
 /** Merges two lists (RFC 9110, section 12.5.5): no name is repeated, and `*` stays alone. */

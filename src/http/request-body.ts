@@ -66,7 +66,7 @@ export function ignoreRejection<Value>(promise: Promise<Value>): Promise<Value> 
   return promise;
 }
 
-export function rejected(error: Error): Promise<never> {
+export function rejected(error: unknown): Promise<never> {
   return ignoreRejection(Promise.reject(error));
 }
 
@@ -96,5 +96,7 @@ export function hasLongUnreadBody(request: IncomingMessage, bodyLimit: number): 
 
 /** Whether the server waits for the client to send more of the body, rather than for the handler to read it. */
 export function isReadingBody(request: IncomingMessage): boolean {
-  return request.readableLength < request.readableHighWaterMark && !awaitsContinue(request);
+  const hasRoom = request.readableLength < request.readableHighWaterMark;
+  // A handler that stops reading early, by leaving a loop for example, destroys the request.
+  return hasRoom && !request.destroyed && !awaitsContinue(request);
 }

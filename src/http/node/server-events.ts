@@ -1,5 +1,5 @@
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
-import type { Socket } from 'node:net';
+import { Socket } from 'node:net';
 import { dispatch } from '../dispatch.ts';
 import { HttpError } from '../http-error.ts';
 import { COMMON_METHODS } from '../resource.ts';
@@ -19,6 +19,11 @@ const PARSER_ERRORS = new Map([
   ['ERR_HTTP_REQUEST_TIMEOUT', new HttpError(408, 'The request took too long to arrive', CLOSE)],
 ]);
 const NO_TUNNEL = new HttpError(405, 'This server is not a proxy', { Allow: COMMON_METHODS.join(', '), ...CLOSE });
+
+const OTHER_SERVER = new Error(
+  'Only connections of this server have its timeouts and its graceful shutdown. Pass connections to it, not requests: ' +
+    "for TLS, tls.createServer(options, (socket) => server.emit('connection', socket))",
+);
 
 const MAX_DISCARDED_BYTES = 64 * 1024 * 1024;
 
@@ -67,13 +72,15 @@ export function listenToServer(
   server.on('timeout', onTimeout);
 
   function receive(request: IncomingMessage, response: ServerResponse): void {
-    // Only a synthetic request has a socket that this server has not accepted: one of light-my-request, for example.
-    const connection = connections.get(request.socket) ?? new Connection(request.socket, limits);
+    const accepted = connections.get(request.socket);
+    const connection = accepted ?? new Connection(request.socket, limits);
+    // A synthetic request, of light-my-request for example, has no real socket.
+    const problem = !accepted && request.socket instanceof Socket ? OTHER_SERVER : undefined;
     if (connection.isClosing) {
       request.resume();
       return discardInput(request.socket, MAX_DISCARDED_BYTES);
     }
-    connection.enqueue(() => dispatch(state, connection, request, response));
+    connection.enqueue(() => dispatch(state, connection, request, response, problem));
     if (!response.shouldKeepAlive) connection.isClosing = true;
   }
 

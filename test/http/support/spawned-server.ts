@@ -210,6 +210,16 @@ class FailsToLog extends RequestHandler {
   }
 }
 
+class FailsToLogLater extends RequestHandler {
+  override doGet() {
+    throw new Error('an error');
+  }
+  override async logError() {
+    await null;
+    throw new Error('The log is gone');
+  }
+}
+
 class Prints extends RequestHandler {
   override doGet() {
     for (let line = 0; line < 100; line++) {
@@ -301,6 +311,7 @@ const routes = {
   '/fails/:how': Fails,
   '/uncaught': Uncaught,
   '/fails-to-log': FailsToLog,
+  '/fails-to-log-later': FailsToLogLater,
   '/prints': Prints,
   '/mark/:number': Mark,
   '/fields': Fields,

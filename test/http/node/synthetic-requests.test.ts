@@ -1,0 +1,81 @@
+import assert from 'node:assert/strict';
+import { EventEmitter, once } from 'node:events';
+import { IncomingMessage, type RequestListener, ServerResponse, createServer as createNodeServer } from 'node:http';
+import type { AddressInfo, Socket } from 'node:net';
+import { Readable, Writable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import { test } from 'node:test';
+import { createServer, RequestHandler } from '../../../src/http/index.ts';
+import { requestBytes, sendRaw } from '../support/connection.ts';
+import { expectResponses } from '../support/response.ts';
+import { within } from '../support/within.ts';
+
+class Echo extends RequestHandler {
+  static logged: string[] = [];
+  override doGet() {
+    return 'value';
+  }
+  override doPost() {
+    return this.readJson();
+  }
+  override doPut() {
+    const failing = new Readable({ read: () => void failing.destroy(new Error('The disk is gone')) });
+    return pipeline(failing, this.endHeaders());
+  }
+  override logError(error: unknown) {
+    Echo.logged.push((error as Error).message);
+  }
+}
+
+/** A request without a connection, as test tools and serverless adapters make them. */
+function inject(method: string, body = '') {
+  const socket = Object.assign(new EventEmitter(), { destroy: () => void socket.emit('destroyed') });
+  const request = new IncomingMessage(socket as unknown as Socket);
+  const bodyHeaders = { 'content-type': 'application/json', 'content-length': String(body.length) };
+  const headers = { host: 'test', ...(body && bodyHeaders) };
+  const version = { httpVersion: '1.1', httpVersionMajor: 1, httpVersionMinor: 1 };
+  Object.assign(request, { method, url: '/', headers, complete: true, ...version });
+  if (body) request.push(body);
+  request.push(null);
+  const response = new ServerResponse(request);
+  let received = '';
+  const sink = new Writable({
+    write(chunk, _encoding, done) {
+      received += chunk;
+      done();
+    },
+  });
+  response.assignSocket(sink as unknown as Socket);
+  return { request, response, socket, received: () => received };
+}
+
+for (const [method, body] of [['GET', '"value"'], ['POST', '[1]']] as const) {
+  test(`serves a synthetic ${method}`, async () => {
+    const server = createServer({ '/': Echo });
+    const { request, response, received } = inject(method, method === 'POST' ? body : '');
+    server.emit('request', request, response);
+    await within('the response', once(response, 'finish'));
+    assert.match(received(), /^HTTP\/1\.1 200 /);
+    assert.ok(received().endsWith(body));
+  });
+}
+
+test('destroys the socket of a synthetic request if its stream fails', async () => {
+  Echo.logged = [];
+  const { request, response, socket } = inject('PUT');
+  const destroyed = once(socket, 'destroyed');
+  createServer({ '/': Echo }).emit('request', request, response);
+  await within('the socket was destroyed', destroyed);
+  assert.deepEqual(Echo.logged, ['The disk is gone']);
+});
+
+test('responds 500 on a connection of another server, and logs what to write', async (t) => {
+  const server = createServer({ '/': Echo }, { baseHandler: Echo });
+  const other = createNodeServer(server.listeners('request')[0] as RequestListener).listen(0, '127.0.0.1');
+  t.after(() => other.close());
+  await once(other, 'listening');
+  Echo.logged = [];
+  const { port } = other.address() as AddressInfo;
+  expectResponses(await sendRaw(t, port, requestBytes('GET /', ['Connection: close'])), [500]);
+  assert.match(Echo.logged.join(), /tls\.createServer\(options, \(socket\) => server\.emit\('connection', socket\)\)/);
+});
