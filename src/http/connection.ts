@@ -125,7 +125,8 @@ function refuse(state: ServerState, policy: CorsPolicy, socket: Socket, problem:
   afterAnswers(connection, () => {
     if (!socket.writable) return;
     endSocket(socket, bytesOf(problem, policy));
-    state.log.noRequest(problem.status, problem.message, connection.address);
+    const entry = { status: problem.status, milliseconds: 0, detail: problem.message };
+    state.log.request(new http.IncomingMessage(socket), connection.address, entry);
   });
 }
 

@@ -5,6 +5,7 @@ import { cut } from './answer-stream.ts';
 import { corsHints } from './cors/hints.ts';
 import type { Exchange, Hooks } from './exchange.ts';
 import { HttpError } from './http-error.ts';
+import type { AccessLogEntry } from './node/log.ts';
 import { RequestHandler } from './request-handler.ts';
 
 const INTERNAL_ERROR = new HttpError(500);
@@ -29,7 +30,7 @@ export function finish(exchange: Exchange, value: unknown): void {
   } catch (error) {
     return fail(exchange, error);
   }
-  conclude(exchange, false, false);
+  conclude(exchange);
 }
 
 function streamOf({ handler, stream }: Exchange): Writable {
@@ -57,7 +58,7 @@ export function fail(exchange: Exchange, error: unknown): void {
   else sendProblem(exchange, error instanceof HttpError ? error : INTERNAL_ERROR);
   // In the middle of its body a client that ends its half has left, as far as anyone can tell.
   const { complete, socket } = exchange.request;
-  conclude(exchange, !complete && socket.readableEnded, isCut);
+  conclude(exchange, !complete && socket.readableEnded ? 'client disconnected' : isCut ? 'aborted' : undefined);
   exchange.abort(error);
 }
 
@@ -65,7 +66,7 @@ export function fail(exchange: Exchange, error: unknown): void {
 export function abandon(exchange: Exchange, reason: 'The client has left' | 'The server has stopped'): void {
   if (exchange.isOver) return;
   const clientLeft = reason === 'The client has left' && exchange.fault === undefined;
-  conclude(exchange, clientLeft, !clientLeft);
+  conclude(exchange, clientLeft ? 'client disconnected' : 'aborted');
   exchange.abort(new Error(reason));
 }
 
@@ -91,14 +92,14 @@ function startOver(exchange: Exchange, problem: HttpError): void {
   exchange.setBody(JSON.stringify(problem), 'application/problem+json');
 }
 
-function conclude(exchange: Exchange, clientLeft: boolean, cut: boolean): void {
+function conclude(exchange: Exchange, outcome?: AccessLogEntry['outcome']): void {
   exchange.isOver = true;
   const { isTimed, log } = exchange.state;
   if (!isTimed) return;
   const milliseconds = Math.round((performance.now() - exchange.startedAt) * 1000) / 1000;
   const status = exchange.stream ? exchange.head.status : 0;
   try {
-    hooksOf(exchange).logRequest({ status, milliseconds, clientLeft, cut });
+    hooksOf(exchange).logRequest({ status, milliseconds, outcome });
   } catch (error) {
     logError(exchange, error);
   }

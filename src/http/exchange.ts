@@ -4,7 +4,7 @@ import type { Writable } from 'node:stream';
 import { AnswerHead } from './answer-head.ts';
 import { openBody } from './answer-stream.ts';
 import { type Grant, UNGRANTED, mirroredHeaders } from './cors/policy.ts';
-import type { Log, RequestLine } from './log.ts';
+import type { AccessLogEntry, Log } from './node/log.ts';
 import { hasUnreadBody } from './request-body.ts';
 import type { Resource } from './resource.ts';
 
@@ -43,7 +43,7 @@ export interface Connection {
 export interface Hooks {
   endHeaders(): Writable;
   sendJson(value: unknown): void;
-  logRequest(line: RequestLine): void;
+  logRequest(entry: AccessLogEntry): void;
   logError(error: unknown): void;
 }
 

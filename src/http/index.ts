@@ -4,7 +4,7 @@
 export { RequestHandler } from './request-handler.ts';
 export { HttpError } from './http-error.ts';
 export type { StandardSchema } from './standard-schema.ts';
-export type { LogFormat, RequestLine } from './log.ts';
+export type { AccessLogEntry, LogFormat } from './node/log.ts';
 export { createServer, type Routes, type ServerOptions } from './server.ts';
 export { type CorsFault, type CorsOptions, type Origin, corsFaults } from './cors/options.ts';
 export { methodsOf } from './resource.ts';

@@ -4,7 +4,7 @@ import type { CorsOptions } from './cors/options.ts';
 import type { Exchange } from './exchange.ts';
 import { toJson } from './json-answer.ts';
 import { jsonHeadFault, parseJson } from './json-body.ts';
-import type { RequestLine } from './log.ts';
+import type { AccessLogEntry } from './node/log.ts';
 import { handled, readBody, rejected } from './request-body.ts';
 import { type StandardSchema, validate } from './standard-schema.ts';
 import { decodeRest, decodeSegment, pathOf, queryOf } from './target.ts';
@@ -156,11 +156,11 @@ export class RequestHandler {
 
   /**
    * Called once for each answer of this class, and writes its line in the log; a refused origin and a protocol fault
-   * are logged without it. Override it to omit the line, or to add fields: `super.logRequest({ ...line, user })`.
+   * are logged without it. Override it to omit the line, or to add fields: `super.logRequest({ ...entry, user })`.
    */
-  logRequest(line: RequestLine): void {
+  logRequest(entry: AccessLogEntry): void {
     const { connection, request, state } = this.#exchange;
-    state.log.request(request, connection?.address, line);
+    state.log.request(request, connection?.address, entry);
   }
 
   /** Called for an error that is not an HttpError, or that comes after the headers have left; writes it to the log. */

@@ -5,7 +5,7 @@ import { CorsPolicy } from './cors/policy.ts';
 import { type Site, dispatch } from './dispatch.ts';
 import type { ServerState } from './exchange.ts';
 import { type HandlerClass, classFaults } from './handler-class.ts';
-import { Log, type LogFormat } from './log.ts';
+import { Log, type LogFormat } from './node/log.ts';
 import { http } from './node-builtins.ts';
 import { continueOnFirstRead } from './request-body.ts';
 import { RequestHandler } from './request-handler.ts';

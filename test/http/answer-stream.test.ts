@@ -9,7 +9,7 @@ import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { test } from 'node:test';
 import { promisify } from 'node:util';
-import { RequestHandler, type RequestLine, createServer } from '../../src/http/index.ts';
+import { type AccessLogEntry, RequestHandler, createServer } from '../../src/http/index.ts';
 import { soundAnswers } from './answers.ts';
 import { listen } from '../listen.ts';
 import { Connection, requestBytes, sendRaw } from './connection.ts';
@@ -141,9 +141,9 @@ for (const [what, path, turn] of [
   ['a generator', '/', 'in its turn'],
 ] as const) {
   test(`${what} that fails in an answer is logged, once, and the answer as cut, ${turn}`, LIMIT, async (t) => {
-    const lines: RequestLine[] = [];
+    const lines: AccessLogEntry[] = [];
     class Logged extends Fails {
-      override logRequest(line: RequestLine) {
+      override logRequest(line: AccessLogEntry) {
         lines.push(line);
       }
     }
@@ -178,8 +178,8 @@ for (const [what, path, turn] of [
     await connection.untilClosed();
     await eventually('the answer was logged', () => lines.length > 0);
     assert.deepEqual(Quiet.errors.map(String), ['Error: The disk is gone']);
-    assert.deepEqual(lines.map(({ status, clientLeft, cut }) => ({ status, clientLeft, cut })), [
-      { status: 200, clientLeft: false, cut: true },
+    assert.deepEqual(lines.map(({ status, outcome }) => ({ status, outcome })), [
+      { status: 200, outcome: 'aborted' },
     ]);
   });
 }

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { EventEmitter, once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type TestContext, after, test } from 'node:test';
-import { HttpError, RequestHandler } from '../../src/http/index.ts';
+import { type AccessLogEntry, HttpError, RequestHandler } from '../../src/http/index.ts';
 import { type Answer, soundAnswers } from './answers.ts';
 import { listen } from '../listen.ts';
 import { Connection, noRequests, requestBytes, sendRaw } from './connection.ts';
@@ -16,14 +16,8 @@ const ask = (path: string, headers: string[] = []) => requestBytes(`GET ${path}`
 /** One process for all, and for each a server of its own in it. */
 const server = new ServerProcess({ after }, { log: 'text' });
 
-interface Line {
-  status: number;
-  milliseconds: number;
-  clientLeft: boolean;
-}
-
 class Told extends RequestHandler {
-  static lines: Line[] = [];
+  static lines: AccessLogEntry[] = [];
   static events = new EventEmitter();
   override async doGet() {
     switch (this.param('how')) {
@@ -44,7 +38,7 @@ class Told extends RequestHandler {
         return undefined;
     }
   }
-  override logRequest(line: Line) {
+  override logRequest(line: AccessLogEntry) {
     Told.lines.push({ ...line });
     Told.events.emit('logged');
   }
@@ -68,7 +62,7 @@ test('logRequest is told the status of every answer', LIMIT, async (t) => {
     Told.lines.map(({ status }) => status),
     [204, 201, 409, 500, 405, 204],
   );
-  assert.deepEqual(new Set(Told.lines.map(({ clientLeft }) => clientLeft)), new Set([false]));
+  assert.deepEqual(new Set(Told.lines.map(({ outcome }) => outcome)), new Set([undefined]));
 });
 
 test('logRequest is told how many milliseconds the answer took, even where no log is written', LIMIT, async (t) => {
@@ -93,8 +87,8 @@ test('logRequest is told that the client had left', LIMIT, async (t) => {
   connection.socket.destroy();
   await within('the line of the log', logged);
   assert.deepEqual(
-    Told.lines.map(({ clientLeft }) => clientLeft),
-    [true],
+    Told.lines.map(({ outcome }) => outcome),
+    ['client disconnected'],
   );
 });
 
@@ -170,16 +164,16 @@ for (const log of ['json', 'text'] as const) {
         const own = lines.filter((line) => line.includes(path));
         assert.equal(own.length, count, `${what}: ${own.join('\n')}`);
         for (const line of own) {
-          if (log === 'text') assert.match(line, /, but the client had left/, what);
+          if (log === 'text') assert.match(line, / ms, client disconnected/, what);
           else {
-            const { clientLeft, address } = JSON.parse(line) as { clientLeft?: boolean; address?: string };
-            assert.equal(clientLeft, true, what);
+            const { outcome, address } = JSON.parse(line) as { outcome?: string; address?: string };
+            assert.equal(outcome, 'client disconnected', what);
             assert.match(address ?? 'none', ADDRESS, what);
           }
         }
       }
       for (const line of lines.filter((line) => line.includes('/fields'))) {
-        assert.doesNotMatch(line, /had left|"clientLeft":true/, 'It got its answer');
+        assert.doesNotMatch(line, /client disconnected/, 'It got its answer');
       }
       assert.equal(errors, '');
     },
@@ -221,7 +215,7 @@ test('a client that speaks TLS to the port is logged as such', LIMIT, async (t) 
     const hello = Buffer.from('16030100c8010000c40303', 'hex');
     soundAnswers(await sendRaw(t, port, hello), [400]);
   });
-  assert.match(lines[0]!, /400 This port speaks http, not https: write http:\/\/ in its address$/);
+  assert.match(lines[0]!, / 400 .*This port speaks http, not https: write http:\/\/ in its address$/);
 });
 
 test('a chunk that is none is logged as the fault of its request, once', LIMIT, async (t) => {
@@ -262,8 +256,6 @@ interface Entry {
   where: string;
   error: string;
   code?: string;
-  cause?: Entry;
-  errors?: Entry[];
 }
 
 test(
@@ -288,36 +280,20 @@ test(
     const plain = entry('plain');
     assert.match(plain.error, /^Error: plain\n +at .*spawned-server\.ts/);
     assert.deepEqual(
-      Object.keys(plain).filter((name) => ['code', 'cause', 'errors'].includes(name)),
+      Object.keys(plain).filter((name) => name === 'code'),
       [],
     );
 
-    const { error, cause } = entry('cause');
-    assert.match(error, /^Error: outer failed\n +at /);
-    assert.match(cause!.error, /^Error: inner refused\n +at /);
-    assert.equal(cause!.code, 'ECONNREFUSED');
-
-    assert.match(entry('causes').cause!.cause!.error, /^Error: three\n +at /);
-
-    const gathered = entry('errors');
-    assert.match(gathered.error, /^AggregateError: all failed/);
-    assert.deepEqual(
-      gathered.errors!.map(({ error }) => error.split('\n', 1)[0]),
-      ['Error: first failed', 'Error: second failed'],
-    );
-    assert.deepEqual(
-      gathered.errors!.map(({ code }) => code),
-      [undefined, 'E2'],
-    );
-
-    const fetched = entry('fetch');
-    assert.match(fetched.error, /^TypeError: fetch failed/);
-    assert.equal(fetched.cause!.code, 'ECONNREFUSED');
-    assert.match(fetched.cause!.error, /ECONNREFUSED/);
+    assert.match(entry('cause').error, /^Error: outer failed\n +at [^]*\[cause\]: Error: inner refused\n/);
+    assert.match(entry('cause').error, /code: 'ECONNREFUSED'/);
+    assert.match(entry('causes').error, /\[cause\]: Error: three\n +at /);
+    const gathered = entry('errors').error;
+    assert.match(gathered, /^AggregateError: all failed[^]*Error: first failed\n[^]*Error: second failed\n[^]*'E2'/);
+    assert.match(entry('fetch').error, /^TypeError: fetch failed[^]*ECONNREFUSED/);
 
     assert.equal(entry('code').code, 'ERR_OF_OUR_OWN');
-    assert.match(entry('circle').error, /^Error: round and round/);
-    assert.equal(entry('crowd').errors!.length, 30);
+    assert.match(entry('circle').error, /Error: round and round/);
+    assert.equal(entry('crowd').error.match(/Error: number \d+\n/g)?.length, 30);
     assert.ok(JSON.stringify(entry('crowd')).length < 50_000, 'errors that share a cause repeat it');
     assert.match(entry('hidden').error, /^Error: hidden\n +at /);
     assert.match(entry('revoked').error, /^Error: with a revoked cause\n +at /);

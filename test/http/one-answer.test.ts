@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { EventEmitter, once } from 'node:events';
 import { test } from 'node:test';
-import { HttpError, RequestHandler, type RequestLine } from '../../src/http/index.ts';
+import { type AccessLogEntry, HttpError, RequestHandler } from '../../src/http/index.ts';
 import { parseAnswers, soundAnswers } from './answers.ts';
 import { listen } from '../listen.ts';
 import { Connection, requestBytes, sendRaw } from './connection.ts';
@@ -216,7 +216,7 @@ test('the answer to HEAD may state a length and send nothing, and the connection
 });
 
 test('an HttpError after a whole answer is no second one, and nothing was cut', LIMIT, async (t) => {
-  const cut: boolean[] = [];
+  const outcomes: unknown[] = [];
   class Late extends RequestHandler {
     override async doGet() {
       this.sendJson('whole');
@@ -224,15 +224,15 @@ test('an HttpError after a whole answer is no second one, and nothing was cut', 
       throw new HttpError(404, 'too late');
     }
     override logError() {}
-    override logRequest(line: RequestLine) {
-      cut.push(line.cut);
+    override logRequest(line: AccessLogEntry) {
+      outcomes.push(line.outcome);
     }
   }
   const { port } = await listen(t, { '/': Late, '/next': Unread });
   const received = await sendRaw(t, port, requestBytes('GET /') + requestBytes('GET /next', ['Connection: close']));
   const [first] = soundAnswers(received, [200, 200]);
   assert.equal(first!.body, '"whole"');
-  assert.deepEqual(cut, [false]);
+  assert.deepEqual(outcomes, [undefined]);
 });
 
 test(

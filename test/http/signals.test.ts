@@ -174,9 +174,9 @@ describe('a process that ends', { concurrency: 4 }, () => {
         assert.equal(await server.ended(), 1);
         assert.equal(await waits.untilClosed(), '');
         const cut = server.output.split('\n').flatMap((line) => {
-          if (log === 'text') return /^[\d:]{8} (.*) (?:-|200) [\d.]+ ms, cut/.exec(line)?.[1] ?? [];
-          const { method, target, cut } = JSON.parse(line || '{}');
-          return cut ? `${method} ${target}` : [];
+          if (log === 'text') return /^[\d:]{8} (.*) (?:-|200) [\d.]+ ms, aborted/.exec(line)?.[1] ?? [];
+          const { method, target, outcome } = JSON.parse(line || '{}');
+          return outcome === 'aborted' ? `${method} ${target}` : [];
         });
         assert.deepEqual(cut.sort(), ['GET /waits', 'GET /waits?stream', 'POST /']);
         const spoken = /Stopping: waiting for .*GET \/waits/.test(server.output);

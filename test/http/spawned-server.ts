@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { type AddressInfo, createServer as createNetServer } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import {
-  type CorsOptions, HttpError, RequestHandler, type RequestLine, type ServerOptions, createServer, stopOnSignals,
+  type AccessLogEntry, type CorsOptions, HttpError, RequestHandler, type ServerOptions, createServer, stopOnSignals,
 } from '../../src/http/index.ts';
 
 // The process of ServerProcess: each message has the options of a server that is to listen, and is answered its port.
@@ -230,7 +230,7 @@ class Fields extends RequestHandler {
   override doGet() {
     return 'logged';
   }
-  override logRequest(line: RequestLine) {
+  override logRequest(line: AccessLogEntry) {
     super.logRequest({ ...line, user: this.query.get('user') ?? 'nobody', tries: 2 });
   }
 }

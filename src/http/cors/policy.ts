@@ -1,5 +1,5 @@
 import type { IncomingMessage } from 'node:http';
-import type { Log } from '../log.ts';
+import type { Log } from '../node/log.ts';
 import { ABSOLUTE_FORM } from '../target.ts';
 import { type CorsOptions, type OriginPredicate, TOKEN } from './options.ts';
 import { isSerialisedOrigin, originPattern } from './origins.ts';
