@@ -60,10 +60,11 @@ export class Log {
   /** Writes an error with its stack and causes. `where` names the code that was running. */
   error(error: unknown, where: string): void {
     const text = describe(error);
+    const code = property(error, 'code');
     errors ??= writerTo(process.stderr, 2);
     errors(
       this.format === 'json'
-        ? escape(JSON.stringify({ time: new Date(), level: 'error', where, error: text, code: property(error, 'code') }))
+        ? escape(JSON.stringify({ time: new Date(), level: 'error', where, error: text, code }))
         : `${clock()} ${escape(where)}\n  ${text.split('\n').map(escape).join('\n  ')}`,
     );
   }
