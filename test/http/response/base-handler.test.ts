@@ -26,7 +26,10 @@ for (const [status, bytes] of cases) {
       override doGet() {}
     }
     const { port } = await listen(t, { '/': Route }, {
-      baseHandler: Base, allowedHosts: ['example.com'], requestTimeout: 0.3, cors: { origins: ['https://a.example.com'] },
+      baseHandler: Base,
+      allowedHosts: ['example.com'],
+      requestTimeout: 0.3,
+      cors: { origins: ['https://a.example.com'] },
     });
     const [response] = parseResponses(await sendRaw(t, port, bytes));
     assert.equal(response!.status, status);
