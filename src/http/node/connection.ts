@@ -80,6 +80,7 @@ export class Connection {
   /** The response in flight is the last: drops the requests that are queued behind it. */
   dropQueue(): void {
     this.isClosing = true;
+    if (this.isPaused) continueReading(this.socket);
     this.#queue.length = 0;
   }
 

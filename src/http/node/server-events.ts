@@ -89,8 +89,11 @@ export function listenToServer(
     if (server.listenerCount('upgrade') > 1) return;
     const socket = duplex as Socket;
     const connection = connections.get(socket)!;
-    keepEvents(connection);
-    connection.enqueue(() => withoutUpgrade(server, socket, request, rest));
+    const stop = keepEvents(connection);
+    connection.enqueue(() => {
+      stop();
+      withoutUpgrade(server, socket, request, rest);
+    });
   }
 
   function onConnect(request: IncomingMessage, duplex: unknown): void {
@@ -102,10 +105,12 @@ export function listenToServer(
   }
 
   /** After these two events Node no longer listens to the socket, but an earlier response may be in flight. */
-  function keepEvents(connection: Connection): void {
+  function keepEvents(connection: Connection): () => void {
     const { socket } = connection;
-    socket.on('drain', () => connection.exchange?.response.emit('drain'));
-    socket.on('timeout', () => server.emit('timeout', socket));
+    const onDrain = () => connection.exchange?.response.emit('drain');
+    const onIdle = () => server.emit('timeout', socket);
+    socket.on('drain', onDrain).on('timeout', onIdle);
+    return () => socket.off('drain', onDrain).off('timeout', onIdle);
   }
 
   function onClientError(error: NodeJS.ErrnoException & { rawPacket?: Buffer }, duplex: unknown): void {

@@ -54,6 +54,22 @@ for (const protocol of ['websocket', 'h2c', 'TLS/1.0']) {
   });
 }
 
+test('adds no listeners to a connection with each Upgrade request', async (t) => {
+  const { port, server } = await listen(t, routes);
+  const connected = once(server, 'connection');
+  const connection = await Connection.open(t, port);
+  const [socket] = await connected;
+  const counts: number[] = [];
+  for (let times = 0; times < 3; times++) {
+    connection.received = '';
+    connection.send(requestBytes('GET /', ['Connection: Upgrade', 'Upgrade: h2c']));
+    await connection.until(/\}$/);
+    await new Promise(setImmediate);
+    counts.push(socket.eventNames().reduce((sum: number, name: string) => sum + socket.listenerCount(name), 0));
+  }
+  assert.equal(counts[2], counts[0], String(counts));
+});
+
 test('serves an Upgrade request after the response to an earlier request', async (t) => {
   const events = new EventEmitter();
   class Slow extends RequestHandler {
