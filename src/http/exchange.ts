@@ -465,8 +465,12 @@ export class Exchange {
 
 /** A value that is not sent must not keep a file open, and its failures must not end the process. */
 function discard(value: unknown, handlerName: string): void {
-  if (value instanceof Readable) value.on('error', () => {}).destroy();
-  else unserialisable(value, handlerName);
+  if (value instanceof Readable) return void value.on('error', () => {}).destroy();
+  try {
+    unserialisable(value, handlerName);
+  } catch {
+    // A getter of the value throws.
+  }
 }
 
 /** Merges two lists (RFC 9110, section 12.5.5): no name is repeated, and `*` stays alone. */

@@ -55,6 +55,27 @@ for (const [what, path] of [['a file', FILE], ['a file that does not exist', '/d
   }
 }
 
+test('ignores a getter that throws in a value returned after the response has timed out', async (t) => {
+  const events = new EventEmitter();
+  let isRead = false;
+  class Late extends Returns {
+    override async doGet() {
+      await once(events, 'late');
+      return {
+        get bad() {
+          isRead = true;
+          throw new Error('a getter');
+        },
+      };
+    }
+  }
+  const { port } = await listen(t, { '/': Late }, { handlerTimeout: 0.1 });
+  assert.match(await sendRaw(t, port, requestBytes('GET /')), / 503 /);
+  events.emit('late');
+  await eventually('the value is looked at', () => isRead);
+  await new Promise(setImmediate);
+});
+
 test('closes a file that is returned after the response has timed out', async (t) => {
   const events = new EventEmitter();
   class File extends Returns {
