@@ -51,7 +51,12 @@ for (const [method, what] of methods) {
 }
 
 test('delivers the 413 to a client that sends slowly for seconds', async (t) => {
-  const { port } = await listen(t, { '/': Late }, { bodyLimit: 1_000, requestTimeout: 5 });
+  class Small extends RequestHandler {
+    override doPatch() {
+      return this.readBody();
+    }
+  }
+  const { port } = await listen(t, { '/': Small }, { bodyLimit: 1_000, requestTimeout: 5 });
   const connection = await Connection.open(t, port);
   const errors: unknown[] = [];
   connection.socket.on('error', (error) => errors.push(error));
@@ -62,6 +67,6 @@ test('delivers the 413 to a client that sends slowly for seconds', async (t) => 
     await new Promise((resolve) => setTimeout(resolve, 100));
   }
   connection.socket.resume();
-  assert.match(await connection.untilClosed(), /^HTTP\/1\.1 (?:405|413) [^]*\}$/);
+  assert.match(await connection.untilClosed(), /^HTTP\/1\.1 413 [^]*\}$/);
   assert.deepEqual(errors, []);
 });
