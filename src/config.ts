@@ -5,8 +5,8 @@ import { type CorsOptions, corsErrors, hostNameError, isLoopback, originMatcher 
 export type Config = ReturnType<typeof readConfig>;
 
 /**
- * What no environment variable can say about CORS: uncomment a line, or write others. A function is asked about the
- * origins that are not in CORS_ORIGINS.
+ * CORS options that no environment variable can express. Uncomment a line or add your own. A function in `origins`
+ * decides about the origins that are not in CORS_ORIGINS.
  */
 const corsInCode: Partial<CorsOptions> = {
   // origins: async (origin) => tenants.has(origin),
@@ -61,17 +61,17 @@ export function readConfig(environment: NodeJS.ProcessEnv, circumstances: Circum
   reader.rejectMisspelt();
   return { ...engine, ...yours };
 
-  /** conda and tcsh set HOST to a name that is not meant for this server, so that only an address is obeyed. */
+  /** Ignores a HOST that is a name other than localhost, because conda and tcsh set HOST for their own use. */
   function readHost(): string {
-    const otherwise = '127.0.0.1';
-    const written = text('HOST', { default: otherwise });
+    const defaultHost = '127.0.0.1';
+    const written = text('HOST', { default: defaultHost });
     if (isIP(written.replace(/%.*$/, '')) || loopbackNames(written)) return written;
     if (/^[\w.-]*[a-z][\w.-]*$/i.test(written)) {
       reader.warn('HOST', 'ignored, because it is a name: to listen on every address, write HOST=0.0.0.0');
     } else {
       reject('HOST', 'must be an IP address without a port, or localhost: for every address, write HOST=0.0.0.0');
     }
-    return otherwise;
+    return defaultHost;
   }
 
   function readCors(): CorsOptions {

@@ -38,7 +38,7 @@ export function settingsReader(environment: NodeJS.ProcessEnv) {
     return environment[name];
   }
 
-  /** An empty variable counts as unset, except for a list, whose default may allow everyone. */
+  /** Returns a setting. An empty variable counts as unset, except for a list, whose default may allow everyone. */
   function text<Default extends string | undefined = undefined>(name: string, options: TextOptions<Default> = {}) {
     const written = read(name);
     // Docker and systemd keep quotes that a shell and .env remove.
@@ -80,7 +80,7 @@ export function settingsReader(environment: NodeJS.ProcessEnv) {
     return separated;
   }
 
-  /** Call it last: a misspelt variable would otherwise be ignored without a message. */
+  /** Rejects variables that look like misspelt settings. Call it last, because it compares them with all settings. */
   function rejectMisspelt(): void {
     for (const [name, value] of repaired) {
       const format = value.includes(',') ? 'a list separated by commas, without quotes' : 'without quotes';
@@ -89,7 +89,7 @@ export function settingsReader(environment: NodeJS.ProcessEnv) {
     const settings = [...known];
     for (const name of Object.keys(environment)) {
       if (known.has(name)) continue;
-      const meant = settings.find((setting) => environment[setting] === undefined && isSlipOf(setting, name));
+      const meant = settings.find((setting) => environment[setting] === undefined && isTypoOf(setting, name));
       if (meant !== undefined) {
         if (OF_OTHER_TOOLS.has(name)) warnings.push(`${name}: ignored, because the setting is called ${meant}`);
         else errors.push(`${name}: is not a setting: write ${meant}`);
@@ -109,9 +109,9 @@ const OF_OTHER_TOOLS = new Set(['KEEPALIVE_TIMEOUT', 'REQUESTS_TIMEOUT']);
 
 /**
  * Returns whether `name` looks like a typo of `meant`: it differs only in case, underscores or hyphens or, for names of
- * eight or more letters, by one or two letters. Different digits, as in KEY_1 and KEY_2, are no typo.
+ * eight or more letters, by one or two letters. Different digits, as in KEY_1 and KEY_2, are not a typo.
  */
-function isSlipOf(meant: string, name: string): boolean {
+function isTypoOf(meant: string, name: string): boolean {
   const [a, b] = [meant, name].map((text) => text.replace(/[_-]/g, '').toUpperCase()) as [string, string];
   if (a === b) return true;
   // Lengths first, because a distance takes time, and an environment may have hundreds of variables.
@@ -194,7 +194,7 @@ export function parseEnvironmentFile(text: string): { errors: string[]; variable
   return { errors, variables };
 }
 
-/** Says how to write a line that is not understood, without its value, which may be a secret. */
+/** Returns how to correct an invalid line. It leaves out the value, which may be a secret. */
 function lineError(line: string): string {
   const [, name, value = ''] = /^(?:set\s+|export\s+|\$env:)?([a-z_][\w.-]*)\s*[=:]\s*(.*)$/i.exec(line) ?? [];
   if (name === undefined) return 'is not NAME=value: write it so, or begin the line with # to make it a comment';

@@ -6,7 +6,7 @@ import type { CorsOptions } from './http/index.ts';
 const OLDEST_NODE = [20, 12] as const;
 const [major, minor] = process.version.slice(1).split('.').map(Number) as [number, number];
 if (major < OLDEST_NODE[0] || (major === OLDEST_NODE[0] && minor < OLDEST_NODE[1])) {
-  giveUp(`Node ${process.version} is too old: install Node ${OLDEST_NODE.join('.')} or newer`);
+  exitWith(`Node ${process.version} is too old: install Node ${OLDEST_NODE.join('.')} or newer`);
 }
 
 // Everything below is imported dynamically, because static imports are compiled before this line runs. Node 22.8 and
@@ -22,7 +22,7 @@ const { config } = await import('./config.ts');
 for (const warning of config.warnings) console.error(warning);
 if (config.errors.length > 0) {
   console.error(config.errors.join('\n'));
-  // Waits for the correction, which may be made in .env.
+  // A change to .env or to a source file restarts this process.
   if (isDev) await new Promise(() => {});
   process.exit(1);
 }
@@ -40,17 +40,19 @@ const isHandedOver = process.env['LISTEN_PID'] === String(process.pid);
 server.once('error', (error: NodeJS.ErrnoException) => {
   const { host, port } = config;
   const reason = error.code ?? error.message;
-  if (isHandedOver) giveUp(`LISTEN_PID=${process.pid}: file descriptor 3 is no socket (${reason}): pass a TCP socket`);
-  if (reason === 'EADDRINUSE') {
-    giveUp(`PORT=${port}: is already in use on ${host}: stop the other process, or set a different PORT`);
+  if (isHandedOver) {
+    exitWith(`LISTEN_PID=${process.pid}: file descriptor 3 is not a socket (${reason}): pass a TCP socket`);
   }
-  if (reason === 'EACCES') giveUp(`PORT=${port}: requires elevated privileges: set a PORT of 1024 or above`);
-  giveUp(`HOST=${host}: cannot listen there (${reason}): set an address of this machine, such as 127.0.0.1`);
+  if (reason === 'EADDRINUSE') {
+    exitWith(`PORT=${port}: is already in use on ${host}: stop the other process, or set a different PORT`);
+  }
+  if (reason === 'EACCES') exitWith(`PORT=${port}: requires elevated privileges: set a PORT of 1024 or above`);
+  exitWith(`HOST=${host}: cannot listen there (${reason}): set an address of this machine, such as 127.0.0.1`);
 });
 
 server.listen(isHandedOver ? { fd: 3 } : { port: config.port, host: config.host }, () => {
   const { address, family, port } = (server.address() ?? {}) as Partial<AddressInfo>;
-  if (!address) giveUp(`LISTEN_PID=${process.pid}: file descriptor 3 is not a TCP socket: pass a TCP socket`);
+  if (!address) exitWith(`LISTEN_PID=${process.pid}: file descriptor 3 is not a TCP socket: pass a TCP socket`);
   const url = `http://${family === 'IPv6' ? `[${address}]` : address}:${port}`;
   console.log(config.log === 'json' ? JSON.stringify({ time: new Date(), listening: url }) : `Listening on ${url}`);
   if (config.log === 'text') console.log(overview().join('\n'));
@@ -63,11 +65,11 @@ function create() {
   try {
     return createServer(routes, { ...config.server, log: config.log });
   } catch (error) {
-    return giveUp((error as Error).message);
+    return exitWith((error as Error).message);
   }
 }
 
-function giveUp(message: string): never {
+function exitWith(message: string): never {
   console.error(message);
   process.exit(1);
 }
@@ -83,13 +85,13 @@ function restartWhenEnvironmentFileChanges(): void {
 function overview(): string[] {
   const width = Math.max(...Object.keys(routes).map((path) => path.length));
   const lines = Object.entries(routes).map(([path, HandlerClass]) => {
-    const policy = HandlerClass.cors ? `   ${sentence(HandlerClass.cors as CorsOptions)}` : '';
+    const policy = HandlerClass.cors ? `   ${describePolicy(HandlerClass.cors as CorsOptions)}` : '';
     return `  ${path.padEnd(width)}  ${methodsOf(HandlerClass).join(', ')}${policy}`;
   });
-  return [...lines, `CORS: ${sentence(config.server.cors)}`];
+  return [...lines, `CORS: ${describePolicy(config.server.cors)}`];
 }
 
-function sentence({ origins, credentials }: CorsOptions): string {
+function describePolicy({ origins, credentials }: CorsOptions): string {
   const cookies = credentials ? 'with cookies' : 'without cookies';
   if (origins === '*') return `any page may call this API, ${cookies}`;
   if (typeof origins === 'function') return `pages that your code allows may call this API, ${cookies}`;

@@ -13,9 +13,9 @@ const DENIED_ORIGIN = new HttpError(
 );
 
 /**
- * Serves one request. What its origin may do is decided first, so that error responses have the right CORS headers too.
+ * Serves one request. The CORS policy decides first, so that error responses have the right CORS headers too.
  *
- * @param problem why the request must not be served, if it must not
+ * @param problem the error to respond with, if the request is invalid
  */
 export function dispatch(
   state: ServerState, connection: Connection, request: IncomingMessage, response: ServerResponse,
@@ -44,7 +44,7 @@ function respond(exchange: Exchange, problem: Error | undefined, decision: CorsD
   }
 }
 
-/** The order is the same for all: protocol error, denied origin, preflight, 404, 405, prepare(), the method. */
+/** Checks each request in the same order: protocol error, denied origin, preflight, 404, 405, prepare(), the method. */
 function run(exchange: Exchange, problem: Error | undefined): unknown {
   const { request, resource, state } = exchange;
   if (problem) throw problem;

@@ -7,6 +7,7 @@ import { HttpError } from './http-error.ts';
 import { isJsonType, stringifyJson, unserialisable } from './json.ts';
 import type { Connection } from './node/connection.ts';
 import type { AccessLogEntry } from './node/log.ts';
+import { CLOSE } from './node/request-validation.ts';
 import { hasLongUnreadBody, isReadingBody, readBody, rejected } from './request-body.ts';
 import type { RequestHandler } from './request-handler.ts';
 import { pathOf } from './request-target.ts';
@@ -15,12 +16,11 @@ import type { Match } from './router.ts';
 import type { ServerState } from './server.ts';
 
 /** Header fields that a response has once (RFC 9110, section 5.3): the last value that a handler sends wins. */
-const SINGLE = new RegExp(
+const SINGLE_VALUE_HEADER = new RegExp(
   '^(?:access-control-.*|cache-control|content-(?:disposition|location|range|type)|date|etag|expires|last-modified' +
     '|location|retry-after)$',
 );
 const INTERNAL_ERROR = new HttpError(500);
-const CLOSE = { Connection: 'close' };
 const RESPONSE_TIMEOUT = new HttpError(503, 'The response took too long', CLOSE);
 const BODY_TIMEOUT = new HttpError(408, 'The body took too long to arrive', CLOSE);
 
@@ -39,7 +39,7 @@ export class Exchange {
   readonly path: string;
   /** Without the question mark. */
   readonly query: string;
-  /** In milliseconds of performance.now(); 0 if nobody asks for the duration. */
+  /** Start time of performance.now() in milliseconds; 0 if durations are not logged. */
   readonly #startedAt: number;
   handler: RequestHandler | undefined;
   decision: CorsDecision = 'not cross-origin';
@@ -58,7 +58,7 @@ export class Exchange {
   #closeRequested = false;
   /** The headers that were sent before the method, which an error response keeps; undefined until the method runs. */
   #keptHeaders: ReturnType<ServerResponse['getHeaders']> | undefined;
-  /** Nothing that the method does can change the response any more. */
+  /** Whether the response is decided, so that the handler can no longer change it. */
   #isOver = false;
   /** The response has been flushed, or the connection is closed. */
   #isClosed = false;
@@ -129,7 +129,7 @@ export class Exchange {
       case 'transfer-encoding': case 'trailer': throw new Error(`${name} is set by the server: leave it out`);
       default:
         this.#headers = this.#headers.filter((_, at) => this.#headers[at & ~1]!.toLowerCase() !== lower);
-        if (SINGLE.test(lower)) response.setHeader(name, value);
+        if (SINGLE_VALUE_HEADER.test(lower)) response.setHeader(name, value);
         else response.appendHeader(name, value);
     }
   }
@@ -227,7 +227,7 @@ export class Exchange {
     return response;
   }
 
-  /** RFC 9112, section 9.6. */
+  /** Returns whether the connection must close after this response (RFC 9112, section 9.6). */
   #mustClose(): boolean {
     const { connection, request, state } = this;
     if (this.#closeRequested) return true;
@@ -246,7 +246,7 @@ export class Exchange {
     response.strictContentLength = true;
     const stream = new Writable({
       write(chunk: Buffer, _encoding, done) {
-        // A turn for each write: a source that never waits would otherwise block the process.
+        // setImmediate(), because a source that never waits would otherwise block the event loop.
         if (isHead) return void setImmediate(done);
         try {
           if (response.write(chunk)) done();
@@ -283,7 +283,7 @@ export class Exchange {
     stream.destroy(this.#abortReason as Error);
   }
 
-  /** The body cannot be completed: the client must see that it is truncated. */
+  /** Resets the connection if the body cannot be completed, so that the client sees that it is truncated. */
   #failBody(error?: Error): void {
     const { request, response } = this;
     if (request.method === 'HEAD' || response.destroyed) return;
@@ -293,7 +293,7 @@ export class Exchange {
     this.connection.reset();
   }
 
-  /** Ends the response with what the method returned, as in Python: it is over when the method is. */
+  /** Sends the value that the method returned, and ends the response. */
   finish(value: unknown): void {
     if (this.#isOver) return discard(value, this.resource.HandlerClass.name);
     try {
@@ -351,7 +351,7 @@ export class Exchange {
     else this.fail(waitsForBody ? BODY_TIMEOUT : RESPONSE_TIMEOUT);
   }
 
-  /** Ends the exchange without a response: the server stops. */
+  /** Ends the exchange without a response, because the server is stopping. */
   abort(): void {
     this.#isOver = true;
     this.#outcome = 'aborted';
@@ -376,7 +376,7 @@ export class Exchange {
     } catch (error) {
       this.logError(error);
       if (this.stream) return this.connection.reset();
-      // The headers of the problem, or a hook of the handler, cannot be sent: those of the server can.
+      // A header of the problem or a hook of the handler has failed, so send only the server's own headers.
       this.#setProblem(INTERNAL_ERROR, {});
       this.setCorsHeaders();
       this.sendHeaders();
@@ -463,7 +463,7 @@ export class Exchange {
   }
 }
 
-/** A value that is not sent must not keep a file open, and its failures must not end the process. */
+/** Destroys a stream, which may have a file open, and ignores rejections in a value that will not be sent. */
 function discard(value: unknown, handlerName: string): void {
   if (value instanceof Readable) return void value.on('error', () => {}).destroy();
   try {

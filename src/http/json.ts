@@ -152,7 +152,7 @@ function fixFor(value: object | bigint): string | undefined {
 function fixForWhole(value: object | bigint): string | undefined {
   const kind = Object.prototype.toString.call(value).slice(8, -1);
   if (typeof value === 'bigint') return undefined;
-  if (kind === 'Response') return 'a Response: return what it holds, await response.json()';
+  if (kind === 'Response') return 'a Response: return its body, await response.json()';
   if (kind === 'Blob') return 'a Blob: send a Content-Type, and return await blob.arrayBuffer()';
   if (ArrayBuffer.isView(value) || kind === 'ArrayBuffer') {
     return `bytes (${kind}): send their Content-Type with this.sendHeader()`;

@@ -155,7 +155,7 @@ export class RequestHandler {
   }
 
   /**
-   * Sends status and headers, CORS included, and returns the stream for the body: the only way to it. The response ends
+   * Sends status and headers, CORS included, and returns the stream for the body. The response ends
    * when the method does, so return or await whatever writes to the stream:
    * `return pipeline(source, this.endHeaders())`. Override it to add a header to every response.
    */

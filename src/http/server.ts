@@ -31,8 +31,8 @@ export interface ServerOptions {
   /** How long the client may take to send a request's headers, and then its body, in seconds; default: 30. */
   requestTimeout?: number;
   /**
-   * How long a method may take to begin its response, in seconds; default: 30; 0: no limit. It includes the time for
-   * the body. Time limits are checked every second, or every quarter of the shorter one: never early, and at most two
+   * How long a request may take until its response begins, in seconds; default: 30; 0: no limit. This includes the
+   * body. Time limits are checked every second, or every quarter of the shorter one: never early, and at most two
    * checks late.
    */
   handlerTimeout?: number;
@@ -40,7 +40,7 @@ export interface ServerOptions {
   log?: LogFormat;
   /**
    * The class behind every response without a route of its own: unknown paths, denied origins, and bytes that are not a
-   * request. What it overrides (endHeaders, logRequest, logError) holds for these too; default: RequestHandler.
+   * request. Its endHeaders(), logRequest() and logError() apply to these too; default: RequestHandler.
    */
   baseHandler?: HandlerClass;
 }
@@ -54,21 +54,21 @@ export interface ServerState {
   readonly unknown: Match<Resource>;
   readonly validate: (request: IncomingMessage) => HttpError | undefined;
   readonly makeBaseHandler: (exchange: Exchange) => RequestHandler;
-  /** Whether anyone is told how long a response took: reading the clock has a measurable cost. */
+  /** Whether responses are logged. If not, the clock is not read, because that has a measurable cost. */
   readonly measuresDuration: boolean;
   /** Aborts when a graceful shutdown begins. */
   readonly shutdown: AbortController;
-  /** The listener is closed: every response from now on closes its connection. */
+  /** Whether the listener is closed. Every response then closes its connection. */
   isClosing: boolean;
 }
 
-/** The shortest time that a client may be idle before its connection is closed, in milliseconds. */
+/** Minimum of ConnectionLimits.idleMs, however short the other timeouts are. */
 const MIN_IDLE_MS = 60_000;
 
 /**
  * Creates a server for these routes. It does not listen yet.
  *
- * @throws Error that names everything that cannot work in the routes, their classes and policies, one per line
+ * @throws Error with all errors in the options, the routes, their classes and policies, one per line
  */
 export function createServer(routes: Routes, options: ServerOptions = {}): Server {
   const { cors = { origins: '*' }, allowedHosts, bodyLimit = 1024 * 1024, log: logFormat = 'off' } = options;

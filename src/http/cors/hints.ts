@@ -17,7 +17,7 @@ const CROSS_SITE = 'SameSite=None; Secure; Partitioned';
 /** More than any page needs: a longer list would only cost time. */
 const MAX_NAMES = 50;
 
-/** Yields why a page was denied, or what it will stumble on, each with the setting to change. */
+/** Yields the reason why an origin was denied, or problems that a page will have, each with the setting to change. */
 export function* corsHints(exchange: Exchange): Generator<string> {
   const { decision, isPreflight, path, request, resource, response } = exchange;
   const { headers } = request;

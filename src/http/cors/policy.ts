@@ -19,7 +19,7 @@ const DEFAULT_MAX_AGE_SECONDS = 600;
 /** The longest list of header names that `allowedHeaders: '*'` with credentials sends back, in characters. */
 const MAX_MIRRORED_LENGTH = 1024;
 
-/** Compiled CorsOptions: every header list is made once, so that a request costs a lookup. */
+/** Compiled CorsOptions. Header lists are built once, so that a request usually needs only a lookup. */
 export class CorsPolicy {
   /** Its name in messages: `cors`, or `NotesHandler.cors`. */
   readonly name: string;

@@ -2,13 +2,13 @@ import type { Socket } from 'node:net';
 import type { Exchange } from '../exchange.ts';
 import { continueReading, discardInput, pauseReading, resetConnection } from './workarounds.ts';
 
-/** How many pipelined requests are queued before the server stops reading. What is already received comes on top. */
+/** How many pipelined requests are queued before the server stops reading. Requests received by then are queued too. */
 const MAX_QUEUED_REQUESTS = 100;
 
 /** How long a connection that the server has ended may be silent before it is closed, in milliseconds. */
 const LINGER_IDLE_MS = 2_000;
 /** How much a client may still send on a connection that the server has ended, in bytes. */
-const MAX_DISCARDED_BYTES = 64 * 1024 * 1024;
+export const MAX_DISCARDED_BYTES = 64 * 1024 * 1024;
 
 /** The time limits of a connection, in milliseconds. */
 export interface ConnectionLimits {
@@ -21,7 +21,7 @@ export interface ConnectionLimits {
 /** A client's connection. It serves one request at a time, and queues those that are pipelined behind it. */
 export class Connection {
   readonly socket: Socket;
-  /** The client's, which a closed socket no longer knows. */
+  /** The client's address, stored because Node forgets it when the socket closes. */
   readonly address: string | undefined;
   /** The request in flight, until its response is flushed and its body received. */
   exchange: Exchange | undefined;
@@ -64,7 +64,7 @@ export class Connection {
 
   /** Starts the next request, once the response of this exchange is flushed. */
   release({ request }: Exchange): void {
-    // Kept any longer, exchanges would outlive V8's minor collections.
+    // Released early, so that V8's minor garbage collections can free the exchange.
     if (request.complete) this.exchange = undefined;
     else request.once('close', () => this.#releaseReceived());
     const next = this.#queue.shift();
@@ -72,7 +72,7 @@ export class Connection {
     next?.();
   }
 
-  /** What was left of the body has been received too. */
+  /** Releases an exchange whose body was still being received when its response was flushed. */
   #releaseReceived(): void {
     if (!this.#isBusy) this.exchange = undefined;
   }
@@ -84,7 +84,7 @@ export class Connection {
     this.#queue.length = 0;
   }
 
-  /** Lets the 'timeout' event tell when the client is idle. Node ends the limit when the response is complete. */
+  /** Sets the socket's timeout. Node replaces it with the keep-alive timeout when the response is complete. */
   limitIdleTime(): void {
     this.socket.setTimeout?.(this.#limits.idleMs);
   }
@@ -110,7 +110,7 @@ export class Connection {
     resetConnection(this.socket);
   }
 
-  /** The socket is closed: whatever still waits for the client stops waiting. */
+  /** Drops the queue and ends a pending read of the body, after the socket has closed. */
   close(): void {
     this.#queue.length = 0;
     const request = this.exchange?.request;

@@ -14,7 +14,7 @@ const MAX_BACKLOG_BYTES = 16 * 1024 * 1024;
 /** Time that all pending lines together may take when the process exits. */
 const EXIT_TIMEOUT_MS = 1_000;
 /** Errors that mean that nobody will ever read the lines. Any other error may pass. */
-const READER_IS_GONE = ['EPIPE', 'ECONNRESET', 'EIO', 'EBADF'];
+const READER_CLOSED_CODES = ['EPIPE', 'ECONNRESET', 'EIO', 'EBADF'];
 /** Never notified: waiting for it is the only way to sleep synchronously. */
 const SLEEP = new Int32Array(new SharedArrayBuffer(4));
 
@@ -86,7 +86,7 @@ export class LineWriter {
         this.#start += writeSync(this.#descriptor, this.#buffer, this.#start, this.#end - this.#start);
       } catch (error) {
         const code = (error as NodeJS.ErrnoException).code ?? '';
-        if (!READER_IS_GONE.includes(code)) {
+        if (!READER_CLOSED_CODES.includes(code)) {
           this.#flushIn(code === 'EAGAIN' ? EAGAIN_DELAY_MS : ERROR_DELAY_MS);
           return code;
         }

@@ -22,8 +22,8 @@ const MAX_HEADER_LINES = 100;
 const CONTINUE = /^[\s,]*(?:100-continue[\s,]*)*$/i;
 
 /**
- * Returns a function that finds what Node lets through although RFC 9110 or 9112 forbids it. It returns the error of a
- * request that must not be served.
+ * Returns a function that validates a request, and returns an error if it must be rejected. It checks the rules of
+ * RFC 9110 and 9112 that Node does not enforce.
  *
  * @param allowedHosts as in ServerOptions
  */

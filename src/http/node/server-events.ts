@@ -4,7 +4,7 @@ import { dispatch } from '../dispatch.ts';
 import { HttpError } from '../http-error.ts';
 import { COMMON_METHODS } from '../resource.ts';
 import type { ServerState } from '../server.ts';
-import { Connection, type ConnectionLimits } from './connection.ts';
+import { Connection, type ConnectionLimits, MAX_DISCARDED_BYTES } from './connection.ts';
 import { CLOSE, FRAMING } from './request-validation.ts';
 import {
   continueOnFirstRead, discardInput, emptyRequest, replaceDestroySoon, responseOn, withoutUpgrade,
@@ -25,10 +25,8 @@ const OTHER_SERVER = new Error(
     "requests: for TLS, tls.createServer(options, (socket) => server.emit('connection', socket))",
 );
 
-const MAX_DISCARDED_BYTES = 64 * 1024 * 1024;
-
 /** How often time limits are checked, and how many checks each limit is. */
-export interface TimeoutChecks {
+interface TimeoutChecks {
   readonly intervalMs: number;
   readonly response: number;
   readonly body: number;
@@ -48,7 +46,7 @@ export function listenToServer(
     connections.set(socket, connection);
     timer ??= setInterval(checkTimeouts, checks.intervalMs).unref();
     replaceDestroySoon(socket, () => connection.end());
-    // Node stops listening for errors after a CONNECT, and one without a listener ends the process.
+    // Node removes its 'error' listener after a CONNECT, and an 'error' event without a listener ends the process.
     socket.on('error', () => {});
     socket.once('close', () => {
       connection.close();
@@ -85,7 +83,7 @@ export function listenToServer(
   }
 
   function onUpgrade(request: IncomingMessage, duplex: unknown, rest: Buffer): void {
-    // The owner has a listener of their own, for WebSockets for example.
+    // The application has its own listener, for WebSockets for example.
     if (server.listenerCount('upgrade') > 1) return;
     const socket = duplex as Socket;
     const connection = connections.get(socket)!;
@@ -151,7 +149,7 @@ export function listenToServer(
     });
   }
 
-  /** A client neither reads nor sends. A response whose handler has nothing to send yet may take its time. */
+  /** Closes a connection whose client neither reads nor sends, unless the server is waiting for the handler. */
   function onTimeout(socket: Socket): void {
     const { bytesRead } = socket;
     // If the event loop was blocked for longer than the timeout, what the client has sent meanwhile is read first.

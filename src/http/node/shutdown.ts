@@ -46,7 +46,7 @@ export async function shutdown(
   if (delay > 0) await sleep(delay * 1000);
 
   await acceptBacklog(server);
-  // In one step: between the two, a client could be told to close and find no listener, or the reverse.
+  // In the same tick, so that a client that is told to close does not open a connection to the closing listener.
   state.isClosing = true;
   closeListener(server);
 
@@ -112,7 +112,7 @@ export interface StopOptions {
   stopped?: () => unknown;
 }
 
-/** The servers that stop together, and when the process exits. */
+/** Servers that stopOnSignals() stops before the process exits. */
 const stoppable: { server: Server; options: StopOptions }[] = [];
 let isStopping = false;
 let hasSignal = false;
@@ -121,7 +121,7 @@ let exitCode = 0;
 /**
  * Ends the process gracefully. SIGTERM and SIGINT shut the server down and exit with 0, or with 1 if a request was
  * aborted; a second signal exits at once with 1. After an uncaught exception or an unhandled rejection, requests in
- * flight are completed and the process exits with 1, because only a new process is known to be in order. If several
+ * flight are completed and the process exits with 1, because the state of this process is unknown. If several
  * servers of a process call it, the process exits when the last of them has stopped.
  */
 export function stopOnSignals(server: Server, options: StopOptions = {}): void {

@@ -25,12 +25,12 @@ function pause(this: Socket): void {
   this.pause();
 }
 
-/** Node's HTTP parser reads the socket, or pauses it. Takes its place, and discards up to a number of bytes. */
+/** Node's HTTP parser reads or pauses the socket. Replaces the parser, and discards up to `maxBytes`. */
 export function discardInput(socket: Socket, maxBytes: number, onData: () => void = () => {}): void {
   let bytes = 0;
   // Before the parser's own 'resume' listener, which starts reading again, is removed with it.
   socket.resume();
-  // In the next tick, because the parser may be at work on what has arrived.
+  // In the next tick, because the parser may still be processing received data.
   process.nextTick(() => {
     socket.removeAllListeners('data').on('data', (chunk: Buffer) => {
       bytes += chunk.length;
@@ -68,7 +68,7 @@ export function closeListener(server: Server): void {
   net.Server.prototype.close.call(server);
 }
 
-/** Node has no response for bytes that are not a request. Returns one that `ended` is called after. */
+/** Node creates no response for an invalid request. Creates one, and calls `ended` when it has been flushed. */
 export function responseOn(socket: Socket, request: IncomingMessage, ended: () => void): ServerResponse {
   const response = new http.ServerResponse(request);
   response.assignSocket(socket);
