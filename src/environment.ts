@@ -114,7 +114,9 @@ const OF_OTHER_TOOLS = new Set(['KEEPALIVE_TIMEOUT', 'REQUESTS_TIMEOUT']);
 function isSlipOf(meant: string, name: string): boolean {
   const [a, b] = [meant, name].map((text) => text.replace(/[_-]/g, '').toUpperCase()) as [string, string];
   if (a === b) return true;
-  return a.length >= 8 && a.replace(/\D/g, '') === b.replace(/\D/g, '') && distance(a, b) <= 2;
+  // Lengths first, because a distance takes time, and an environment may have hundreds of variables.
+  if (a.length < 8 || Math.abs(a.length - b.length) > 2) return false;
+  return a.replace(/\D/g, '') === b.replace(/\D/g, '') && distance(a, b) <= 2;
 }
 
 /** Counts the letters to remove or insert. A replaced letter counts twice, so that HOST is not a typo of PORT. */

@@ -1,118 +1,128 @@
-import { write, writeSync } from 'node:fs';
+import { constants, fstatSync, openSync, writeSync } from 'node:fs';
 import { isatty } from 'node:tty';
 
-/** How long lines are gathered to be written together, in milliseconds: a write costs more than a request. */
-const GATHER = 50;
-/** How long a pipe that is full, and does not block, is left alone, in milliseconds. */
-const RETRY = 5;
-/** How much may wait for a reader that has stopped reading, in bytes; lines beyond are counted, not kept. */
-const MAXIMUM_BACKLOG = 16 * 1024 * 1024;
-/** The room that lines are gathered in, and the most that is kept of it once it has grown, in bytes. */
-const ROOM = 64 * 1024;
-const MAXIMUM_ROOM = 4 * 1024 * 1024;
-/** How long the last lines may take at exit, and each on a terminal, in milliseconds. */
-const LAST_WRITE = 1_000;
-/** Waited for, and never woken: the one way to sleep within a tick. */
-const CLOCK = new Int32Array(new SharedArrayBuffer(4));
+/** How long lines are gathered into one write, because a write costs more than a request. */
+const FLUSH_DELAY_MS = 50;
+/** Delay before the next attempt when a pipe is full or a terminal is stopped. */
+const EAGAIN_DELAY_MS = 10;
+/** Delay before the next attempt after any other error that may pass, such as a full disk. */
+const ERROR_DELAY_MS = 1_000;
+/** Size that the buffer starts with, and returns to when a backlog has been written. */
+const BUFFER_BYTES = 1024 * 1024;
+/** Further lines are dropped and counted. */
+const MAX_BACKLOG_BYTES = 16 * 1024 * 1024;
+/** Time that all pending lines together may take when the process exits. */
+const EXIT_TIMEOUT_MS = 1_000;
+/** Errors that mean that nobody will ever read the lines. Any other error may pass. */
+const READER_IS_GONE = ['EPIPE', 'ECONNRESET', 'EIO', 'EBADF'];
+/** Never notified: waiting for it is the only way to sleep synchronously. */
+const SLEEP = new Int32Array(new SharedArrayBuffer(4));
+
+let exitDeadline: number | undefined;
 
 /**
- * Writes lines to a file descriptor without ever blocking the event loop: process.stdout would, wherever a pipe has a
- * slow reader. What is still waiting when the process exits is written then. On a terminal each line is there at once.
+ * Writes lines to a file descriptor without blocking the event loop when a pipe is full or a terminal is stopped. Lines
+ * that cannot be written wait. On a terminal, each line is written immediately.
  */
 export class LineWriter {
   readonly #descriptor: number;
   readonly #isTerminal: boolean;
-  /** Lines are gathered in the one while the other is written. */
-  #gathering = Buffer.allocUnsafeSlow(ROOM);
-  #writing = Buffer.allocUnsafeSlow(ROOM);
-  /** What of `#gathering` is lines: in bytes, and in characters, as many where all are ASCII. */
-  #length = 0;
-  #characters = 0;
+  /** Lines are encoded at once: waiting strings would be copied by V8's garbage collector again and again. */
+  #buffer = Buffer.allocUnsafeSlow(BUFFER_BYTES);
+  /** The part of `#buffer` that waits to be written. It may begin in the middle of a line. */
+  #start = 0;
+  #end = 0;
   #dropped = 0;
-  /** What of `#writing` is not yet written. */
-  #chunk = Buffer.alloc(0);
-  #isWriting = false;
   #timer: NodeJS.Timeout | undefined;
 
   constructor(descriptor: number) {
-    this.#descriptor = descriptor;
+    this.#descriptor = nonBlocking(descriptor);
     this.#isTerminal = isatty(descriptor);
-    process.once('exit', () => this.#writeNow());
+    process.once('exit', () => this.#flushAtExit());
   }
 
   write(line: string): void {
-    if (this.#length > MAXIMUM_BACKLOG) {
+    if (this.#end - this.#start > MAX_BACKLOG_BYTES) {
       this.#dropped++;
       return;
     }
+    this.#addDropped();
     this.#add(line);
-    // A person reads along, and the lines of both descriptors in their order.
-    if (this.#isTerminal && !this.#isWriting) this.#writeNow();
-    if (this.#length > 0 || this.#chunk.length > 0) this.#wake(GATHER);
+    if (this.#timer) return;
+    if (this.#isTerminal) this.#flush();
+    else this.#flushIn(FLUSH_DELAY_MS);
   }
 
-  /** At once as bytes: strings that wait to be written would have to be moved by V8's quick collections. */
   #add(line: string): void {
-    // UTF-8 needs up to three bytes for each of a string's units.
-    const end = this.#length + 3 * line.length + 1;
-    if (end > this.#gathering.length) this.#gathering = Buffer.concat([this.#gathering], 2 * end);
-    this.#length += this.#gathering.write(line, this.#length);
-    this.#gathering[this.#length++] = 0x0a;
-    this.#characters += line.length + 1;
+    const length = Buffer.byteLength(line) + 1;
+    if (this.#end + length > this.#buffer.length) {
+      const waiting = this.#buffer.subarray(this.#start, this.#end);
+      this.#buffer = Buffer.concat([waiting], 2 * (waiting.length + length));
+      this.#start = 0;
+      this.#end = waiting.length;
+    }
+    this.#end += this.#buffer.write(line, this.#end);
+    this.#buffer[this.#end++] = 0x0a;
   }
 
-  #wake(milliseconds: number): void {
-    if (this.#timer || this.#isWriting) return;
-    this.#timer = setTimeout(() => this.#writeSome(), milliseconds).unref();
-  }
-
-  #take(): boolean {
-    if (this.#chunk.length > 0) return true;
-    if (this.#dropped) this.#add(`… ${this.#dropped} lines were dropped: nobody read the log`);
-    [this.#gathering, this.#writing] = [this.#writing, this.#gathering];
-    this.#chunk = this.#writing.subarray(0, this.#length);
-    if (this.#characters !== this.#length || this.#chunk.includes(0x7f)) this.#chunk = escaped(this.#chunk);
-    if (this.#gathering.length > MAXIMUM_ROOM) this.#gathering = Buffer.allocUnsafeSlow(ROOM);
-    this.#length = 0;
-    this.#characters = 0;
+  /** Says where lines are missing, as JSON in every format: a log of JSON lines must have no other line. */
+  #addDropped(): void {
+    if (this.#dropped === 0) return;
+    const error = `${this.#dropped} lines were dropped because the log could not be written`;
     this.#dropped = 0;
-    return this.#chunk.length > 0;
+    this.#add(JSON.stringify({ time: new Date(), level: 'error', error }));
   }
 
-  #writeSome(): void {
+  #flushIn(milliseconds: number): void {
+    this.#timer ??= setTimeout(() => this.#flush(), milliseconds).unref();
+  }
+
+  /** Writes until nothing is left or an error says to wait. Returns the code of that error. */
+  #flush(): string | undefined {
+    clearTimeout(this.#timer);
     this.#timer = undefined;
-    if (!this.#take()) return;
-    this.#isWriting = true;
-    write(this.#descriptor, this.#chunk, (error, written) => {
-      this.#isWriting = false;
-      // A full pipe that does not block says EAGAIN: try again. Any other error means that nobody will ever read.
-      this.#chunk = error && error.code !== 'EAGAIN' ? Buffer.alloc(0) : this.#chunk.subarray(error ? 0 : written);
-      if (this.#chunk.length > 0) this.#wake(RETRY);
-      else if (this.#length > 0) this.#wake(GATHER);
-    });
+    while (this.#hasWaiting()) {
+      try {
+        this.#start += writeSync(this.#descriptor, this.#buffer, this.#start, this.#end - this.#start);
+      } catch (error) {
+        const code = (error as NodeJS.ErrnoException).code ?? '';
+        if (!READER_IS_GONE.includes(code)) {
+          this.#flushIn(code === 'EAGAIN' ? EAGAIN_DELAY_MS : ERROR_DELAY_MS);
+          return code;
+        }
+        this.#start = this.#end;
+        this.#dropped = 0;
+      }
+    }
+    this.#start = this.#end = 0;
+    if (this.#buffer.length > BUFFER_BYTES) this.#buffer = Buffer.allocUnsafeSlow(BUFFER_BYTES);
+    return undefined;
   }
 
-  /** Writes all that waits, for as long as LAST_WRITE; a write that is under way completes by itself. */
-  #writeNow(): void {
-    if (this.#isWriting) this.#chunk = Buffer.alloc(0);
-    const deadline = Date.now() + LAST_WRITE;
-    while (this.#take() && Date.now() < deadline) {
-      try {
-        this.#chunk = this.#chunk.subarray(writeSync(this.#descriptor, this.#chunk));
-      } catch (error) {
-        if ((error as NodeJS.ErrnoException).code !== 'EAGAIN') this.#chunk = Buffer.alloc(0);
-        else Atomics.wait(CLOCK, 0, 0, RETRY);
-      }
+  #hasWaiting(): boolean {
+    if (this.#start === this.#end) this.#addDropped();
+    return this.#start < this.#end;
+  }
+
+  #flushAtExit(): void {
+    exitDeadline ??= performance.now() + EXIT_TIMEOUT_MS;
+    while (this.#flush() === 'EAGAIN' && performance.now() < exitDeadline) {
+      Atomics.wait(SLEEP, 0, 0, EAGAIN_DELAY_MS);
     }
   }
 }
 
-/** Escapes what terminals obey and JSON.stringify leaves alone: DEL, and the C1 controls. */
-function escaped(lines: Buffer): Buffer<ArrayBuffer> {
-  return Buffer.from(lines.toString().replace(/[\x7f-\x9f]/g, escapeCharacter));
-}
-
-/** As JSON writes it. */
-export function escapeCharacter(character: string): string {
-  return `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`;
+/**
+ * Returns a descriptor of the same pipe or terminal, opened again, whose writes fail with EAGAIN instead of blocking.
+ * To set the flag on the original would set it for every process that shares it. What cannot be opened again is used
+ * as it is: Node itself makes a socket non-blocking, and a pipe too, when process.stdout is first read.
+ */
+function nonBlocking(descriptor: number): number {
+  try {
+    // Opened again, a file would be written from its beginning.
+    if (fstatSync(descriptor).isFile()) return descriptor;
+    return openSync(`/dev/fd/${descriptor}`, constants.O_WRONLY | constants.O_NONBLOCK | constants.O_NOCTTY);
+  } catch {
+    return descriptor;
+  }
 }

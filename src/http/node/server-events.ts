@@ -21,8 +21,8 @@ const PARSER_ERRORS = new Map([
 const NO_TUNNEL = new HttpError(405, 'This server is not a proxy', { Allow: COMMON_METHODS.join(', '), ...CLOSE });
 
 const OTHER_SERVER = new Error(
-  'Only connections of this server have its timeouts and its graceful shutdown. Pass connections to it, not requests: ' +
-    "for TLS, tls.createServer(options, (socket) => server.emit('connection', socket))",
+  'Only connections of this server have its timeouts and its graceful shutdown. Pass connections to it, not ' +
+    "requests: for TLS, tls.createServer(options, (socket) => server.emit('connection', socket))",
 );
 
 const MAX_DISCARDED_BYTES = 64 * 1024 * 1024;

@@ -60,8 +60,6 @@ interface Entry {
   where: string;
   error: string;
   code?: string;
-  cause?: Entry;
-  errors?: Entry[];
 }
 
 test('logs stack, code, causes and aggregated errors: LOG=json', async (t) => {
@@ -83,36 +81,20 @@ test('logs stack, code, causes and aggregated errors: LOG=json', async (t) => {
   const plain = entry('plain');
   assert.match(plain.error, /^Error: plain\n +at .*spawned-server\.ts/);
   assert.deepEqual(
-    Object.keys(plain).filter((name) => ['code', 'cause', 'errors'].includes(name)),
+    Object.keys(plain).filter((name) => name === 'code'),
     [],
   );
 
-  const { error, cause } = entry('cause');
-  assert.match(error, /^Error: outer failed\n +at /);
-  assert.match(cause!.error, /^Error: inner refused\n +at /);
-  assert.equal(cause!.code, 'ECONNREFUSED');
-
-  assert.match(entry('causes').cause!.cause!.error, /^Error: three\n +at /);
-
-  const gathered = entry('errors');
-  assert.match(gathered.error, /^AggregateError: all failed/);
-  assert.deepEqual(
-    gathered.errors!.map(({ error }) => error.split('\n', 1)[0]),
-    ['Error: first failed', 'Error: second failed'],
-  );
-  assert.deepEqual(
-    gathered.errors!.map(({ code }) => code),
-    [undefined, 'E2'],
-  );
-
-  const fetched = entry('fetch');
-  assert.match(fetched.error, /^TypeError: fetch failed/);
-  assert.equal(fetched.cause!.code, 'ECONNREFUSED');
-  assert.match(fetched.cause!.error, /ECONNREFUSED/);
+  assert.match(entry('cause').error, /^Error: outer failed\n +at [^]*\[cause\]: Error: inner refused\n/);
+  assert.match(entry('cause').error, /code: 'ECONNREFUSED'/);
+  assert.match(entry('causes').error, /\[cause\]: Error: three\n +at /);
+  const gathered = entry('errors').error;
+  assert.match(gathered, /^AggregateError: all failed[^]*Error: first failed\n[^]*Error: second failed\n[^]*'E2'/);
+  assert.match(entry('fetch').error, /^TypeError: fetch failed[^]*ECONNREFUSED/);
 
   assert.equal(entry('code').code, 'ERR_OF_OUR_OWN');
-  assert.match(entry('circle').error, /^Error: round and round/);
-  assert.equal(entry('crowd').errors!.length, 30);
+  assert.match(entry('circle').error, /Error: round and round/);
+  assert.equal(entry('crowd').error.match(/Error: number \d+\n/g)?.length, 30);
   assert.ok(JSON.stringify(entry('crowd')).length < 50_000, 'errors that share a cause repeat it');
   assert.match(entry('hidden').error, /^Error: hidden\n +at /);
   assert.match(entry('revoked').error, /^Error: with a revoked cause\n +at /);

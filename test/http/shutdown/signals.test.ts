@@ -217,4 +217,41 @@ describe('process shutdown', { concurrency: 4 }, () => {
     assert.equal(await server.ended(), 1);
     assert.equal(await waits.untilClosed(), '');
   });
+
+  test('exits when the last of two servers has drained, and loses no request', async (t) => {
+    const server = new ServerProcess(t, { handlerTimeout: 0 });
+    const port = await server.port();
+    const other = await server.listen({ handlerTimeout: 0, shutdown: {} });
+    const uploads = [await upload(t, port), await upload(t, other)];
+    server.child.kill('SIGTERM');
+    for (const [index, { finish }] of uploads.entries()) {
+      await untilNotListening(index === 0 ? port : other);
+      await finish();
+    }
+    assert.equal(await server.ended(), 0);
+  });
+
+  test('exits with 1 after an uncaught error during a graceful shutdown', async (t) => {
+    const server = new ServerProcess(t, { log: 'text' });
+    const port = await server.port();
+    const inFlight = await upload(t, port);
+    const idle = await Connection.open(t, port);
+    server.child.kill('SIGTERM');
+    idle.send(requestBytes('GET /uncaught?thrown=error'));
+    expectResponses(await idle.untilClosed(), [200]);
+    await untilNotListening(port);
+    await inFlight.finish();
+    assert.equal(await server.ended(), 1);
+    assert.match(server.errors, /an error/);
+  });
+
+  test('completes requests at the first signal after an uncaught error', async (t) => {
+    const server = new ServerProcess(t);
+    const port = await server.port();
+    await shutDownWithRequestInFlight(t, port, async () => {
+      expectResponses(await sendRaw(t, port, ask('/uncaught?thrown=error')), [200]);
+      server.child.kill('SIGTERM');
+    });
+    assert.equal(await server.ended(), 1);
+  });
 });

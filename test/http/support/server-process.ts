@@ -30,7 +30,7 @@ export class ServerProcess {
     this.child.stdout?.on('data', (chunk) => (this.output += chunk));
     this.child.stderr?.on('data', (chunk) => (this.errors += chunk));
     this.#closed = once(this.child, 'close');
-    this.#port = this.#listen({ shutdown: {}, ...options });
+    this.#port = this.listen({ shutdown: {}, ...options });
   }
 
   /** The port of the first server. */
@@ -46,7 +46,7 @@ export class ServerProcess {
     options: SpawnedOptions, act: (port: number) => Promise<unknown>,
   ): Promise<{ lines: string[]; errors: string }> {
     const first = await this.#port;
-    const port = await this.#listen(options);
+    const port = await this.listen(options);
     const { output, errors } = this;
     await act(port);
     // Provoke an error to write a marker to both streams, after everything written before.
@@ -71,7 +71,8 @@ export class ServerProcess {
     return this.child.exitCode;
   }
 
-  async #listen(options: SpawnedOptions): Promise<number> {
+  /** Starts another server, and resolves with its port. */
+  async listen(options: SpawnedOptions): Promise<number> {
     // If sending fails, the process has exited, which is reported below.
     this.child.send(options, () => {});
     const ended = this.#closed.then(() => {

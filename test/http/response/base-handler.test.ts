@@ -1,0 +1,66 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { HttpError, RequestHandler } from '../../../src/http/index.ts';
+import { Connection, invalidRequests, requestBytes, sendRaw } from '../support/connection.ts';
+import { listen } from '../support/listen.ts';
+import { parseResponses } from '../support/response.ts';
+
+class Base extends RequestHandler {
+  override endHeaders() {
+    this.sendHeader('X-Base', 'yes');
+    return super.endHeaders();
+  }
+}
+
+const close = ['Connection: close'];
+const cases: readonly (readonly [status: number, bytes: string])[] = [
+  [404, requestBytes('GET /unknown', close)],
+  [403, requestBytes('GET /', [...close, 'Origin: https://denied.example.com'])],
+  [403, requestBytes('GET /unknown', [...close, 'Origin: https://denied.example.com'])],
+  [421, 'GET / HTTP/1.1\r\nHost: other.example.com\r\n\r\n'],
+  ...invalidRequests,
+];
+for (const [status, bytes] of cases) {
+  test(`calls endHeaders() of the base handler for a ${status}: ${JSON.stringify(bytes.slice(0, 20))}`, async (t) => {
+    class Route extends RequestHandler {
+      override doGet() {}
+    }
+    const { port } = await listen(t, { '/': Route }, {
+      baseHandler: Base,
+      allowedHosts: ['example.com'],
+      requestTimeout: 0.3,
+      cors: { origins: ['https://a.example.com'] },
+    });
+    const [response] = parseResponses(await sendRaw(t, port, bytes));
+    assert.equal(response!.status, status);
+    assert.equal(response!.headers.get('x-base'), 'yes');
+  });
+}
+
+for (const status of [401, 404, 500]) {
+  test(`keeps the headers of prepare(), but not those of the method, in a ${status}`, async (t) => {
+    class Prepared extends RequestHandler {
+      override async prepare() {
+        this.sendHeader('X-Prepared', 'yes');
+        this.sendHeader('Cache-Control', 'private');
+        if (status === 401) throw new HttpError(401);
+      }
+      override doGet() {
+        this.sendHeader('X-Method', 'yes');
+        this.sendHeader('Cache-Control', 'public');
+        this.sendHeader('Content-Length', 3);
+        throw status === 500 ? new Error('a bug') : new HttpError(status);
+      }
+      override logError() {}
+    }
+    const { port } = await listen(t, { '/': Prepared });
+    const connection = await Connection.open(t, port);
+    connection.send(requestBytes('GET /', close));
+    const [response] = parseResponses(await connection.untilClosed());
+    assert.equal(response!.status, status);
+    assert.equal(response!.headers.get('x-prepared'), 'yes');
+    assert.equal(response!.headers.get('cache-control'), 'private');
+    assert.equal(response!.headers.get('x-method'), null);
+    assert.ok(response!.headers.get('date'));
+  });
+}
