@@ -79,7 +79,7 @@ test('exits with one line that names LISTEN_PID if descriptor 3 is not a socket'
   let errors = '';
   server.stderr!.on('data', (chunk) => (errors += chunk));
   const [exitCode] = await once(server, 'close', { signal: AbortSignal.timeout(STEP_LIMIT_MS) });
-  assert.match(errors, /^LISTEN_PID=\d+: descriptor 3 is not a socket \(E[A-Z]+\): hand one over\n$/);
+  assert.match(errors, /^LISTEN_PID=\d+: file descriptor 3 is not a socket \(E[A-Z]+\): pass a TCP socket\n$/);
   assert.equal(exitCode, 1);
 });
 
