@@ -44,7 +44,8 @@ export class HelloHandler extends RequestHandler {
 
 /** Settings whose names are like those that others set, or that the engine has. */
 const SETTINGS = `    redisHost: text('REDIS_HOST', { default: 'localhost' }),
-    logLevel: choice('LOG_LEVEL', { default: 'info', choices: ['info', 'debug'] }),
+    logLevel: text('LOG_LEVEL', { default: 'info' }),
+    color: choice('NOTE_COLOR', { default: 'red', choices: ['red', 'blue'] }),
     corsLabel: text('CORS_LABEL', { default: '' }),
 `;
 
