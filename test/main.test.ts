@@ -221,6 +221,8 @@ const skip = existsSync(TSX) ? false : 'npm install brings tsx';
 test('npm run dev restarts on every save by rename and on every change of .env', { skip }, async (t) => {
   const cwd = temporaryFolder(t);
   cpSync(fileURLToPath(new URL('../src', import.meta.url)), join(cwd, 'src'), { recursive: true });
+  // A handler may import a package.
+  symlinkSync(fileURLToPath(new URL('../node_modules', import.meta.url)), join(cwd, 'node_modules'));
   const { scripts } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8'));
   writeFileSync(join(cwd, 'package.json'), '{ "type": "module" }');
   const [program, ...parameters] = scripts.dev.split(' ');
