@@ -156,7 +156,7 @@ export class Exchange {
 
   /** Remembers the headers that prepare() has sent: an error response drops only those that the method adds. */
   keepHeaders(): void {
-    this.#keptHeaders = this.#hasHandlerHeaders ? this.response.getHeaders() : {};
+    this.#keptHeaders = this.#hasHandlerHeaders ? structuredClone(this.response.getHeaders()) : {};
   }
 
   /** Sends a value as the body, or writes it to a body that has begun. */

@@ -174,7 +174,7 @@ describe('process shutdown', { concurrency: 4 }, () => {
   describe('during the shutdown delay', { concurrency: 1 }, () => {
     const server = new ServerProcess({ after }, { shutdown: { delay: 3600, timeout: 3600 } });
 
-    test('sets draining, and serves new and existing connections', async (t) => {
+    test('aborts shutdownSignal, and serves new and existing connections', async (t) => {
       const port = await server.port();
       const old = await Connection.open(t, port);
       old.send(requestBytes('GET /health'));
