@@ -74,10 +74,10 @@ export class LineWriter {
   }
 
   #flushIn(milliseconds: number): void {
-    this.#timer ??= setTimeout(() => this.#flush(), milliseconds).unref();
+    this.#timer = setTimeout(() => this.#flush(), milliseconds).unref();
   }
 
-  /** Writes until nothing is left or an error says to wait. Returns the code of that error. */
+  /** Writes until nothing waits. Returns the code of an error that may pass. */
   #flush(): string | undefined {
     clearTimeout(this.#timer);
     this.#timer = undefined;
@@ -86,15 +86,12 @@ export class LineWriter {
         this.#start += writeSync(this.#descriptor, this.#buffer, this.#start, this.#end - this.#start);
       } catch (error) {
         const code = (error as NodeJS.ErrnoException).code ?? '';
-        if (!READER_IS_GONE.includes(code)) {
-          this.#flushIn(code === 'EAGAIN' ? EAGAIN_DELAY_MS : ERROR_DELAY_MS);
-          return code;
-        }
-        this.#start = this.#end;
-        this.#dropped = 0;
+        if (READER_IS_GONE.includes(code)) break;
+        this.#flushIn(code === 'EAGAIN' ? EAGAIN_DELAY_MS : ERROR_DELAY_MS);
+        return code;
       }
     }
-    this.#start = this.#end = 0;
+    this.#start = this.#end = this.#dropped = 0;
     if (this.#buffer.length > BUFFER_BYTES) this.#buffer = Buffer.allocUnsafeSlow(BUFFER_BYTES);
     return undefined;
   }
