@@ -13,6 +13,8 @@ for (const format of ['text', 'json'] as const) {
       const headers = { host: text, origin: text, 'user-agent': text, 'x-forwarded-for': text };
       log.request({ method: text, url: text, headers }, text, { ...entry, detail: text });
       log.request({ headers: {} }, undefined, { ...entry, detail: text });
+      // No other character that is not ASCII.
+      log.request({ method: 'GET', url: '/\\x7f', headers: {} }, undefined, entry);
       log.say(text);
       log.hint(text);
       log.error(text, text);
@@ -24,7 +26,7 @@ for (const format of ['text', 'json'] as const) {
       assert.doesNotMatch(written, /[\x00-\x09\x0b-\x1f\x7f-\x9f]/);
       assert.match(written, /\\u007f\\u0080.*é/);
     }
-    assert.equal(logging.output.split('\n').length - 1, format === 'json' ? 2 : 4);
+    assert.equal(logging.output.split('\n').length - 1, format === 'json' ? 3 : 5);
     const errors = logging.errors.split('\n').slice(0, -1);
     // A line that continues an error is indented.
     assert.equal(errors.filter((line) => !line.startsWith('  ')).length, 3);
