@@ -74,10 +74,10 @@ export class LineWriter {
   }
 
   #flushIn(milliseconds: number): void {
-    this.#timer ??= setTimeout(() => this.#flush(), milliseconds).unref();
+    this.#timer = setTimeout(() => this.#flush(), milliseconds).unref();
   }
 
-  /** Writes until nothing is left or an error says to wait. Returns the code of that error. */
+  /** Writes until nothing waits. Returns the code of an error that may pass. */
   #flush(): string | undefined {
     clearTimeout(this.#timer);
     this.#timer = undefined;
@@ -94,7 +94,7 @@ export class LineWriter {
         this.#dropped = 0;
       }
     }
-    this.#start = this.#end = 0;
+    this.#start = this.#end = this.#dropped = 0;
     if (this.#buffer.length > BUFFER_BYTES) this.#buffer = Buffer.allocUnsafeSlow(BUFFER_BYTES);
     return undefined;
   }

@@ -20,8 +20,7 @@ export interface AccessLogEntry {
 const MAX_HINTS = 200;
 
 type Write = (line: string) => void;
-let output: Write | undefined;
-let errors: Write | undefined;
+const writers: { 1?: Write; 2?: Write } = {};
 
 /** Writes one line per request to standard output, and errors to standard error. */
 export class Log {
@@ -35,7 +34,7 @@ export class Log {
   /** @param address the client's address, which a closed socket no longer knows */
   request(request: IncomingMessage, address: string | undefined, entry: AccessLogEntry): void {
     if (this.format === 'json') {
-      write(asJson(request, address, entry));
+      write(1, asJson(request, address, entry));
     } else if (this.format === 'text') {
       const { status, milliseconds, outcome, ...own } = entry;
       const what = request.method ? `${request.method} ${request.url}` : '(no request)';
@@ -54,15 +53,15 @@ export class Log {
 
   /** Writes a message; text format only. */
   say(text: string): void {
-    if (this.format === 'text') write(`${clock()} ${escape(text)}`);
+    if (this.format === 'text') write(1, `${clock()} ${escape(text)}`);
   }
 
   /** Writes an error with its stack and causes. `where` names the code that was running. */
   error(error: unknown, where: string): void {
     const text = describe(error);
     const code = property(error, 'code');
-    errors ??= writerTo(process.stderr, 2);
-    errors(
+    write(
+      2,
       this.format === 'json'
         ? escape(JSON.stringify({ time: new Date(), level: 'error', where, error: text, code }))
         : `${clock()} ${escape(where)}\n  ${text.split('\n').map(escape).join('\n  ')}`,
@@ -70,12 +69,13 @@ export class Log {
   }
 }
 
-function write(line: string): void {
-  output ??= writerTo(process.stdout, 1);
-  output(line);
+function write(descriptor: 1 | 2, line: string): void {
+  writers[descriptor] ??= writerTo(descriptor);
+  writers[descriptor](line);
 }
 
-function writerTo(stream: NodeJS.WriteStream, descriptor: number): Write {
+function writerTo(descriptor: 1 | 2): Write {
+  const stream = descriptor === 1 ? process.stdout : process.stderr;
   // Process managers such as pm2 replace the method, and what bypasses it is lost.
   if (Object.hasOwn(stream, 'write')) return (line) => void stream.write(`${line}\n`);
   const writer = new LineWriter(descriptor);

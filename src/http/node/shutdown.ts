@@ -119,17 +119,19 @@ let hasSignal = false;
 let exitCode = 0;
 
 /**
- * Ends the process gracefully. SIGTERM and SIGINT shut the server down and exit with 0, or with 1 if a request was
- * aborted; a second signal exits at once with 1. After an uncaught exception or an unhandled rejection, requests in
- * flight are completed and the process exits with 1, because the state of this process is unknown. If several
- * servers of a process call it, the process exits when the last of them has stopped.
+ * Ends the process gracefully. SIGTERM, SIGINT and SIGHUP shut the server down and exit with 0, or with 1 if a request
+ * was aborted; a second SIGTERM or SIGINT exits at once with 1. After an uncaught exception or an unhandled rejection,
+ * requests in flight are completed and the process exits with 1, because the state of this process is unknown. If
+ * several servers of a process call it, the process exits when the last of them has stopped.
  */
 export function stopOnSignals(server: Server, options: StopOptions = {}): void {
   const { log } = stateOf(server);
   stoppable.push({ server, options });
   if (stoppable.length > 1) return;
-  for (const signal of ['SIGTERM', 'SIGINT']) {
+  for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP']) {
     process.on(signal, () => {
+      // A terminal that closes often sends two SIGHUP.
+      if (hasSignal && signal === 'SIGHUP') return;
       if (hasSignal) {
         for (const other of stoppable) abortAll(stateOf(other.server));
         process.exit(1);
