@@ -231,6 +231,8 @@ export class Exchange {
   #mustClose(): boolean {
     const { connection, request, state } = this;
     if (this.#closeRequested) return true;
+    // Node loses what is pipelined behind an Upgrade request that withoutUpgrade() has not put back.
+    if (request.headers.upgrade !== undefined) return true;
     const isBodyLeft = this.#body !== undefined || request.destroyed;
     if (isBodyLeft && hasLongUnreadBody(request, this.resource.bodyLimit)) return true;
     // HTTP/1.0 has no chunks, so only the end of the connection marks the end of a body without a length.

@@ -11,6 +11,7 @@ import { Log, type LogFormat } from './node/log.ts';
 import { requestValidation } from './node/request-validation.ts';
 import { listenToServer } from './node/server-events.ts';
 import { registerForShutdown } from './node/shutdown.ts';
+import { hasBody } from './request-body.ts';
 import { RequestHandler } from './request-handler.ts';
 import { type HandlerClass, type Resource, classErrors, resourceOf, unknownResource } from './resource.ts';
 import { type Match, NO_PARAMETERS, Router } from './router.ts';
@@ -156,7 +157,14 @@ function makeHandler(BaseHandler: HandlerClass, exchange: Exchange, log: Log): R
   }
 }
 
-function nodeOptions(requestTimeout: number): NodeOptions & { optimizeEmptyRequests: boolean } {
+const READS_UPGRADE_BODY = Number.parseInt(process.versions.node) >= 25;
+
+interface NewerNodeOptions {
+  optimizeEmptyRequests: boolean;
+  shouldUpgradeCallback: (this: Server | undefined, request: IncomingMessage) => boolean;
+}
+
+function nodeOptions(requestTimeout: number): NodeOptions & NewerNodeOptions {
   return {
     headersTimeout: Math.ceil(requestTimeout * 1000),
     // The time for the body is counted by Exchange, which knows when the server is not waiting for the client.
@@ -169,5 +177,9 @@ function nodeOptions(requestTimeout: number): NodeOptions & { optimizeEmptyReque
     requireHostHeader: false,
     // Node 24.12 and newer: creates no stream for a request without a body.
     optimizeEmptyRequests: true,
+    // Node 25 and newer read the body of an Upgrade request, so that withoutUpgrade() could not put it back.
+    shouldUpgradeCallback(request) {
+      return !READS_UPGRADE_BODY || !hasBody(request) || (this?.listenerCount('upgrade') ?? 0) > 1;
+    },
   };
 }
