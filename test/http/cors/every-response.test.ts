@@ -74,39 +74,13 @@ for (const [path, status, method = 'GET'] of cases) {
 
 const allowed: ServerOptions = { allowedHosts: ['api.example.com', '127.0.0.1'] };
 
-const post = 'POST / HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n';
-const malformed: Record<string, string | Buffer> = {
-  'a bare line feed after the request line': 'GET / HTTP/1.1\nHost: 127.0.0.1\n\n',
-  'a bare line feed after a header': 'GET / HTTP/1.1\r\nHost: 127.0.0.1\n\r\n',
-  'a bare carriage return': 'GET / HTTP/1.1\r\nHost: 127.0.0.1\rx: y\r\n\r\n',
-  'a space before the colon': 'GET / HTTP/1.1\r\nHost : 127.0.0.1\r\n\r\n',
-  'a header without a name': 'GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n: x\r\n\r\n',
-  'a header without a colon': 'GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nx\r\n\r\n',
+const malformed = {
   'a NUL in a header': 'GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nx: a\0b\r\n\r\n',
-  'a NUL in the target': 'GET /\0 HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n',
-  'a space in the request target': 'GET / a HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n',
-  'Content-Length with Transfer-Encoding':
-    `${post}Content-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n[]\r\n0\r\n\r\n`,
-  'two Content-Lengths that differ': `${post}Content-Length: 2\r\nContent-Length: 3\r\n\r\n[] `,
-  'two Content-Lengths in one line': `${post}Content-Length: 2, 2\r\n\r\n[]`,
-  'a Content-Length below zero': `${post}Content-Length: -2\r\n\r\n[]`,
-  'a Content-Length with a sign': `${post}Content-Length: +2\r\n\r\n[]`,
-  'a Content-Length in hexadecimal': `${post}Content-Length: 0x2\r\n\r\n[]`,
-  'a Content-Length beyond 64 bits': `${post}Content-Length: 99999999999999999999\r\n\r\n[]`,
-  'a chunk size that is no number': `${post}Transfer-Encoding: chunked\r\n\r\nzz\r\n[]\r\n0\r\n\r\n`,
-  'a chunk size beyond 64 bits': `${post}Transfer-Encoding: chunked\r\n\r\nfffffffffffffffff\r\n[]`,
-  'a chunk longer than it says': `${post}Transfer-Encoding: chunked\r\n\r\n1\r\n[]\r\n0\r\n\r\n`,
-  'a chunk that ends in a bare line feed': `${post}Transfer-Encoding: chunked\r\n\r\n2\n[]\n0\n\n`,
-  'an invalid trailer': `${post}Transfer-Encoding: chunked\r\n\r\n2\r\n[]\r\n0\r\nx\r\n\r\n`,
   'a TLS handshake': Buffer.from('160301020001000001fc0303' + 'ab'.repeat(500), 'hex'),
-  'words': 'hello\r\n\r\n',
-  'zeros': Buffer.alloc(100),
-  'an unknown method': requestBytes('FOO /'),
-  'a method in lower case': requestBytes('get /'),
 };
 test("sends Vary: Origin, but no CORS headers, if Node's parser rejects the request", async (t) => {
   const { port } = await listen(t, routes, { cors: { origins: ['https://app.example.com'], credentials: true } });
-  for (const bytes of [malformed['a NUL in a header']!, malformed['a TLS handshake']!]) {
+  for (const bytes of Object.values(malformed)) {
     expectClosingError(await sendRaw(t, port, bytes), 400, null);
   }
   expectClosingError(await sendRaw(t, port, requestBytes('GET /', [`x: ${'a'.repeat(17_000)}`])), 431, null);

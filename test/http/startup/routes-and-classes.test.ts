@@ -33,18 +33,18 @@ const meant: [name: string, method: string][] = [
 ];
 for (const [name, method] of meant) {
   test(`rejects a method named ${name} and suggests ${method}`, () => {
-    const faults = startupErrors({ '/': habit(name) });
-    assert.equal(faults.length, 1, faults.join('\n'));
-    assert.match(faults[0]!, new RegExp(`^Habit\\.${name} would never be called: write ${method}\\b`));
+    const errors = startupErrors({ '/': habit(name) });
+    assert.equal(errors.length, 1, errors.join('\n'));
+    assert.match(errors[0]!, new RegExp(`^Habit\\.${name} would never be called: write ${method}\\b`));
   });
 }
 
 for (const name of ['do_FETCH', 'doFetch', 'do_CONNECT', 'do_TRACE']) {
   test(`rejects a method named ${name}, which no request can call`, () => {
-    const faults = startupErrors({ '/': habit(name) });
-    assert.equal(faults.length, 1, faults.join('\n'));
-    assert.match(faults[0]!, new RegExp(`^Habit\\.${name} would never be called: `));
-    assert.doesNotMatch(faults[0]!, /write do/);
+    const errors = startupErrors({ '/': habit(name) });
+    assert.equal(errors.length, 1, errors.join('\n'));
+    assert.match(errors[0]!, new RegExp(`^Habit\\.${name} would never be called: `));
+    assert.doesNotMatch(errors[0]!, /write do/);
   });
 }
 
@@ -96,9 +96,9 @@ test('finds misnamed methods in base classes and reports the routed class', () =
   class Child extends Base {
     override doPost() {}
   }
-  const faults = startupErrors({ '/': Child });
-  assert.equal(faults.length, 1);
-  assert.match(faults[0]!, /^Child\.do_GET would never be called: write doGet\b/);
+  const errors = startupErrors({ '/': Child });
+  assert.equal(errors.length, 1);
+  assert.match(errors[0]!, /^Child\.do_GET would never be called: write doGet\b/);
 });
 
 test('finds misnamed fields and static methods', () => {
