@@ -1,5 +1,6 @@
 import type { Exchange } from '../exchange.ts';
 import { isLoopback } from '../host-names.ts';
+import { headerNames, headerValue, headerValues } from '../response-headers.ts';
 import type { CorsOptionError } from './options.ts';
 
 /** Fetch, "CORS-safelisted response-header name", and headers that are not meant for a page's script. */
@@ -19,7 +20,7 @@ const MAX_NAMES = 50;
 
 /** Yields the reason why an origin was denied, or problems that a page will have, each with the setting to change. */
 export function* corsHints(exchange: Exchange): Generator<string> {
-  const { decision, isPreflight, path, request, resource, response } = exchange;
+  const { decision, isPreflight, path, request, resource } = exchange;
   const { headers } = request;
   const { HandlerClass, methods, pattern, policy } = resource;
   const origin = headers.origin!;
@@ -28,7 +29,7 @@ export function* corsHints(exchange: Exchange): Generator<string> {
     policy.name === 'cors' && option !== 'methods'
       ? `CORS_${option.replace(/[A-Z]/g, '_$&').toUpperCase()}`
       : `${policy.name}.${option}`;
-  const sent = (name: string) => exchange.sentHeader(name).split(/[\s,]+/).filter(Boolean);
+  const sent = (name: string) => (headerValue(exchange.headers, name) ?? '').split(/[\s,]+/).filter(Boolean);
 
   if (decision === 'not cross-origin') return;
   if (decision === 'denied') {
@@ -40,7 +41,7 @@ export function* corsHints(exchange: Exchange): Generator<string> {
 
   if (isPreflight) {
     const method = headers['access-control-request-method']!;
-    if (!sent('Access-Control-Allow-Methods').includes(method)) {
+    if (!sent('access-control-allow-methods').includes(method)) {
       const upper = method.toUpperCase();
       const names = [...new Set(methods.values())].filter((name) => name !== 'doOptions').join(', ');
       if (pattern === '*') yield `${method} ${path}: no route matches this path`;
@@ -48,7 +49,7 @@ export function* corsHints(exchange: Exchange): Generator<string> {
       else if (methods.has(upper)) yield `${method} ${pattern}: methods are case-sensitive, write ${upper} in the page`;
       else yield `${method} ${pattern} is not implemented (${HandlerClass.name} has ${names})`;
     }
-    const allowed = sent('Access-Control-Allow-Headers');
+    const allowed = sent('access-control-allow-headers');
     const requested = headers['access-control-request-headers']?.toLowerCase().split(/[\s,]+/, MAX_NAMES) ?? [];
     const missing = requested.filter((name) => name !== '' && !allowed.includes(name));
     if (missing.length > 0 && !allowed.includes('*')) {
@@ -58,23 +59,23 @@ export function* corsHints(exchange: Exchange): Generator<string> {
     return;
   }
 
-  const exposed = sent('Access-Control-Expose-Headers');
-  for (const name of response.getHeaderNames()) {
+  const exposed = sent('access-control-expose-headers');
+  for (const name of new Set(headerNames(exchange.headers))) {
     if (NEEDS_NO_EXPOSING.test(name) || exposed.includes('*') || exposed.includes(name)) continue;
     yield `a page cannot read the ${name} of ${pattern} (add it to ${setting('exposedHeaders')})`;
   }
   const site = headers['sec-fetch-site'] ?? 'cross-site';
-  const withCredentials = exchange.sentHeader('Access-Control-Allow-Credentials') !== '';
+  const withCredentials = headerValue(exchange.headers, 'access-control-allow-credentials') !== undefined;
   if (!withCredentials && site !== 'same-origin') {
     const fix = `list its origin in ${setting('origins')} and set ${setting('credentials')} to true`;
     if (headers.cookie !== undefined) {
       const reason = 'whose policy is without credentials, so the browser hides the response';
       yield `a page sends cookies to ${pattern}, ${reason} (${fix}, or fetch without cookies)`;
     }
-    if (!response.hasHeader('Set-Cookie')) return;
+    if (headerValue(exchange.headers, 'set-cookie') === undefined) return;
     yield `a page of another origin does not keep the cookie of ${pattern} (${fix})`;
   } else if (withCredentials && site === 'cross-site') {
-    const cookies = [response.getHeader('Set-Cookie') ?? []].flat().map(String);
+    const cookies = headerValues(exchange.headers, 'set-cookie');
     if (cookies.every((cookie) => /;\s*samesite=none\b/i.test(cookie) && /;\s*secure\b/i.test(cookie))) return;
     const isLocal = isLoopback(hostOf(origin)) && isLoopback(hostOf(`http://${headers.host}`));
     const fix = isLocal ? 'open the page under the host name of this server' : `set it with ${CROSS_SITE}`;
