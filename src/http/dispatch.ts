@@ -66,7 +66,7 @@ function run(exchange: Exchange, problem: Error | undefined): unknown {
 /** Calls the method, unless prepare() has already sent the response. */
 function callMethod(exchange: Exchange, handler: RequestHandler, name: 'doGet' | 'doOptions'): unknown {
   if (exchange.stream || exchange.isOver) return undefined;
-  exchange.keepHeaders();
+  exchange.head.keep();
   return handler[name]!();
 }
 

@@ -2,7 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { Stream, type Writable } from 'node:stream';
 import { finished } from 'node:stream/promises';
 import { corsHints } from './cors/hints.ts';
-import { type CorsDecision, isPreflight, mirroredHeaders } from './cors/policy.ts';
+import { type CorsDecision, isPreflight } from './cors/policy.ts';
 import { HttpError } from './http-error.ts';
 import type { Connection } from './node/connection.ts';
 import type { AccessLogEntry } from './node/log.ts';
@@ -12,14 +12,10 @@ import type { RequestHandler } from './request-handler.ts';
 import { pathOf } from './request-target.ts';
 import type { Resource } from './resource.ts';
 import { bodyOf, bodyStream, discardValue, discardedBody } from './response-body.ts';
-import {
-  type HeaderList, headerValue, mergeVary, withHeader, withoutHeader, withoutHeaders,
-} from './response-headers.ts';
+import { ResponseHead } from './response-head.ts';
 import type { Match } from './router.ts';
 import type { ServerState } from './server.ts';
 
-/** Headers of a handler that the server merges with its own. */
-const MERGED = /^(?:connection|content-length|vary|x-content-type-options)$/i;
 const INTERNAL_ERROR = new HttpError(500);
 const RESPONSE_TIMEOUT = new HttpError(503, 'The response took too long', CLOSE);
 const BODY_TIMEOUT = new HttpError(408, 'The body took too long to arrive', CLOSE);
@@ -43,18 +39,13 @@ export class Exchange {
   readonly #startedAt: number;
   handler: RequestHandler | undefined;
   decision: CorsDecision = 'not cross-origin';
+  readonly head = new ResponseHead();
   /** What endHeaders() returned. Status and headers have been sent. */
   stream: Writable | undefined;
   /** How many timeout checks have passed before the response began. */
   #responseChecks = 0;
   /** How many of them have waited for the client to send the body. */
   #bodyChecks = 0;
-  /** The headers that the handler has sent, and all headers once endHeaders() has been called. */
-  headers: HeaderList = [];
-  #corsHeaders: HeaderList = [];
-  /** The headers that were sent before the method, which an error response keeps; undefined until the method runs. */
-  #keptHeaders: HeaderList | undefined;
-  #status = 0;
   /** The whole body; undefined if the handler writes it to the stream. */
   #body: string | Uint8Array | undefined;
   /** Whether the response is decided, so that the handler can no longer change it. */
@@ -102,56 +93,28 @@ export class Exchange {
     return readBody(this.request, bodyLimit, parse);
   }
 
-  /** @throws RangeError for a status that is not from 200 to 599 */
-  setStatus(status: number): void {
-    if (!Number.isInteger(status) || status < 200 || status > 599) {
-      throw new RangeError(`The status of a response must be from 200 to 599, not ${status}`);
-    }
-    if (this.stream) throw new Error(`The status ${status} comes too late: the headers have been sent`);
-    this.#status = status;
-  }
-
-  /** Adds a header. Errors are those of RequestHandler.sendHeader. */
-  addHeader(name: string, value: string): void {
-    if (this.stream) throw new Error(`The header ${name} comes too late: the headers have been sent`);
-    this.headers = withHeader(this.headers, name, value);
-    // An override of sendCorsHeaders() may replace what super has set.
-    if (this.#corsHeaders.length > 0) this.#corsHeaders = withoutHeader(this.#corsHeaders, name.toLowerCase());
-  }
-
   /** Sets the CORS headers of the request's origin, in place of any that were set before (Fetch, "CORS protocol"). */
   setCorsHeaders(): void {
-    const { decision, resource: { corsMethods, policy } } = this;
-    if (this.headers.length > 0) this.headers = withoutHeaders(this.headers, /^access-control-/i);
-    if (typeof decision === 'string') {
-      this.#corsHeaders = [];
-    } else if (this.isPreflight) {
-      const mirrored = policy.mirrorsHeaders && mirroredHeaders(this.request);
-      const preflight = [...decision.preflight, 'Access-Control-Allow-Methods', corsMethods];
-      this.#corsHeaders = mirrored ? [...preflight, 'Access-Control-Allow-Headers', mirrored] : preflight;
-    } else {
-      this.#corsHeaders = decision.actual;
-    }
-  }
-
-  /** Remembers the headers that prepare() has sent: an error response drops only those that the method adds. */
-  keepHeaders(): void {
-    this.#keptHeaders = this.headers;
+    const { decision, head, request, resource: { corsMethods, policy } } = this;
+    if (typeof decision === 'string') head.setCorsHeaders([]);
+    else if (this.isPreflight) head.setCorsHeaders(policy.preflightHeaders(decision, request, corsMethods));
+    else head.setCorsHeaders(decision.actual);
   }
 
   /** Sends a value as the body, or writes it to a body that has begun. */
   sendValue(value: unknown): void {
     const { stream } = this;
     if (stream && this.#body !== undefined) throw new Error('The response has already been sent');
-    const body = bodyOf(value, headerValue(this.headers, 'content-type'), this.resource.HandlerClass.name);
+    const body = bodyOf(value, this.head.get('content-type'), this.resource.HandlerClass.name);
     if (stream) stream.write(body);
     else this.#sendWhole(body);
   }
 
   /** Sends the whole response by way of endHeaders(), which the handler may have overridden. */
   #sendWhole(body: string | Uint8Array): void {
-    if (body.length > 0 && (this.#status === 204 || this.#status === 205 || this.#status === 304)) {
-      throw new Error(`A ${this.#status} response has no body: return nothing, or choose another status`);
+    const { status } = this.head;
+    if (body.length > 0 && (status === 204 || status === 205 || status === 304)) {
+      throw new Error(`A ${status} response has no body: return nothing, or choose another status`);
     }
     this.#body = body;
     this.watch(this.#hooks().endHeaders());
@@ -166,32 +129,12 @@ export class Exchange {
   /** Sends status and headers, with them the body if it is known, and returns the stream of the body. */
   sendHeaders(): Writable {
     if (this.stream) throw new Error('The headers have already been sent: call endHeaders() once, before any body');
-    const { connection, request, response, resource: { policy } } = this;
+    const { connection, head, request, response, resource: { policy } } = this;
     const body = this.#body;
-    const own = this.headers;
-    const ownLength = headerValue(own, 'content-length');
-    // A response to HEAD may have the length that GET has (RFC 9110, section 8.6).
-    const keepsLength = ownLength !== undefined && (body === undefined || request.method === 'HEAD');
-    const status = (this.#status ||= body === '' && !keepsLength ? 204 : 200);
-    const headers = this.#corsHeaders.slice();
-    if (own.length > 0) headers.push(...withoutHeaders(own, MERGED));
-    if (body && headerValue(own, 'content-type') === undefined) headers.push('Content-Type', 'application/json');
-    if (status === 205) headers.push('Content-Length', '0');
-    else if (status !== 204 && !(status === 304 && body !== undefined)) {
-      if (keepsLength) headers.push('Content-Length', ownLength);
-      else if (body !== undefined) headers.push('Content-Length', String(Buffer.byteLength(body)));
-    }
-    headers.push('X-Content-Type-Options', 'nosniff');
-    if (headerValue(own, 'cache-control') === undefined) headers.push('Cache-Control', 'no-store');
-    const ownVary = headerValue(own, 'vary');
-    const vary = policy.vary ? mergeVary(ownVary, policy.vary) : ownVary;
-    if (vary) headers.push('Vary', vary);
-    if (this.#mustClose()) {
-      headers.push('Connection', 'close');
-      connection.dropQueue();
-    }
-    this.headers = headers;
-    response.writeHead(status, headers);
+    const closes = this.#mustClose();
+    if (closes) connection.dropQueue();
+    const headers = head.complete(body, request.method === 'HEAD', policy.vary, closes);
+    response.writeHead(head.status, headers);
     if (body === undefined) return (this.stream = this.#openBody());
     this.stream = response;
     response.end(body);
@@ -202,14 +145,14 @@ export class Exchange {
 
   /** Returns whether the connection must close after this response (RFC 9112, section 9.6). */
   #mustClose(): boolean {
-    const { connection, headers, request, state } = this;
-    if (/\bclose\b/i.test(headerValue(headers, 'connection') ?? '')) return true;
+    const { connection, head, request, state } = this;
+    if (/\bclose\b/i.test(head.get('connection') ?? '')) return true;
     // Node loses what is pipelined behind an Upgrade request that withoutUpgrade() has not put back.
     if (request.headers.upgrade !== undefined) return true;
     const isBodyLeft = this.#body !== undefined || request.destroyed;
     if (isBodyLeft && hasLongUnreadBody(request, this.resource.bodyLimit)) return true;
     // HTTP/1.0 has no chunks, so only the end of the connection marks the end of a body without a length.
-    const hasLength = this.#body !== undefined || headerValue(headers, 'content-length') !== undefined;
+    const hasLength = this.#body !== undefined || head.get('content-length') !== undefined;
     if (request.httpVersionMinor === 0 && !hasLength) return true;
     // Of several pipelined requests, only the last may close: the others would be lost.
     return state.isClosing && !connection.hasQueued;
@@ -323,15 +266,15 @@ export class Exchange {
 
   #sendProblem(problem: HttpError): void {
     try {
-      this.headers = this.#keptHeaders ?? this.headers;
       this.#setProblem(problem);
-      for (const [name, value] of Object.entries(problem.headers)) this.addHeader(name, value);
+      for (const [name, value] of Object.entries(problem.headers)) this.head.add(name, value);
       this.#sendWhole(this.#body!);
     } catch (error) {
       this.logError(error);
       if (this.stream) return this.connection.reset();
       // A header of the problem or a hook of the handler has failed, so send only the server's own headers.
-      this.headers = [];
+      this.head.headers = [];
+      this.head.keep();
       this.#setProblem(INTERNAL_ERROR);
       this.setCorsHeaders();
       this.sendHeaders();
@@ -339,10 +282,11 @@ export class Exchange {
   }
 
   #setProblem(problem: HttpError): void {
-    const others = withoutHeaders(this.headers, /^content-(?:length|type)$/i);
-    this.headers = [...others, 'Content-Type', 'application/problem+json'];
+    const { head } = this;
+    head.drop();
+    head.add('Content-Type', 'application/problem+json');
+    head.status = problem.status;
     this.#problem = problem;
-    this.#status = problem.status;
     this.#body = JSON.stringify(problem);
   }
 
@@ -393,7 +337,7 @@ export class Exchange {
     connection.release(this);
     if (!state.measuresDuration) return;
     const milliseconds = Math.round((performance.now() - this.#startedAt) * 1000) / 1000;
-    const status = this.stream ? this.#status : 0;
+    const status = this.stream ? this.head.status : 0;
     const entry: { -readonly [Key in keyof AccessLogEntry]: AccessLogEntry[Key] } = { status, milliseconds };
     if (this.#outcome) entry.outcome = this.#outcome;
     // Bytes that are not a request have no method.

@@ -127,7 +127,7 @@ export class RequestHandler {
    * @throws RangeError for any other status
    */
   sendResponse(status: number): void {
-    this.#exchange.setStatus(status);
+    this.#exchange.head.setStatus(status);
   }
 
   /**
@@ -142,7 +142,7 @@ export class RequestHandler {
       const place = `static cors = { … } in ${this.constructor.name}`;
       throw new Error(`${name} follows from the CORS policy: write ${place}, or override sendCorsHeaders()`);
     }
-    this.#exchange.addHeader(name, String(value));
+    this.#exchange.head.add(name, String(value));
   }
 
   /**

@@ -1,6 +1,5 @@
 import type { Exchange } from '../exchange.ts';
 import { isLoopback } from '../host-names.ts';
-import { headerNames, headerValue, headerValues } from '../response-headers.ts';
 import type { CorsOptionError } from './options.ts';
 
 /** Fetch, "CORS-safelisted response-header name", and headers that are not meant for a page's script. */
@@ -20,7 +19,7 @@ const MAX_NAMES = 50;
 
 /** Yields the reason why an origin was denied, or problems that a page will have, each with the setting to change. */
 export function* corsHints(exchange: Exchange): Generator<string> {
-  const { decision, isPreflight, path, request, resource } = exchange;
+  const { decision, head, isPreflight, path, request, resource } = exchange;
   const { headers } = request;
   const { HandlerClass, methods, pattern, policy } = resource;
   const origin = headers.origin!;
@@ -29,7 +28,7 @@ export function* corsHints(exchange: Exchange): Generator<string> {
     policy.name === 'cors' && option !== 'methods'
       ? `CORS_${option.replace(/[A-Z]/g, '_$&').toUpperCase()}`
       : `${policy.name}.${option}`;
-  const sent = (name: string) => (headerValue(exchange.headers, name) ?? '').split(/[\s,]+/).filter(Boolean);
+  const sent = (name: string) => (head.get(name) ?? '').split(/[\s,]+/).filter(Boolean);
 
   if (decision === 'not cross-origin') return;
   if (decision === 'denied') {
@@ -60,22 +59,22 @@ export function* corsHints(exchange: Exchange): Generator<string> {
   }
 
   const exposed = sent('access-control-expose-headers');
-  for (const name of new Set(headerNames(exchange.headers))) {
+  for (const name of new Set(head.headers.filter((_, at) => at % 2 === 0).map((name) => name.toLowerCase()))) {
     if (NEEDS_NO_EXPOSING.test(name) || exposed.includes('*') || exposed.includes(name)) continue;
     yield `a page cannot read the ${name} of ${pattern} (add it to ${setting('exposedHeaders')})`;
   }
   const site = headers['sec-fetch-site'] ?? 'cross-site';
-  const withCredentials = headerValue(exchange.headers, 'access-control-allow-credentials') !== undefined;
+  const withCredentials = head.get('access-control-allow-credentials') !== undefined;
   if (!withCredentials && site !== 'same-origin') {
     const fix = `list its origin in ${setting('origins')} and set ${setting('credentials')} to true`;
     if (headers.cookie !== undefined) {
       const reason = 'whose policy is without credentials, so the browser hides the response';
       yield `a page sends cookies to ${pattern}, ${reason} (${fix}, or fetch without cookies)`;
     }
-    if (headerValue(exchange.headers, 'set-cookie') === undefined) return;
+    if (head.get('set-cookie') === undefined) return;
     yield `a page of another origin does not keep the cookie of ${pattern} (${fix})`;
   } else if (withCredentials && site === 'cross-site') {
-    const cookies = headerValues(exchange.headers, 'set-cookie');
+    const cookies = head.headers.filter((_, at) => /^set-cookie$/i.test(head.headers[at - 1] ?? ''));
     if (cookies.every((cookie) => /;\s*samesite=none\b/i.test(cookie) && /;\s*secure\b/i.test(cookie))) return;
     const isLocal = isLoopback(hostOf(origin)) && isLoopback(hostOf(`http://${headers.host}`));
     const fix = isLocal ? 'open the page under the host name of this server' : `set it with ${CROSS_SITE}`;

@@ -28,7 +28,7 @@ export class CorsPolicy {
   /** Narrows Access-Control-Allow-Methods; undefined: the methods of the class. */
   readonly methods: readonly string[] | undefined;
   /** With credentials, `*` has no special meaning, so that `allowedHeaders: '*'` mirrors the requested names. */
-  readonly mirrorsHeaders: boolean;
+  readonly #mirrorsHeaders: boolean;
   readonly predicate: OriginPredicate | undefined;
   readonly #anyOrigin: CorsHeaders | undefined;
   readonly #known = new Map<string, CorsHeaders>();
@@ -42,7 +42,7 @@ export class CorsPolicy {
     this.name = name;
     this.vary = origins === '*' ? undefined : 'Origin';
     this.methods = methods && [...methods];
-    this.mirrorsHeaders = allowedHeaders === '*' && credentials;
+    this.#mirrorsHeaders = allowedHeaders === '*' && credentials;
     this.#headersFor = compileHeaders(options);
     this.#log = log;
     if (origins === '*') {
@@ -66,6 +66,13 @@ export class CorsPolicy {
     if (this.#patterns.some((matches) => matches(origin))) return this.#headersFor(origin);
     if (isSameOrigin(origin, request)) return 'not cross-origin';
     return this.predicate && isSerialisedOrigin(origin) ? this.#ask(this.predicate, origin, request) : 'denied';
+  }
+
+  /** @param methods of the resource, as Access-Control-Allow-Methods lists them */
+  preflightHeaders({ preflight }: CorsHeaders, request: IncomingMessage, methods: string): readonly string[] {
+    const headers = [...preflight, 'Access-Control-Allow-Methods', methods];
+    const mirrored = this.#mirrorsHeaders && mirroredHeaders(request);
+    return mirrored ? [...headers, 'Access-Control-Allow-Headers', mirrored] : headers;
   }
 
   #ask(predicate: OriginPredicate, origin: string, request: IncomingMessage): ReturnType<CorsPolicy['decide']> {
@@ -102,7 +109,7 @@ function compileHeaders({
 }
 
 /** Returns the header names that a preflight asks for, unless one is not a token or the list is too long. */
-export function mirroredHeaders(request: IncomingMessage): string | undefined {
+function mirroredHeaders(request: IncomingMessage): string | undefined {
   const requested = request.headers['access-control-request-headers'];
   if (!requested || requested.length > MAX_MIRRORED_LENGTH) return undefined;
   const names = requested.split(',').map((name) => name.trim().toLowerCase());
