@@ -30,7 +30,7 @@ export class Exchange {
   readonly request: IncomingMessage;
   readonly response: ServerResponse;
   readonly resource: Resource;
-  readonly #parameters: ReadonlyMap<string, string>;
+  readonly parameters: ReadonlyMap<string, string>;
   /** As sent, without the query. */
   readonly path: string;
   /** Without the question mark. */
@@ -49,7 +49,7 @@ export class Exchange {
   /** The whole body; undefined if the handler writes it to the stream. */
   #body: string | Uint8Array | undefined;
   /** Whether the response is decided, so that the handler can no longer change it. */
-  #isOver = false;
+  isOver = false;
   /** The response has been flushed, or the connection is closed. */
   #isClosed = false;
   #outcome: AccessLogEntry['outcome'];
@@ -59,32 +59,24 @@ export class Exchange {
   #loggedError: unknown;
 
   constructor(
-    state: ServerState, connection: Connection, request: IncomingMessage, response: ServerResponse,
+    connection: Connection, request: IncomingMessage, response: ServerResponse,
     { found, parameters }: Match<Resource>, target: string,
   ) {
-    this.state = state;
+    this.state = connection.state;
     this.connection = connection;
     this.request = request;
     this.response = response;
     this.resource = found;
-    this.#parameters = parameters;
+    this.parameters = parameters;
     this.path = pathOf(target);
     this.query = target.slice(this.path.length + 1);
-    this.#startedAt = state.measuresDuration ? performance.now() : 0;
+    this.#startedAt = this.state.measuresDuration ? performance.now() : 0;
     response.on('close', () => this.#close());
-  }
-
-  get isOver(): boolean {
-    return this.#isOver;
   }
 
   /** Whether this is a preflight from an allowed origin. */
   get isPreflight(): boolean {
     return typeof this.decision !== 'string' && isPreflight(this.request);
-  }
-
-  parameter(name: string): string | undefined {
-    return this.#parameters.get(name);
   }
 
   /** Reads the body. Once the exchange is aborted, Node discards what is left of it. */
@@ -192,7 +184,7 @@ export class Exchange {
 
   /** Sends the value that the method returned, and ends the response. */
   finish(value: unknown): void {
-    if (this.#isOver) return discardValue(value);
+    if (this.isOver) return discardValue(value);
     try {
       const { stream } = this;
       const isPiped = stream !== undefined && this.#body === undefined && stream.listenerCount('unpipe') > 0;
@@ -206,7 +198,7 @@ export class Exchange {
       if (isPiped && !stream.writableEnded) {
         throw new Error('A stream is still piped to the body, which ends when the method returns: return or await it');
       }
-      this.#isOver = true;
+      this.isOver = true;
       if (this.#body === undefined) this.stream!.end();
     } catch (error) {
       discardValue(value);
@@ -218,9 +210,9 @@ export class Exchange {
   fail(error: unknown): void {
     const { connection, request, response, stream } = this;
     const isProblem = error instanceof HttpError && !stream;
-    if (!(isProblem && !this.#isOver) && !this.#isAbortReason(error)) this.logError(error);
-    if (this.#isOver) return;
-    this.#isOver = true;
+    if (!(isProblem && !this.isOver) && !this.#isAbortReason(error)) this.logError(error);
+    if (this.isOver) return;
+    this.isOver = true;
     if (!stream) {
       this.#sendProblem(isProblem ? error : INTERNAL_ERROR);
     } else if (!response.writableEnded) {
@@ -232,24 +224,21 @@ export class Exchange {
     this.#abort(error);
   }
 
-  /**
-   * Checks the time limits: those of the response until it begins, and of the body while the server waits for it.
-   *
-   * @param limits as numbers of checks; a check may follow the start of the exchange at once, so that it is one more
-   */
-  checkTimeouts(limits: { readonly response: number; readonly body: number }): void {
-    const { connection, request } = this;
-    const isLate = !this.stream && !this.#isOver && ++this.#responseChecks > limits.response;
+  /** Checks the time limits: of the response until it begins, and of the body while the server waits for it. */
+  checkTimeouts(): void {
+    const { connection, request, state: { timeouts } } = this;
+    // A check may follow the start of the exchange at once, so that only the next one counts.
+    const isLate = !this.stream && !this.isOver && ++this.#responseChecks > timeouts.responseChecks;
     const waitsForBody = !request.complete && (this.#isClosed || isReadingBody(request));
-    const isBodyLate = waitsForBody && ++this.#bodyChecks > limits.body;
+    const isBodyLate = waitsForBody && ++this.#bodyChecks > timeouts.bodyChecks;
     if (!isLate && !isBodyLate) return;
-    if (this.#isOver) connection.end();
+    if (this.isOver) connection.end();
     else this.fail(waitsForBody ? BODY_TIMEOUT : RESPONSE_TIMEOUT);
   }
 
   /** Ends the exchange without a response, because the server is stopping. */
   abort(): void {
-    this.#isOver = true;
+    this.isOver = true;
     this.#outcome = 'aborted';
     this.#abort(new Error('The server has stopped'));
     this.connection.socket.destroy();
@@ -298,7 +287,7 @@ export class Exchange {
   /** Aborts when the client disconnects or the exchange fails. */
   get signal(): AbortSignal {
     this.#controller ??= new AbortController();
-    if (this.#isOver || this.response.destroyed) this.#abort(new Error('The exchange is over'));
+    if (this.isOver || this.response.destroyed) this.#abort(new Error('The exchange is over'));
     return this.#controller.signal;
   }
 
@@ -332,7 +321,7 @@ export class Exchange {
     this.#isClosed = true;
     const isComplete = response.writableFinished && !connection.socket.destroyed;
     if (!isComplete) this.#outcome ??= 'client disconnected';
-    this.#isOver = true;
+    this.isOver = true;
     if (!isComplete) this.#abort(new Error('The client disconnected'));
     connection.release(this);
     if (!state.measuresDuration) return;

@@ -91,7 +91,7 @@ export class RequestHandler {
    */
   param(name: string): string {
     const { resource: { pattern } } = this.#exchange;
-    const value = this.#exchange.parameter(name);
+    const value = this.#exchange.parameters.get(name);
     if (value === undefined) throw new Error(`The route ${pattern} has no parameter :${name}`);
     return pattern.endsWith(`*${name}`) ? decodeRest(value) : decodeSegment(value);
   }

@@ -57,13 +57,27 @@ export interface ServerState {
   readonly makeBaseHandler: (exchange: Exchange) => RequestHandler;
   /** Whether responses are logged. If not, the clock is not read, because that has a measurable cost. */
   readonly measuresDuration: boolean;
+  readonly timeouts: Timeouts;
   /** Aborts when a graceful shutdown begins. */
   readonly shutdown: AbortController;
   /** Whether the listener is closed. Every response then closes its connection. */
   isClosing: boolean;
 }
 
-/** Minimum of ConnectionLimits.idleMs, however short the other timeouts are. */
+interface Timeouts {
+  /** How often requests in flight are checked. */
+  readonly checkIntervalMs: number;
+  /** How many checks may pass until the response begins. */
+  readonly responseChecks: number;
+  /** How many checks may pass while the server waits for the body. */
+  readonly bodyChecks: number;
+  /** How long a client may neither read nor send, while a response or a request is incomplete. */
+  readonly idleMs: number;
+  /** How long a connection that the server has ended stays open for a client that keeps sending. */
+  readonly lingerMs: number;
+}
+
+/** Minimum of Timeouts.idleMs, however short the other timeouts are. */
 const MIN_IDLE_MS = 60_000;
 
 /**
@@ -119,22 +133,26 @@ export function createServer(routes: Routes, options: ServerOptions = {}): Serve
     validate: requestValidation(allowedHosts),
     makeBaseHandler: (exchange) => makeHandler(baseHandler, exchange, log),
     measuresDuration: logFormat !== 'off' || [...Object.values(routes), baseHandler].some(overridesLogRequest),
+    timeouts: timeoutsOf(requestTimeout, handlerTimeout),
     shutdown: new AbortController(),
     isClosing: false,
   };
   const server = http.createServer(nodeOptions(requestTimeout));
-  const limits = {
+  listenToServer(server, state);
+  registerForShutdown(server, state);
+  return server;
+}
+
+/** All parameters are in seconds. */
+function timeoutsOf(requestTimeout: number, handlerTimeout: number): Timeouts {
+  const interval = Math.min(1, requestTimeout / 4, (handlerTimeout || 4) / 4);
+  return {
+    checkIntervalMs: interval * 1000,
+    responseChecks: handlerTimeout === 0 ? Infinity : Math.ceil(handlerTimeout / interval),
+    bodyChecks: Math.ceil(requestTimeout / interval),
     idleMs: Math.max(MIN_IDLE_MS, Math.ceil((requestTimeout + handlerTimeout) * 1000)),
     lingerMs: Math.ceil(requestTimeout * 1000),
   };
-  const interval = Math.min(1, requestTimeout / 4, (handlerTimeout || 4) / 4);
-  listenToServer(server, state, limits, {
-    intervalMs: interval * 1000,
-    response: handlerTimeout === 0 ? Infinity : Math.ceil(handlerTimeout / interval),
-    body: Math.ceil(requestTimeout / interval),
-  });
-  registerForShutdown(server, state);
-  return server;
 }
 
 /** Stands for the base handler among the paths, which begin with a slash. */
