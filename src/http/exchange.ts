@@ -30,6 +30,7 @@ export class Exchange {
   readonly request: IncomingMessage;
   readonly response: ServerResponse;
   readonly resource: Resource;
+  readonly pattern: string;
   readonly parameters: ReadonlyMap<string, string>;
   /** As sent, without the query. */
   readonly path: string;
@@ -60,13 +61,14 @@ export class Exchange {
 
   constructor(
     connection: Connection, request: IncomingMessage, response: ServerResponse,
-    { found, parameters }: Match<Resource>, target: string,
+    { found, pattern, parameters }: Match<Resource>, target: string,
   ) {
     this.state = connection.state;
     this.connection = connection;
     this.request = request;
     this.response = response;
     this.resource = found;
+    this.pattern = pattern;
     this.parameters = parameters;
     this.path = pathOf(target);
     this.query = target.slice(this.path.length + 1);

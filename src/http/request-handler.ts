@@ -90,8 +90,8 @@ export class RequestHandler {
    * @throws HttpError 400 if it cannot be decoded or is rejected; Error if the route has no parameter of this name
    */
   param(name: string): string {
-    const { resource: { pattern } } = this.#exchange;
-    const value = this.#exchange.parameters.get(name);
+    const { pattern, parameters } = this.#exchange;
+    const value = parameters.get(name);
     if (value === undefined) throw new Error(`The route ${pattern} has no parameter :${name}`);
     return pattern.endsWith(`*${name}`) ? decodeRest(value) : decodeSegment(value);
   }

@@ -14,10 +14,8 @@ export interface HandlerClass {
   readonly bodyLimit?: number;
 }
 
-/** All that follows from a route's class and policy, computed once at startup. */
+/** All that follows from a class and its policy, computed once at startup. */
 export interface Resource {
-  /** As written in the routes: `/notes/:id`; `*` for the paths that no route matches. */
-  readonly pattern: string;
   readonly HandlerClass: HandlerClass;
   readonly policy: CorsPolicy;
   /** In bytes. */
@@ -46,17 +44,14 @@ export function methodsOf(HandlerClass: HandlerClass): string[] {
   return [...doMethodsOf(HandlerClass).keys()];
 }
 
-/** @param bodyLimit of the server in bytes, for a class without its own */
-export function resourceOf(
-  pattern: string, HandlerClass: HandlerClass, policy: CorsPolicy, bodyLimit: number,
-): Resource {
+/** @param bodyLimit in bytes */
+export function resourceOf(HandlerClass: HandlerClass, policy: CorsPolicy, bodyLimit: number): Resource {
   const methods = doMethodsOf(HandlerClass);
   const allow = [...methods.keys()].join(', ');
   return {
-    pattern,
     HandlerClass,
     policy,
-    bodyLimit: HandlerClass.bodyLimit ?? bodyLimit,
+    bodyLimit,
     methods,
     allow,
     corsMethods: [...methods.keys()].filter((method) => policy.methods?.includes(method) ?? true).join(', '),
@@ -69,7 +64,7 @@ export function resourceOf(
 /** The resource of every path that no route matches, and of `OPTIONS *`. */
 export function unknownResource(HandlerClass: HandlerClass, policy: CorsPolicy, bodyLimit: number): Resource {
   const all = COMMON_METHODS.join(', ');
-  return { ...resourceOf('*', HandlerClass, policy, bodyLimit), allow: all, corsMethods: all };
+  return { ...resourceOf(HandlerClass, policy, bodyLimit), allow: all, corsMethods: all };
 }
 
 function doMethodsOf({ prototype }: HandlerClass): ReadonlyMap<string, string> {

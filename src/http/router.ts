@@ -1,6 +1,8 @@
 /** A matched route and its raw (still percent-encoded) parameters. */
 export interface Match<Found> {
   readonly found: Found;
+  /** As it was added: `/notes/:id`. */
+  readonly pattern: string;
   readonly parameters: ReadonlyMap<string, string>;
 }
 
@@ -9,7 +11,7 @@ interface Branch<Found> {
   parameter?: Branch<Found>;
   /** Matches the whole rest of the path. */
   rest?: Branch<Found>;
-  end?: { readonly names: readonly string[]; readonly found: Found };
+  end?: { readonly names: readonly string[]; readonly pattern: string; readonly found: Found };
 }
 
 const PATTERN = /^(?:\/[^/?#\s:*%]*|\/:[A-Za-z_]\w*)*(?:\/[^/?#\s:*%]*|\/[:*][A-Za-z_]\w*)$/;
@@ -21,19 +23,19 @@ export class Router<Found> {
   readonly #root: Branch<Found> = {};
 
   /** Adds `/notes`, `/notes/:id` or `/files/*path`. Returns what is wrong with the pattern, if anything. */
-  add(pattern: string, found: Found): string | undefined {
-    if (!PATTERN.test(pattern)) return `${pattern} is not a path: write one such as /notes, /notes/:id or /files/*path`;
+  add(pattern: string, found: Found): string[] {
+    if (!PATTERN.test(pattern)) return [`${pattern} is not a path: write one such as /notes, /notes/:id or /files/*path`];
     const names = [...pattern.matchAll(/[:*](\w+)/g)].map((match) => match[1]!);
-    if (new Set(names).size < names.length) return `${pattern} uses a parameter name twice: rename one of them`;
+    if (new Set(names).size < names.length) return [`${pattern} uses a parameter name twice: rename one of them`];
     if (names.length === 0) {
-      this.#paths.set(pattern, { found, parameters: NO_PARAMETERS });
-      return undefined;
+      this.#paths.set(pattern, { found, pattern, parameters: NO_PARAMETERS });
+      return [];
     }
     let branch = this.#root;
     for (const segment of pattern.slice(1).split('/')) branch = branchFor(branch, segment);
-    if (branch.end) return `${pattern} matches the same paths as another route: remove one of them`;
-    branch.end = { names, found };
-    return undefined;
+    if (branch.end) return [`${pattern} matches the same paths as another route: remove one of them`];
+    branch.end = { names, pattern, found };
+    return [];
   }
 
   /** Returns the route that a path (without the query) matches. */
@@ -66,6 +68,8 @@ function search<Found>(
   return named ?? (rest && start < path.length ? matched(rest.end!, [...values, path.slice(start)]) : undefined);
 }
 
-function matched<Found>({ names, found }: NonNullable<Branch<Found>['end']>, values: readonly string[]): Match<Found> {
-  return { found, parameters: new Map(names.map((name, index) => [name, values[index]!])) };
+function matched<Found>(
+  { names, pattern, found }: NonNullable<Branch<Found>['end']>, values: readonly string[],
+): Match<Found> {
+  return { found, pattern, parameters: new Map(names.map((name, index) => [name, values[index]!])) };
 }

@@ -108,28 +108,32 @@ export function createServer(routes: Routes, options: ServerOptions = {}): Serve
     return new CorsPolicy(found.length > 0 ? { origins: '*' } : corsOptions, name, log);
   };
   const policy = compilePolicy('cors', cors);
-  const router = new Router<Resource>();
-  for (const [path, HandlerClass] of Object.entries({ ...routes, [BASE]: baseHandler })) {
-    const isBase = path === BASE;
-    if (!isHandlerClass(HandlerClass)) {
-      errors.push(`${isBase ? 'baseHandler' : path}: must be a class that extends RequestHandler`);
-      continue;
-    }
+  const resources = new Map<HandlerClass, Resource>();
+  const resourceFor = (HandlerClass: HandlerClass): Resource => {
+    const known = resources.get(HandlerClass);
+    if (known) return known;
     const { name, cors: ownCors, bodyLimit: ownLimit } = HandlerClass;
     errors.push(...classErrors(HandlerClass));
     if (ownLimit !== undefined && !(ownLimit > 0)) errors.push(`${name}.bodyLimit: ${ownLimit} must be above 0`);
     const ownPolicy = ownCors ? compilePolicy(`${name}.cors`, ownCors) : policy;
-    const error = isBase ? undefined : router.add(path, resourceOf(path, HandlerClass, ownPolicy, bodyLimit));
-    if (error) errors.push(error);
+    const resource = resourceOf(HandlerClass, ownPolicy, ownLimit ?? bodyLimit);
+    resources.set(HandlerClass, resource);
+    return resource;
+  };
+  const router = new Router<Resource>();
+  for (const [path, HandlerClass] of Object.entries(routes)) {
+    if (!isHandlerClass(HandlerClass)) errors.push(`${path}: must be a class that extends RequestHandler`);
+    else errors.push(...router.add(path, resourceFor(HandlerClass)));
   }
-  // An error of a class is reported once, however many routes it has.
-  if (errors.length > 0) throw new Error(`The server cannot start:\n${[...new Set(errors)].join('\n')}`);
+  if (!isHandlerClass(baseHandler)) errors.push('baseHandler: must be a class that extends RequestHandler');
+  else resourceFor(baseHandler);
+  if (errors.length > 0) throw new Error(`The server cannot start:\n${errors.join('\n')}`);
 
   const state: ServerState = {
     log,
     connections: new Map(),
     router,
-    unknown: { found: unknownResource(baseHandler, policy, bodyLimit), parameters: NO_PARAMETERS },
+    unknown: { found: unknownResource(baseHandler, policy, bodyLimit), pattern: '*', parameters: NO_PARAMETERS },
     validate: requestValidation(allowedHosts),
     makeBaseHandler: (exchange) => makeHandler(baseHandler, exchange, log),
     measuresDuration: logFormat !== 'off' || [...Object.values(routes), baseHandler].some(overridesLogRequest),
@@ -154,9 +158,6 @@ function timeoutsOf(requestTimeout: number, handlerTimeout: number): Timeouts {
     lingerMs: Math.ceil(requestTimeout * 1000),
   };
 }
-
-/** Stands for the base handler among the paths, which begin with a slash. */
-const BASE = 'baseHandler';
 
 function isHandlerClass(value: HandlerClass | undefined): value is HandlerClass {
   return value === RequestHandler || value?.prototype instanceof RequestHandler;

@@ -19,9 +19,9 @@ const MAX_NAMES = 50;
 
 /** Yields the reason why an origin was denied, or problems that a page will have, each with the setting to change. */
 export function* corsHints(exchange: Exchange): Generator<string> {
-  const { decision, head, isPreflight, path, request, resource } = exchange;
+  const { decision, head, isPreflight, path, pattern, request, resource } = exchange;
   const { headers } = request;
-  const { HandlerClass, methods, pattern, policy } = resource;
+  const { HandlerClass, methods, policy } = resource;
   const origin = headers.origin!;
   /** The setting of an option: `cors` of the server is set in the environment, the policy of a class in code. */
   const setting = (option: CorsOptionError['option']) =>
