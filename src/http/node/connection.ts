@@ -30,12 +30,9 @@ export class Connection {
     this.address = socket.remoteAddress;
   }
 
+  /** Whether no response is in flight; requests are queued only behind one. */
   get isIdle(): boolean {
-    return !this.#isBusy && this.#queue.length === 0;
-  }
-
-  get #isBusy(): boolean {
-    return this.exchange !== undefined && !this.exchange.response.destroyed;
+    return this.exchange?.response.destroyed ?? true;
   }
 
   get hasQueued(): boolean {
@@ -49,7 +46,7 @@ export class Connection {
 
   /** Calls `start` when the responses to all earlier requests have been flushed. */
   enqueue(start: () => void): void {
-    if (!this.#isBusy) return start();
+    if (this.isIdle) return start();
     if (this.#queue.push(start) !== MAX_QUEUED_REQUESTS) return;
     pauseReading(this.socket);
     this.limitIdleTime();
@@ -67,7 +64,7 @@ export class Connection {
 
   /** Releases an exchange whose body was still being received when its response was flushed. */
   #releaseReceived(): void {
-    if (!this.#isBusy) this.exchange = undefined;
+    if (this.isIdle) this.exchange = undefined;
   }
 
   /** The response in flight is the last: drops the requests that are queued behind it. */
