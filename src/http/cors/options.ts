@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import { http } from '../node/builtins.ts';
-import { originError } from './origins.ts';
+import { originError } from './origin-errors.ts';
 
 /**
  * An origin as browsers and apps send it, such as `https://app.example.com` or `capacitor://localhost`, or one of the

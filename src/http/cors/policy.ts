@@ -2,7 +2,7 @@ import type { IncomingMessage } from 'node:http';
 import type { Log } from '../node/log.ts';
 import { ABSOLUTE_FORM } from '../request-target.ts';
 import { type CorsOptions, type OriginPredicate, TOKEN } from './options.ts';
-import { isSerialisedOrigin, originPattern } from './origins.ts';
+import { isSerialisedOrigin, originMatcher } from './origins.ts';
 
 /** The CORS headers of one allowed origin: names and values in turn, as Node's writeHead() takes them. */
 export interface CorsHeaders {
@@ -32,7 +32,7 @@ export class CorsPolicy {
   readonly predicate: OriginPredicate | undefined;
   readonly #anyOrigin: CorsHeaders | undefined;
   readonly #known = new Map<string, CorsHeaders>();
-  readonly #patterns: readonly ((origin: string) => boolean)[] = [];
+  readonly #isListed: (origin: string) => boolean;
   readonly #headersFor: (origin: string) => CorsHeaders;
   readonly #log: Log;
 
@@ -45,12 +45,12 @@ export class CorsPolicy {
     this.mirrorsHeaders = allowedHeaders === '*' && credentials;
     this.#headersFor = compileHeaders(options);
     this.#log = log;
+    this.#isListed = originMatcher(Array.isArray(origins) ? origins : []);
     if (origins === '*') {
       this.#anyOrigin = this.#headersFor('*');
     } else if (typeof origins === 'function') {
       this.predicate = origins;
     } else {
-      this.#patterns = origins.flatMap((entry) => originPattern(entry) ?? []);
       for (const entry of origins) if (!entry.includes('*')) this.#known.set(entry, this.#headersFor(entry));
     }
     Object.freeze(this);
@@ -63,7 +63,7 @@ export class CorsPolicy {
     if (origin === undefined) return 'not cross-origin';
     const known = this.#known.get(origin);
     if (known) return known;
-    if (this.#patterns.some((matches) => matches(origin))) return this.#headersFor(origin);
+    if (this.#isListed(origin)) return this.#headersFor(origin);
     if (isSameOrigin(origin, request)) return 'not cross-origin';
     return this.predicate && isSerialisedOrigin(origin) ? this.#ask(this.predicate, origin, request) : 'denied';
   }
