@@ -26,10 +26,7 @@ const STAR_RULE = 'may have a * only for subdomains (https://*.example.com) or f
 const IN_CODE = 'decide in code, with origins: (origin) =>';
 
 /** Returns what is wrong with an entry of `origins` and how to fix it, or undefined if it is valid. */
-export function originError(entry: unknown, credentials: boolean): string | undefined {
-  if (typeof entry !== 'string') {
-    return `${String(entry)} is not a string: write an origin such as 'https://app.example.com'`;
-  }
+export function originError(entry: string, credentials: boolean): string | undefined {
   const problem = problemOf(entry, credentials);
   if (!problem) return undefined;
   const [message, advice] = problem;
