@@ -3,11 +3,9 @@ import { isSerialisedOrigin } from './origins.ts';
 
 /** Well-known domains on which anyone can get a subdomain; a subset of the Public Suffix List. */
 const SHARED_DOMAIN = new RegExp(
-  `^(?:(?:ac|co|com|edu|gov|net|or|org)\\.[a-z]{2}|${[
-    'appspot.com', 'azurewebsites.net', 'blogspot.com', 'cloudfront.net', 'firebaseapp.com', 'fly.dev', 'github.io',
-    'gitlab.io', 'herokuapp.com', 'netlify.app', 'ngrok-free.app', 'ngrok.io', 'onrender.com', 'pages.dev', 'surge.sh',
-    'vercel.app', 'web.app', 'workers.dev',
-  ].join('|').replaceAll('.', '\\.')})$`,
+  '^(?:(?:ac|co|com|edu|gov|net|or|org)\\.[a-z]{2}|(?:appspot|blogspot|firebaseapp|herokuapp|onrender)\\.com' +
+    '|(?:azurewebsites|cloudfront)\\.net|(?:fly|pages|workers)\\.dev|(?:github|gitlab|ngrok)\\.io' +
+    '|(?:netlify|ngrok-free|vercel|web)\\.app|surge\\.sh)$',
 );
 
 /** http:, https: and what people write in their place, such as `htps:` and `wss:`. No app has such a scheme. */

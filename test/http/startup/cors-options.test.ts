@@ -51,6 +51,12 @@ const policies: [cors: unknown, error: RegExp][] = [
   [{ origins: ['http://*.example.com'], credentials: true }, /write https:\/\/\*\.example\.com$/],
   [{ origins: ['http://localhost.example.com'], credentials: true }, /anyone on the network/],
   [{ origins: ['http://127.0.0.1.example.com'], credentials: true }, /anyone on the network/],
+  ...['vercel.app', 'github.io', 'co.uk', 'azurewebsites.net', 'ngrok-free.app', 'workers.dev', 'surge.sh'].map(
+    (domain): [unknown, RegExp] => [
+      { origins: [`https://*.${domain}`], credentials: true },
+      new RegExp(`would let strangers.*: list your own host names, such as https://your-app\\.${domain}$`),
+    ],
+  ),
   [{ origins: '*', credentials: 'yes' }, /^cors\.credentials: yes is not a boolean/],
   [{ origins: '*', methods: ['get'] }, /^cors\.methods: get: methods are case-sensitive, write GET/],
   [{ origins: '*', methods: ['FETCH'] }, /FETCH is not an HTTP method/],
