@@ -25,7 +25,7 @@ export function hostMatcher(allowedHosts: readonly string[] | undefined): (name:
   return (name) => {
     const lower = name.toLowerCase();
     const isEntry = (entry: string) => entry === lower || (entry[0] === '.' && `.${lower}`.endsWith(entry));
-    return isAddress(lower) || entries.some(isEntry);
+    return entries.some(isEntry) || isAddress(lower);
   };
 }
 
