@@ -29,12 +29,12 @@ export function hostMatcher(allowedHosts: readonly string[] | undefined): (name:
   };
 }
 
-/** Whether a URL's host name can only be this computer (Secure Contexts, "potentially trustworthy origin"). */
+/** Returns whether a URL's host name can only mean this machine (Secure Contexts, "potentially trustworthy origin"). */
 export function isLoopback(hostname: string): boolean {
   return /^(?:(?:.+\.)?localhost\.?|127(?:\.\d+){3}|\[::1\]|\[::ffff:7f[0-9a-f]{2}:[0-9a-f]{1,4}\])$/.test(hostname);
 }
 
-/** Whether a host name is an IP address, an IPv6 address being in brackets. */
+/** Returns whether a host name is an IP address. An IPv6 address must be in brackets. */
 function isAddress(hostname: string): boolean {
   return isIP(hostname) === 4 || (hostname[0] === '[' && isIP(hostname.slice(1, -1)) === 6);
 }
@@ -43,7 +43,7 @@ function isAllowedHost(name: string): boolean {
   return ALLOWED_HOST.test(name) && (name[0] !== '[' || isAddress(name));
 }
 
-/** Returns the host name that was meant, for example that of a URL or of a pattern with a star. */
+/** Returns the host name that may have been meant, such as that of a URL or behind a star. */
 function exampleFor(name: string): string {
   const urls = [name, `http://${name}`, `http://[${name}]`].filter((url) => URL.canParse(url));
   const names = urls.map((url) => new URL(url).hostname.replace(/^\*|\.+$/g, '').replace(/\.{2,}/g, '.'));

@@ -7,8 +7,11 @@ const NEEDS_NO_EXPOSING = new RegExp(
   '^(?:accept(?:-encoding)?|access-control-.*|allow|cache-control|connection|content-(?:language|length|type)|expires' +
     '|last-modified|pragma|set-cookie|vary|www-authenticate|x-content-type-options)$',
 );
-/** Cookies that browsers send with requests from pages on other sites. */
+/** A cookie that browsers keep, and send back, in requests of pages on other sites. */
 const CROSS_SITE_COOKIE = /^(?=.*;\s*samesite=none\b)(?=.*;\s*secure\b)/i;
+
+/** The number of requested header names in one hint. More than any page needs, so that a hint has a limited length. */
+const MAX_NAMES = 50;
 
 /** Yields why an origin was denied, or which problems a page will have, each with the setting to change. */
 export function* corsHints(exchange: Exchange): Generator<string> {
@@ -16,7 +19,7 @@ export function* corsHints(exchange: Exchange): Generator<string> {
   if (decision === 'not cross-origin') return;
   if (decision !== 'denied') return yield* isPreflight ? preflightHints(exchange) : responseHints(exchange);
   const { origin } = request.headers;
-  if (origin === 'null') yield 'denied null: a sandboxed page or a local file; open the page over http';
+  if (origin === 'null') yield 'denied null: the origin of sandboxed pages and local files (open the page over http)';
   else if (policy.predicate) yield `denied ${origin}: the function ${policy.name}.origins does not allow it`;
   else yield `denied ${origin}: it is not in ${settingOf(exchange, 'origins')} (add it there)`;
 }
@@ -26,13 +29,14 @@ function* preflightHints(exchange: Exchange): Generator<string> {
   const method = headers['access-control-request-method']!;
   if (!sentList(exchange, 'Access-Control-Allow-Methods').includes(method)) {
     const upper = method.toUpperCase();
+    const supported = [...methods.keys()].join(', ');
     if (pattern === '*') yield `${method} ${path}: no route matches this path`;
     else if (methods.has(method)) yield `${method} ${pattern} is not in ${settingOf(exchange, 'methods')}`;
     else if (methods.has(upper)) yield `${method} ${pattern}: methods are case-sensitive, write ${upper} in the page`;
-    else yield `${method} ${pattern} is not implemented (${HandlerClass.name} supports ${[...methods.keys()].join(', ')})`;
+    else yield `${method} ${pattern} is not implemented (${HandlerClass.name} supports ${supported})`;
   }
   const allowed = sentList(exchange, 'Access-Control-Allow-Headers');
-  const requested = headers['access-control-request-headers']?.toLowerCase().split(/[\s,]+/) ?? [];
+  const requested = headers['access-control-request-headers']?.toLowerCase().split(/[\s,]+/, MAX_NAMES) ?? [];
   const missing = requested.filter((name) => name !== '' && !allowed.includes(name));
   if (missing.length === 0 || allowed.includes('*')) return;
   const all = [...allowed, ...missing].join(',');

@@ -8,7 +8,7 @@ const SHARED_DOMAIN = new RegExp(
     '|(?:netlify|ngrok-free|vercel|web)\\.app|surge\\.sh)$',
 );
 
-/** http:, https: and what people write in their place, such as `htps:` and `wss:`. No app has such a scheme. */
+/** The schemes http: and https:, and what people write in their place. No app has such a scheme. */
 const WEB_SCHEME = /^(?:[htps*]+|ftps?|wss?):\/\//i;
 /** Hosts that rarely have a certificate: IP addresses, with or without a star, and localhost. */
 const LOCAL_HOST = /^(?:\[.*\]|\d[\d.*]*|(?:[^:/]+\.)?localhost)(?=[:/?#]|$)/i;
@@ -38,6 +38,7 @@ export function originError(entry: string, credentials: boolean): string | undef
   return `${entry} ${message}: ${advice}`;
 }
 
+/** Returns what is wrong with an entry unless it is an origin exactly as sent, or one of the two patterns. */
 function problemOf(entry: string, credentials: boolean): Problem | undefined {
   if (entry === '*') return ['must stand alone, not in a list', 'remove it, or remove the others'];
   if (entry === 'null') return ['is the origin of every sandboxed page and local file', 'remove it'];
@@ -75,46 +76,49 @@ function asBrowsersSend(text: string): string {
   return url === text ? `${protocol}//${host}` : `${protocol}//${hostname}:*`;
 }
 
-/** Splits what people write as one entry: a JSON list, quotes, spaces, semicolons, and a domain with its subdomains. */
+/**
+ * Splits what people write as one entry: a JSON list, quotes, spaces, semicolons. `*example.com` stands for the domain
+ * and its subdomains.
+ */
 function partsOf(entry: string): string[] {
   const parts = entry.split(/[\s"'`“”‘’<>,;]+/).filter((part) => /[\p{L}\p{N}*]/u.test(part));
-  const both = /^(\w+:\/\/)?\*(\w[\w-]*\.\w+(?::\d+)?)$/;
-  return parts.flatMap((part) => part.replace(both, '$1$2 $1*.$2').split(' '));
+  const domain = /^(\w+:\/\/)?\*(\w[\w-]*\.\w+(?::\d+)?)$/;
+  return parts.flatMap((part) => part.replace(domain, '$1$2 $1*.$2').split(' '));
 }
 
-/** Returns what may have been meant, the most likely first. */
+/** Returns what may have been meant by a text, the most likely first. */
 function candidatesFor(part: string): string[] {
-  // A regular expression, of which the URL parser would take the first letters for a host name.
+  // The URL parser would take the first letters of a regular expression for a host name.
   if (/[\\^$(){}|]/.test(part)) return [];
   const withoutBrackets = part.replace(/^\[|\]$/g, '');
   return [part, withoutBrackets].flatMap((text) => [text, ...webCandidatesFor(text)]);
 }
 
-/** Returns the http: or https: origins that a text with a wrong scheme, or without one, may stand for. */
+/** Returns the http: and https: URLs that may have been meant by a text with another scheme, or without one. */
 function webCandidatesFor(text: string): string[] {
   const address = text
     .replace(WEB_SCHEME, '')
-    .replace(/^(?:https?:)?\/*/i, '')
-    .replace(/:80(?=[/?#]|$)/, '')
-    .replace(/^(?:\*?\.)+/, '*.')
+    .replace(/^(?:https?:)?\/*/i, '') // https:app.example.com, //app.example.com
+    .replace(/:80(?=[/?#]|$)/, '') // The default port of http:, but not of https:.
+    .replace(/^(?:\*?\.)+/, '*.') // .example.com, *.*.example.com
     .replace(/^localhost\*/i, 'localhost:*');
   const isLocal = LOCAL_HOST.test(address);
   if (address.includes('://') || !(isLocal || /[.:]/.test(address))) return [];
-  const isHttp = isLocal || /^(?:http|ws):/i.test(text);
-  return isHttp ? [`http://${address}`, `https://${address}`] : [`https://${address}`];
+  const schemes = isLocal || /^(?:http|ws):/i.test(text) ? ['http', 'https'] : ['https'];
+  return schemes.map((scheme) => `${scheme}://${address}`);
 }
 
-/** Returns a condition for an origin with a * that no pattern can have; undefined if anyone could meet it. */
+/** Returns a condition, as JavaScript, for an origin with a * that no pattern can have. */
 function conditionFor(origin: string): string | undefined {
   const hasOtherStar = origin.replace('://*.', '').includes('*');
   const [, scheme, host, port = ''] = /^([\w-]+):\/\/([\w.*-]+)(:[\d*]+)?$/.exec(origin) ?? [];
-  // Anyone can register a name such as example.* under some top-level domain.
+  // For example.*, there is no condition, because anyone can register such a name.
   if (host === undefined || !hasOtherStar || /[^\d.].*\*$/.test(host)) return undefined;
   const name = host
     .replaceAll('.', '\\.')
-    .replace(/^\*(?=\\|$)/, '[\\w.-]+')
-    .replaceAll(/\*(?!$)/g, '[\\w-]+')
-    .replace(/\*$/, '[\\d.]*');
+    .replace(/^\*(?=\\|$)/, '[\\w.-]+') // *.example.com
+    .replaceAll(/\*(?!$)/g, '[\\w-]+') // app-*.example.com
+    .replace(/\*$/, '[\\d.]*'); // 192.168.*
   const portOrAny = origin.endsWith('*') ? '(?::\\d+)?' : port;
   return `/^${scheme}:\\/\\/${name}${portOrAny}$/.test(origin)`;
 }

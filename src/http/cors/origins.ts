@@ -6,7 +6,7 @@
 
 /** Maximum length of an origin passed to a pattern or predicate, in characters. Host names have at most 253. */
 const MAX_LENGTH = 300;
-/** One or more whole DNS labels. */
+/** One or more whole DNS labels, which the star in `https://*.example.com` stands for. */
 const LABELS = /^[a-z0-9_-]+(?:\.[a-z0-9_-]+)*$/;
 const PORT = /^:[1-9][0-9]{0,4}$/;
 /** One origin of any scheme. Apps have schemes of their own, and may use capitals or no host. */
@@ -24,16 +24,16 @@ export function originMatcher(entries: readonly string[]): (origin: string) => b
   return (origin) => exact.has(origin) || patterns.some((matches) => matches(origin));
 }
 
-/** Returns a test for the origins of `https://*.example.com` or `http://localhost:*`. */
+/** Returns a test for the origins that match `https://*.example.com` or `http://localhost:*`. */
 function patternMatcher(pattern: string): (origin: string) => boolean {
-  const isForPorts = pattern.endsWith(':*');
-  const [prefix, suffix] = pattern.split(isForPorts ? ':*' : '*') as [string, string];
-  const isInPlace = isForPorts ? isOptionalPort : (text: string) => LABELS.test(text);
+  const isForAnyPort = pattern.endsWith(':*');
+  const [prefix, suffix] = pattern.split(isForAnyPort ? ':*' : '*') as [string, string];
+  const fitsStar = isForAnyPort ? isOptionalPort : (text: string) => LABELS.test(text);
   return (origin) =>
     origin.length <= MAX_LENGTH &&
     origin.startsWith(prefix) &&
     origin.endsWith(suffix) &&
-    isInPlace(origin.slice(prefix.length, origin.length - suffix.length));
+    fitsStar(origin.slice(prefix.length, origin.length - suffix.length));
 }
 
 function isOptionalPort(text: string): boolean {

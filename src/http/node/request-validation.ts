@@ -3,7 +3,7 @@ import { hostMatcher, hostNameOf } from '../host-names.ts';
 import { HttpError } from '../http-error.ts';
 import { ABSOLUTE_FORM } from '../request-target.ts';
 
-/** For a request of which it is unclear where it ends, or for which server it is meant. */
+/** The header of an error response that closes the connection. */
 export const CLOSE = { Connection: 'close' };
 const TOO_MANY_HEADERS = new HttpError(431, 'A request must not have more than 100 header lines', CLOSE);
 const VERSION = new HttpError(505, 'This server supports HTTP/1.1', CLOSE);
@@ -31,10 +31,10 @@ export function requestValidation(
   allowedHosts: readonly string[] | undefined,
 ): (request: IncomingMessage) => HttpError | undefined {
   const isAllowed = hostMatcher(allowedHosts);
-  /** The last Host that was valid: nearly every request has the same. */
+  /** The last valid Host. Nearly every request has the same, and a comparison is faster than a validation. */
   let validHost: string | null = null;
 
-  /** RFC 9110, section 7.2; other names are a sign of DNS rebinding, which an IP address cannot be used for. */
+  /** RFC 9110, section 7.2. Other names are a sign of DNS rebinding, which needs a name. */
   const hostError = (host: string | undefined): HttpError | undefined => {
     if (host === validHost) return undefined;
     const name = hostNameOf(host);
