@@ -1,5 +1,4 @@
 import type { Exchange } from '../exchange.ts';
-import { hostNameOf, isLoopback } from '../host-names.ts';
 import type { CorsOptionError } from './options.ts';
 
 /** Fetch, "CORS-safelisted response-header name", and headers that are not meant for a page's script. */
@@ -58,10 +57,7 @@ function* responseHints(exchange: Exchange): Generator<string> {
     const fix = `list its origin in ${origins} and set ${credentials} to true, or fetch without cookies`;
     yield `a page of another origin can neither send nor keep cookies of ${pattern} (${fix})`;
   } else if (site === 'cross-site' && !cookies.every((cookie) => CROSS_SITE_COOKIE.test(cookie))) {
-    const hosts = [headers.host, headers.origin!.replace(/^.*\/\//, '')];
-    const isLocal = hosts.every((host) => isLoopback(hostNameOf(host) ?? ''));
-    const otherFix = 'set it with SameSite=None; Secure; Partitioned';
-    const fix = isLocal ? 'open the page under the host name of this server' : otherFix;
+    const fix = 'set it with SameSite=None; Secure; Partitioned, or open the page under the host name of this server';
     yield `a cookie of ${pattern} will not come back from pages on other sites (${fix})`;
   }
 }
