@@ -48,6 +48,7 @@ const policies: [cors: unknown, error: RegExp][] = [
   [{ origins: ['https://*.example.com:443'] }, /write https:\/\/\*\.example\.com$/],
   [{ origins: ['http://LOCALHOST:*'] }, /write http:\/\/localhost:\*$/],
   [{ origins: ['http://app.example.com'], credentials: true }, /write https:\/\/app\.example\.com$/],
+  [{ origins: ['http://app.example.com:80'], credentials: true }, /write https:\/\/app\.example\.com$/],
   [{ origins: ['http://*.example.com'], credentials: true }, /write https:\/\/\*\.example\.com$/],
   [{ origins: ['http://localhost.example.com'], credentials: true }, /anyone on the network/],
   [{ origins: ['http://127.0.0.1.example.com'], credentials: true }, /anyone on the network/],
