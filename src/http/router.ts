@@ -5,10 +5,8 @@ export interface Match<Found> {
 }
 
 interface Branch<Found> {
-  segments?: Map<string, Branch<Found>>;
-  parameter?: Branch<Found>;
-  /** Matches the whole rest of the path. */
-  rest?: Branch<Found>;
+  /** By segment. A parameter is `/:` and a rest `/*`, which no segment of a path can be. */
+  readonly children: Map<string, Branch<Found>>;
   end?: { readonly names: readonly string[]; readonly found: Found };
 }
 
@@ -18,7 +16,7 @@ export const NO_PARAMETERS: ReadonlyMap<string, string> = new Map();
 /** Maps paths to anything: a Map for plain paths, and a tree of segments for patterns with parameters. */
 export class Router<Found> {
   readonly #paths = new Map<string, Match<Found>>();
-  readonly #root: Branch<Found> = {};
+  readonly #root: Branch<Found> = { children: new Map() };
 
   /** Adds `/notes`, `/notes/:id` or `/files/*path`. Returns what is wrong with the pattern, if anything. */
   add(pattern: string, found: Found): string | undefined {
@@ -30,7 +28,12 @@ export class Router<Found> {
       return undefined;
     }
     let branch = this.#root;
-    for (const segment of pattern.slice(1).split('/')) branch = branchFor(branch, segment);
+    for (const segment of pattern.slice(1).split('/')) {
+      const key = segment.replace(/^([:*]).*/, '/$1');
+      const next = branch.children.get(key) ?? { children: new Map() };
+      branch.children.set(key, next);
+      branch = next;
+    }
     if (branch.end) return `${pattern} matches the same paths as another route: remove one of them`;
     branch.end = { names, found };
     return undefined;
@@ -42,30 +45,22 @@ export class Router<Found> {
   }
 }
 
-function branchFor<Found>(branch: Branch<Found>, segment: string): Branch<Found> {
-  if (segment.startsWith(':')) return (branch.parameter ??= {});
-  if (segment.startsWith('*')) return (branch.rest ??= {});
-  branch.segments ??= new Map();
-  let next = branch.segments.get(segment);
-  if (!next) branch.segments.set(segment, (next = {}));
-  return next;
-}
-
 /** A literal segment takes precedence over a parameter, and a parameter over the rest. Neither of these is empty. */
 function search<Found>(
-  { segments, parameter, rest, end }: Branch<Found>, path: string, start: number, values: readonly string[],
+  { children, end }: Branch<Found>, path: string, start: number, values: readonly string[],
 ): Match<Found> | undefined {
-  if (start > path.length) return end && matched(end, values);
+  if (start > path.length) {
+    return end && { found: end.found, parameters: new Map(end.names.map((name, index) => [name, values[index]!])) };
+  }
   const slash = path.indexOf('/', start);
   const next = slash < 0 ? path.length : slash;
   const segment = path.slice(start, next);
-  const literal = segments?.get(segment);
-  const match = literal && search(literal, path, next + 1, values);
-  if (match) return match;
-  const named = parameter && segment !== '' ? search(parameter, path, next + 1, [...values, segment]) : undefined;
-  return named ?? (rest && start < path.length ? matched(rest.end!, [...values, path.slice(start)]) : undefined);
-}
-
-function matched<Found>({ names, found }: NonNullable<Branch<Found>['end']>, values: readonly string[]): Match<Found> {
-  return { found, parameters: new Map(names.map((name, index) => [name, values[index]!])) };
+  const literal = children.get(segment);
+  const parameter = segment ? children.get('/:') : undefined;
+  const rest = start < path.length ? children.get('/*') : undefined;
+  return (
+    (literal && search(literal, path, next + 1, values)) ??
+    (parameter && search(parameter, path, next + 1, [...values, segment])) ??
+    (rest && search(rest, path, path.length + 1, [...values, path.slice(start)]))
+  );
 }
