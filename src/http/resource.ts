@@ -53,12 +53,8 @@ export function resourceOf(
   const methods = doMethodsOf(HandlerClass);
   const allow = [...methods.keys()].join(', ');
   return {
-    pattern,
-    HandlerClass,
-    policy,
+    pattern, HandlerClass, policy, methods, allow,
     bodyLimit: HandlerClass.bodyLimit ?? bodyLimit,
-    methods,
-    allow,
     corsMethods: [...methods.keys()].filter((method) => policy.methods?.includes(method) ?? true).join(', '),
     methodNotAllowed: new HttpError(
       405, `This path supports ${allow}`, { Allow: allow }, { code: 'METHOD_NOT_ALLOWED' },

@@ -1,13 +1,13 @@
 import { constants, fstatSync, openSync, writeSync } from 'node:fs';
 import { isatty } from 'node:tty';
 
-/** How long lines are gathered into one write, and the delay before the next attempt when a write has failed. */
+/** How long lines are gathered into one write, and the delay before the next attempt after a write that failed. */
 const WRITE_DELAY_MS = 10;
-/** Limits the lines that wait. The operating system provides the memory only when it is first used. */
+/** Limits the lines that wait. The operating system provides the memory when it is first used. */
 const BUFFER_BYTES = 16 * 1024 * 1024;
 /** Time that all pending lines together may take when the process exits. */
 const EXIT_TIMEOUT_MS = 1_000;
-/** Errors that mean that nobody will ever read the lines. Any other may pass, such as a full pipe or a full disk. */
+/** Errors that mean that nobody will ever read the lines. Others may pass, such as that of a full pipe or disk. */
 const READER_CLOSED_CODES = ['EPIPE', 'ECONNRESET', 'EIO', 'EBADF'];
 /** Never notified: waiting for it is the only way to sleep synchronously. */
 const SLEEP = new Int32Array(new SharedArrayBuffer(4));
@@ -16,15 +16,15 @@ let exitDeadline: number | undefined;
 
 /**
  * Writes lines to a file descriptor without blocking the event loop when a pipe is full or a terminal is stopped. Lines
- * that cannot be written wait. When the buffer is full, lines are dropped until it is empty again. On a terminal, each
- * line is written immediately.
+ * that cannot be written wait in a buffer. When it is full, lines are dropped and counted until it is empty again. On a
+ * terminal, each line is written immediately.
  */
 export class LineWriter {
   readonly #descriptor: number;
   readonly #isTerminal: boolean;
   /** Lines are encoded at once: waiting strings would be copied by V8's garbage collector again and again. */
   readonly #buffer = Buffer.allocUnsafeSlow(BUFFER_BYTES);
-  /** The bytes that wait. They may begin in the middle of a line. */
+  /** How many bytes wait. They may begin in the middle of a line. */
   #length = 0;
   #dropped = 0;
   #timer: NodeJS.Timeout | undefined;
@@ -35,9 +35,9 @@ export class LineWriter {
     process.once('exit', () => this.#flushAtExit());
   }
 
-  /** Writes a line, which must contain no other control characters than DEL and those above it. */
+  /** Writes a line from JSON.stringify(), whose control characters from DEL on are escaped here, or from escape(). */
   write(line: string): void {
-    // A unit of the string takes at most six bytes: those of an escaped control character.
+    // A UTF-16 code unit takes at most six bytes, those of an escaped control character.
     if (this.#dropped > 0 || this.#length + 6 * line.length >= BUFFER_BYTES) this.#dropped++;
     else this.#append(line);
     if (this.#isTerminal && !this.#timer) this.#flush();
@@ -46,7 +46,7 @@ export class LineWriter {
 
   #append(line: string): void {
     let bytes = this.#buffer.write(line, this.#length);
-    // Nearly every line is ASCII. To search each of them for control characters has a measurable cost.
+    // A line with a control character above DEL has more bytes than code units. Searching all has a measurable cost.
     if (bytes !== line.length || line.includes('\x7f')) bytes = this.#buffer.write(escape(line), this.#length);
     this.#length += bytes;
     this.#buffer[this.#length++] = 0x0a;
@@ -83,7 +83,7 @@ export class LineWriter {
   }
 }
 
-/** Escapes control characters as JSON does, but keeps line feeds: ESC and CSI, for example, control a terminal. */
+/** Escapes control characters as JSON does, because ESC and CSI control a terminal. Keeps line feeds. */
 export function escape(text: string): string {
   return text.replace(/[\x00-\x09\x0b-\x1f\x7f-\x9f]/g, (character) => {
     return `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`;

@@ -54,8 +54,9 @@ export class Log {
     this.say(`cors: ${text}`);
   }
 
-  /** Writes a message; text format only. A line feed in it could forge a line. */
+  /** Writes a message; text format only. */
   say(text: string): void {
+    // A line feed could forge a line.
     if (this.format === 'text') write(1, `${clock()} ${escape(text).replaceAll('\n', '\\u000a')}`);
   }
 

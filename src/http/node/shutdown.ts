@@ -108,7 +108,7 @@ export interface StopOptions {
   stopped?: () => unknown;
 }
 
-/** Servers that stop before the process exits. */
+/** The servers of this process, which exits when all of them have stopped. */
 const stoppable: { server: Server; options: StopOptions }[] = [];
 let isStopping = false;
 let hasSignal = false;
@@ -122,7 +122,7 @@ let hasSignal = false;
 export function stopOnSignals(server: Server, options: StopOptions = {}): void {
   const { log } = stateOf(server);
   if (stoppable.push({ server, options }) > 1) return;
-  for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP']) process.on(signal, stopOnSignal);
+  for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP']) process.on(signal, onSignal);
   process.on('uncaughtException', (error, origin) => {
     log.error(error, `${origin}, which stops the server`);
     process.exitCode = 1;
@@ -132,10 +132,9 @@ export function stopOnSignals(server: Server, options: StopOptions = {}): void {
   for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {});
 }
 
-function stopOnSignal(signal: NodeJS.Signals): void {
+function onSignal(signal: NodeJS.Signals): void {
   // A terminal that closes often sends two SIGHUP.
-  if (hasSignal && signal === 'SIGHUP') return;
-  if (hasSignal) {
+  if (hasSignal && signal !== 'SIGHUP') {
     for (const { server } of stoppable) abortAll(stateOf(server));
     process.exit(1);
   }
