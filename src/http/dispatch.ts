@@ -25,7 +25,7 @@ export function dispatch(
   const match = (problem ? undefined : state.router.find(pathOf(target))) ?? state.unknown;
   const exchange = new Exchange(connection, request, response, match, target);
   connection.exchange = exchange;
-  const decision = match.found.policy.decide(request);
+  const decision = match.resource.policy.decide(request);
   if (decision instanceof Promise) void decision.then((decided) => respond(exchange, problem, decided));
   else respond(exchange, problem, decision);
 }
@@ -52,7 +52,7 @@ function run(exchange: Exchange, problem: HttpError | undefined): unknown {
   const handler = new resource.HandlerClass(exchange);
   exchange.handler = handler;
   if (exchange.isPreflight) return callMethod(exchange, handler, 'doOptions');
-  if (resource === state.unknown.found) {
+  if (resource === state.unknown.resource) {
     if (exchange.path === '*') return callMethod(exchange, handler, 'doOptions');
     throw notFound(exchange);
   }

@@ -61,13 +61,13 @@ export class Exchange {
 
   constructor(
     connection: Connection, request: IncomingMessage, response: ServerResponse,
-    { found, pattern, parameters }: Match<Resource>, target: string,
+    { resource, pattern, parameters }: Match, target: string,
   ) {
     this.state = connection.state;
     this.connection = connection;
     this.request = request;
     this.response = response;
-    this.resource = found;
+    this.resource = resource;
     this.pattern = pattern;
     this.parameters = parameters;
     this.path = pathOf(target);

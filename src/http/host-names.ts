@@ -29,9 +29,11 @@ export function hostMatcher(allowedHosts: readonly string[] | undefined): (name:
   };
 }
 
+const LOOPBACK = /^(?:(?:.+\.)?localhost\.?|127(?:\.\d{1,3}){3}|\[::1\]|\[::ffff:7f[0-9a-f]{2}:[0-9a-f]{1,4}\])$/;
+
 /** Returns whether a URL's host name can only mean this machine (Secure Contexts, "potentially trustworthy origin"). */
 export function isLoopback(hostname: string): boolean {
-  return /^(?:(?:.+\.)?localhost\.?|127(?:\.\d{1,3}){3}|\[::1\]|\[::ffff:7f[0-9a-f]{2}:[0-9a-f]{1,4}\])$/.test(hostname);
+  return LOOPBACK.test(hostname);
 }
 
 /** Returns whether a host name is an IP address. An IPv6 address must be in brackets. */

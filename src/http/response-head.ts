@@ -5,8 +5,8 @@ export type HeaderList = readonly string[];
 
 /** Header fields that a response has once (RFC 9110, section 5.3): the last value that a handler sends wins. */
 const SINGLE_VALUE = new RegExp(
-  '^(?:access-control-.*|cache-control|connection|content-(?:disposition|length|location|range|type)|date|etag|expires' +
-    '|last-modified|location|retry-after|vary)$',
+  '^(?:access-control-.*|cache-control|connection|content-(?:disposition|length|location|range|type)|date|etag' +
+    '|expires|last-modified|location|retry-after|vary)$',
 );
 /** Headers of a handler that the server merges with its own. */
 const MERGED = /^(?:connection|content-length|vary|x-content-type-options)$/i;
@@ -87,7 +87,9 @@ export class ResponseHead {
    * @param isHead whether the request is a HEAD, whose response may have the length of GET (RFC 9110, section 8.6)
    * @param vary of the CORS policy
    */
-  complete(body: string | Uint8Array | undefined, isHead: boolean, vary: string | undefined, closes: boolean): string[] {
+  complete(
+    body: string | Uint8Array | undefined, isHead: boolean, vary: string | undefined, closes: boolean,
+  ): string[] {
     const own = this.headers;
     const length = isHead || body === undefined ? this.get('content-length') : undefined;
     const status = (this.status ||= body === '' && length === undefined ? 204 : 200);

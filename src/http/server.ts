@@ -50,9 +50,9 @@ export interface ServerOptions {
 export interface ServerState {
   readonly log: Log;
   readonly connections: Map<Socket, Connection>;
-  readonly router: Router<Resource>;
+  readonly router: Router;
   /** Serves the paths that no route matches. */
-  readonly unknown: Match<Resource>;
+  readonly unknown: Match;
   readonly validate: (request: IncomingMessage) => HttpError | undefined;
   readonly makeBaseHandler: (exchange: Exchange) => RequestHandler;
   /** Whether responses are logged. If not, the clock is not read, because that has a measurable cost. */
@@ -120,7 +120,7 @@ export function createServer(routes: Routes, options: ServerOptions = {}): Serve
     resources.set(HandlerClass, resource);
     return resource;
   };
-  const router = new Router<Resource>();
+  const router = new Router();
   for (const [path, HandlerClass] of Object.entries(routes)) {
     if (!isHandlerClass(HandlerClass)) errors.push(`${path}: must be a class that extends RequestHandler`);
     else errors.push(...router.add(path, resourceFor(HandlerClass)));
@@ -133,7 +133,7 @@ export function createServer(routes: Routes, options: ServerOptions = {}): Serve
     log,
     connections: new Map(),
     router,
-    unknown: { found: unknownResource(baseHandler, policy, bodyLimit), pattern: '*', parameters: NO_PARAMETERS },
+    unknown: { resource: unknownResource(baseHandler, policy, bodyLimit), pattern: '*', parameters: NO_PARAMETERS },
     validate: requestValidation(allowedHosts),
     makeBaseHandler: (exchange) => makeHandler(baseHandler, exchange, log),
     measuresDuration: logFormat !== 'off' || [...Object.values(routes), baseHandler].some(overridesLogRequest),
