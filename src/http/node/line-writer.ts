@@ -24,8 +24,9 @@ export class LineWriter {
   readonly #isTerminal: boolean;
   /** Lines are encoded at once: waiting strings would be copied by V8's garbage collector again and again. */
   readonly #buffer = Buffer.allocUnsafeSlow(BUFFER_BYTES);
-  /** How many bytes wait. They may begin in the middle of a line. */
-  #length = 0;
+  /** The part of `#buffer` that waits. It may begin in the middle of a line. */
+  #start = 0;
+  #end = 0;
   #dropped = 0;
   #timer: NodeJS.Timeout | undefined;
 
@@ -38,18 +39,18 @@ export class LineWriter {
   /** Writes a line from JSON.stringify(), whose control characters from DEL on are escaped here, or from escape(). */
   write(line: string): void {
     // A UTF-16 code unit takes at most six bytes, those of an escaped control character.
-    if (this.#dropped > 0 || this.#length + 6 * line.length >= BUFFER_BYTES) this.#dropped++;
+    if (this.#dropped > 0 || this.#end + 6 * line.length >= BUFFER_BYTES) this.#dropped++;
     else this.#append(line);
     if (this.#isTerminal && !this.#timer) this.#flush();
     else this.#flushLater();
   }
 
   #append(line: string): void {
-    let bytes = this.#buffer.write(line, this.#length);
+    let bytes = this.#buffer.write(line, this.#end);
     // A line with a control character above DEL has more bytes than code units. Searching all has a measurable cost.
-    if (bytes !== line.length || line.includes('\x7f')) bytes = this.#buffer.write(escape(line), this.#length);
-    this.#length += bytes;
-    this.#buffer[this.#length++] = 0x0a;
+    if (bytes !== line.length || line.includes('\x7f')) bytes = this.#buffer.write(escape(line), this.#end);
+    this.#end += bytes;
+    this.#buffer[this.#end++] = 0x0a;
   }
 
   #flushLater(): void {
@@ -59,22 +60,27 @@ export class LineWriter {
   /** Writes as much as possible. Returns whether nothing waits any more. */
   #flush(): boolean {
     this.#timer = undefined;
-    let start = 0;
     try {
-      while (start < this.#length) start += writeSync(this.#descriptor, this.#buffer, start, this.#length - start);
+      while (this.#start < this.#end) {
+        this.#start += writeSync(this.#descriptor, this.#buffer, this.#start, this.#end - this.#start);
+      }
     } catch (error) {
-      if (READER_CLOSED_CODES.includes((error as NodeJS.ErrnoException).code ?? '')) start = this.#length;
+      if (READER_CLOSED_CODES.includes((error as NodeJS.ErrnoException).code ?? '')) this.#start = this.#end;
     }
-    if (start > 0) this.#buffer.copyWithin(0, start, this.#length);
-    this.#length -= start;
-    if (this.#dropped > 0 && this.#length === 0) {
+    // Moving the rest after each partial write would take quadratic time.
+    if (this.#start === this.#end || this.#start > BUFFER_BYTES / 2) {
+      this.#buffer.copyWithin(0, this.#start, this.#end);
+      this.#end -= this.#start;
+      this.#start = 0;
+    }
+    if (this.#dropped > 0 && this.#end === 0) {
       // As JSON in every format: a log of JSON lines must have no other line.
       const error = `${this.#dropped} lines were dropped because the log could not be written`;
       this.#append(JSON.stringify({ time: new Date(), level: 'error', error }));
       this.#dropped = 0;
     }
-    if (this.#length > 0) this.#flushLater();
-    return this.#length === 0;
+    if (this.#end > 0) this.#flushLater();
+    return this.#end === 0;
   }
 
   #flushAtExit(): void {
