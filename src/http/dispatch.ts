@@ -7,14 +7,14 @@ import { originForm, pathOf } from './request-target.ts';
 import type { RequestHandler } from './request-handler.ts';
 
 const DENIED_ORIGIN = new HttpError(
-  403, 'This origin is not allowed: add it to CORS_ORIGINS (in code: cors.origins)', {},
+  403, 'This origin is not allowed: add it to CORS_ORIGINS, or to static cors of the class', {},
   { code: 'ORIGIN_NOT_ALLOWED' },
 );
 
 /**
  * Serves one request. The CORS policy decides first, so that error responses have the right CORS headers too.
  *
- * @param error for bytes that are not a valid request
+ * @param error if Node has reported that the request cannot be served
  */
 export function dispatch(
   connection: Connection, request: IncomingMessage, response: ServerResponse, error?: HttpError,
@@ -46,13 +46,13 @@ function respond(exchange: Exchange, problem: HttpError | undefined, decision: C
 
 /** Checks each request in the same order: protocol error, denied origin, preflight, 404, 405, prepare(), the method. */
 function run(exchange: Exchange, problem: HttpError | undefined): unknown {
-  const { request, resource, state } = exchange;
+  const { request, resource } = exchange;
   if (problem) throw problem;
   if (exchange.decision === 'denied') throw DENIED_ORIGIN;
   const handler = new resource.HandlerClass(exchange);
   exchange.handler = handler;
-  if (exchange.isPreflight) return callMethod(exchange, handler, 'doOptions');
-  if (resource === state.unknown.resource) {
+  if (exchange.isAllowedPreflight) return callMethod(exchange, handler, 'doOptions');
+  if (!exchange.hasRoute) {
     if (exchange.path === '*') return callMethod(exchange, handler, 'doOptions');
     throw notFound(exchange);
   }
@@ -66,13 +66,13 @@ function run(exchange: Exchange, problem: HttpError | undefined): unknown {
 /** Calls the method, unless prepare() has already sent the response. */
 function callMethod(exchange: Exchange, handler: RequestHandler, name: 'doGet' | 'doOptions'): unknown {
   if (exchange.stream || exchange.isOver) return undefined;
-  exchange.head.keep();
+  exchange.head.keepForError();
   return handler[name]!();
 }
 
 function notFound({ path, state }: Exchange): HttpError {
   const shorter = path.slice(0, -1);
-  const hint = path.endsWith('/') && state.router.find(shorter) ? `: remove the slash at its end, ${shorter}` : '';
+  const hint = path.endsWith('/') && state.router.find(shorter) ? `: write ${shorter}, without the slash at its end` : '';
   return new HttpError(404, `No route matches this path${hint}`, {}, { code: 'NO_ROUTE' });
 }
 

@@ -7,7 +7,7 @@ import { HttpError } from './http-error.ts';
 import type { Connection } from './node/connection.ts';
 import type { AccessLogEntry } from './node/log.ts';
 import { CLOSE } from './node/request-validation.ts';
-import { hasLongUnreadBody, isReadingBody, readBody, rejected } from './request-body.ts';
+import { hasLongUnreadBody, waitsForMore, readBody, rejected } from './request-body.ts';
 import type { RequestHandler } from './request-handler.ts';
 import { pathOf } from './request-target.ts';
 import type { Resource } from './resource.ts';
@@ -21,8 +21,8 @@ const RESPONSE_TIMEOUT = new HttpError(503, 'The response took too long', CLOSE)
 const BODY_TIMEOUT = new HttpError(408, 'The body took too long to arrive', CLOSE);
 
 /**
- * One request and its response. Every response leaves through `sendHeaders`, which RequestHandler.endHeaders calls
- * after the CORS headers have been set, whether a value was returned, an error thrown or a stream written.
+ * One request and its response. Every response is sent by `sendHeaders`, which RequestHandler.endHeaders calls after the
+ * CORS headers have been set, whether a value was returned, an error thrown or a stream written.
  */
 export class Exchange {
   readonly state: ServerState;
@@ -41,15 +41,15 @@ export class Exchange {
   handler: RequestHandler | undefined;
   decision: CorsDecision = 'not cross-origin';
   readonly head = new ResponseHead();
-  /** What endHeaders() returned. Status and headers have been sent. */
+  /** The stream that endHeaders() has returned; undefined until the headers are sent. */
   stream: Writable | undefined;
-  /** How many timeout checks have passed before the response began. */
+  /** The number of timeout checks before the response began. */
   #responseChecks = 0;
-  /** How many of them have waited for the client to send the body. */
+  /** The number of timeout checks while the server waited for more of the body. */
   #bodyChecks = 0;
   /** The whole body; undefined if the handler writes it to the stream. */
   #body: string | Uint8Array | undefined;
-  /** Whether the response is decided, so that the handler can no longer change it. */
+  /** Whether the response has been completed or has failed. The handler can no longer change it. */
   isOver = false;
   /** The response has been flushed, or the connection is closed. */
   #isClosed = false;
@@ -72,16 +72,20 @@ export class Exchange {
     this.parameters = parameters;
     this.path = pathOf(target);
     this.query = target.slice(this.path.length + 1);
-    this.#startedAt = this.state.measuresDuration ? performance.now() : 0;
+    this.#startedAt = this.state.writesAccessLog ? performance.now() : 0;
     response.on('close', () => this.#close());
   }
 
+  get hasRoute(): boolean {
+    return this.resource !== this.state.unknown.resource;
+  }
+
   /** Whether this is a preflight from an allowed origin. */
-  get isPreflight(): boolean {
+  get isAllowedPreflight(): boolean {
     return typeof this.decision !== 'string' && isPreflight(this.request);
   }
 
-  /** Reads the body. Once the exchange is aborted, Node discards what is left of it. */
+  /** Reads the body. Rejects once the exchange is aborted, because Node then discards the rest of the body. */
   readBody<Parsed>(bodyLimit: number, parse: (bytes: Buffer<ArrayBuffer>) => Parsed): Promise<Parsed> {
     if (this.#abortReason !== undefined) return rejected(this.#abortReason);
     return readBody(this.request, bodyLimit, parse);
@@ -91,7 +95,7 @@ export class Exchange {
   setCorsHeaders(): void {
     const { decision, head, request, resource: { corsMethods, policy } } = this;
     if (typeof decision === 'string') head.setCorsHeaders([]);
-    else if (this.isPreflight) head.setCorsHeaders(policy.preflightHeaders(decision, request, corsMethods));
+    else if (this.isAllowedPreflight) head.setCorsHeaders(policy.preflightHeaders(decision, request, corsMethods));
     else head.setCorsHeaders(decision.actual);
   }
 
@@ -100,8 +104,10 @@ export class Exchange {
     const { stream } = this;
     if (stream && this.#body !== undefined) throw new Error('The response has already been sent');
     const body = bodyOf(value, this.head.get('content-type'), this.resource.HandlerClass.name);
-    if (stream) stream.write(body);
-    else this.#sendWhole(body);
+    if (stream) return void stream.write(body);
+    // An empty text is a value, too.
+    this.head.status ||= 200;
+    this.#sendWhole(body);
   }
 
   /** Sends the whole response by way of endHeaders(), which the handler may have overridden. */
@@ -143,13 +149,13 @@ export class Exchange {
     if (/\bclose\b/i.test(head.get('connection') ?? '')) return true;
     // Node loses what is pipelined behind an Upgrade request that withoutUpgrade() has not put back.
     if (request.headers.upgrade !== undefined) return true;
-    const isBodyLeft = this.#body !== undefined || request.destroyed;
-    if (isBodyLeft && hasLongUnreadBody(request, this.resource.bodyLimit)) return true;
+    const readsNoMore = this.#body !== undefined || request.destroyed;
+    if (readsNoMore && hasLongUnreadBody(request, this.resource.bodyLimit)) return true;
     // HTTP/1.0 has no chunks, so only the end of the connection marks the end of a body without a length.
     const hasLength = this.#body !== undefined || head.get('content-length') !== undefined;
     if (request.httpVersionMinor === 0 && !hasLength) return true;
-    // Of several pipelined requests, only the last may close: the others would be lost.
-    return state.isClosing && !connection.hasQueued;
+    // Only the last of several pipelined responses may close, because the requests behind it would be lost.
+    return state.isDraining && !connection.hasQueued;
   }
 
   /** Opens the stream for a body that the handler writes itself. */
@@ -157,14 +163,15 @@ export class Exchange {
     const { connection, request, response } = this;
     const isHead = request.method === 'HEAD';
     const stream = isHead ? discardedBody() : bodyStream(response);
+    // If the client has disconnected, #close() has set the reason.
     response.on('close', () => stream.destroy(this.#abortReason as Error | undefined));
-    // A write after the end, for example. pipeline() destroys the stream if its source fails.
+    // Such as a write after the end.
     response.on('error', (error) => stream.destroy(error));
-    stream.on('error', (error) => this.#failBody(error)).on('close', () => this.#failBody());
+    stream.on('error', (error) => this.#onStreamClosed(error)).on('close', () => this.#onStreamClosed());
     if (isHead) {
       response.end();
       setImmediate(() => {
-        this.#abort(new Error('A response to HEAD has no body'));
+        this.#abortSignal(new Error('A response to HEAD has no body'));
         stream.destroy(this.#abortReason as Error);
       });
     } else {
@@ -174,12 +181,15 @@ export class Exchange {
     return stream;
   }
 
-  /** Resets the connection if the body cannot be completed, so that the client sees that it is truncated. */
-  #failBody(error?: Error): void {
-    const { request, response } = this;
-    if (request.method === 'HEAD' || response.destroyed) return;
+  #onStreamClosed(error?: Error): void {
+    if (this.request.method === 'HEAD' || this.response.destroyed) return;
     if (error && !this.#isAbortReason(error)) this.logError(error);
-    if (response.writableEnded) return;
+    this.#truncate();
+  }
+
+  /** Resets the connection if the response is not complete, so that the client sees that it is truncated. */
+  #truncate(): void {
+    if (this.response.writableEnded) return;
     this.#outcome = 'aborted';
     this.connection.reset();
   }
@@ -189,6 +199,7 @@ export class Exchange {
     if (this.isOver) return discardValue(value);
     try {
       const { stream } = this;
+      // pipe() adds this listener to its destination.
       const isPiped = stream !== undefined && this.#body === undefined && stream.listenerCount('unpipe') > 0;
       if (value instanceof Stream && stream && (value === stream || isPiped)) {
         finished(value as Writable).then(() => this.finish(undefined), (error: unknown) => this.fail(error));
@@ -210,28 +221,24 @@ export class Exchange {
 
   /** Ends the response with an error: as a problem, or by closing the connection if the headers have been sent. */
   fail(error: unknown): void {
-    const { connection, request, response, stream } = this;
-    const isProblem = error instanceof HttpError && !stream;
-    if (!(isProblem && !this.isOver) && !this.#isAbortReason(error)) this.logError(error);
+    const { connection, request, stream } = this;
+    const isProblem = error instanceof HttpError && !stream && !this.isOver;
+    if (!isProblem && !this.#isAbortReason(error)) this.logError(error);
     if (this.isOver) return;
     this.isOver = true;
-    if (!stream) {
-      this.#sendProblem(isProblem ? error : INTERNAL_ERROR);
-    } else if (!response.writableEnded) {
-      this.#outcome = 'aborted';
-      connection.reset();
-    }
+    if (stream) this.#truncate();
+    else this.#sendProblem(isProblem ? error : INTERNAL_ERROR);
     // A client that ends its side in the middle of the body has most likely disconnected.
     if (!request.complete && connection.socket.readableEnded) this.#outcome = 'client disconnected';
-    this.#abort(error);
+    this.#abortSignal(error);
   }
 
-  /** Checks the time limits: of the response until it begins, and of the body while the server waits for it. */
+  /** Checks the timeouts: of the response until it begins, and of the body while the server waits for it. */
   checkTimeouts(): void {
     const { connection, request, state: { timeouts } } = this;
-    // A check may follow the start of the exchange at once, so that only the next one counts.
+    // The first check may follow the start at once, so that one more must pass.
     const isLate = !this.stream && !this.isOver && ++this.#responseChecks > timeouts.responseChecks;
-    const waitsForBody = !request.complete && (this.#isClosed || isReadingBody(request));
+    const waitsForBody = !request.complete && (this.#isClosed || waitsForMore(request));
     const isBodyLate = waitsForBody && ++this.#bodyChecks > timeouts.bodyChecks;
     if (!isLate && !isBodyLate) return;
     if (this.isOver) connection.end();
@@ -242,7 +249,7 @@ export class Exchange {
   abort(): void {
     this.isOver = true;
     this.#outcome = 'aborted';
-    this.#abort(new Error('The server has stopped'));
+    this.#abortSignal(new Error('The server has stopped'));
     this.connection.socket.destroy();
     // The process may exit before the 'close' event.
     this.#close();
@@ -262,10 +269,11 @@ export class Exchange {
       this.#sendWhole(this.#body!);
     } catch (error) {
       this.logError(error);
-      if (this.stream) return this.connection.reset();
+      if (this.stream) return;
       // A header of the problem or a hook of the handler has failed, so send only the server's own headers.
-      this.head.headers = [];
-      this.head.keep();
+      const { Connection } = problem.headers;
+      this.head.headers = Connection ? ['Connection', Connection] : [];
+      this.head.keepForError();
       this.#setProblem(INTERNAL_ERROR);
       this.setCorsHeaders();
       this.sendHeaders();
@@ -274,7 +282,7 @@ export class Exchange {
 
   #setProblem(problem: HttpError): void {
     const { head } = this;
-    head.drop();
+    head.resetForError();
     head.add('Content-Type', 'application/problem+json');
     head.status = problem.status;
     this.#problem = problem;
@@ -289,16 +297,16 @@ export class Exchange {
   /** Aborts when the client disconnects or the exchange fails. */
   get signal(): AbortSignal {
     this.#controller ??= new AbortController();
-    if (this.isOver || this.response.destroyed) this.#abort(new Error('The exchange is over'));
+    if (this.isOver || this.response.destroyed) this.#abortSignal(new Error('The exchange is over'));
     return this.#controller.signal;
   }
 
-  #abort(reason: unknown): void {
+  #abortSignal(reason: unknown): void {
     this.#abortReason ??= reason;
     this.#controller?.abort(this.#abortReason);
   }
 
-  /** Logs the rejection of a hook that a handler has overridden with an async method. */
+  /** Logs the rejection of a hook that is async. */
   watch(result: unknown): void {
     if (typeof (result as PromiseLike<unknown> | undefined)?.then !== 'function') return;
     void Promise.resolve(result).catch((error: unknown) => this.logError(error));
@@ -324,21 +332,20 @@ export class Exchange {
     const isComplete = response.writableFinished && !connection.socket.destroyed;
     if (!isComplete) this.#outcome ??= 'client disconnected';
     this.isOver = true;
-    if (!isComplete) this.#abort(new Error('The client disconnected'));
+    if (!isComplete) this.#abortSignal(new Error('The client disconnected'));
     connection.release(this);
-    if (!state.measuresDuration) return;
+    if (!state.writesAccessLog) return;
     const milliseconds = Math.round((performance.now() - this.#startedAt) * 1000) / 1000;
     const status = this.stream ? this.head.status : 0;
-    const entry: { -readonly [Key in keyof AccessLogEntry]: AccessLogEntry[Key] } = { status, milliseconds };
-    if (this.#outcome) entry.outcome = this.#outcome;
     // Bytes that are not a request have no method.
-    if (!request.method) entry.detail = this.#problem?.message;
+    const detail = request.method ? undefined : this.#problem?.message;
+    const entry = { status, milliseconds, outcome: this.#outcome, detail };
     try {
       this.watch(this.#hooks().logRequest(entry));
     } catch (error) {
       this.logError(error);
     }
-    if (state.log.format === 'text' && request.headers.origin !== undefined) {
+    if (this.stream && state.log.format === 'text' && request.headers.origin !== undefined) {
       for (const hint of corsHints(this)) state.log.hint(hint);
     }
   }

@@ -87,23 +87,23 @@ function hasPrototypeKey(value: unknown): boolean {
 }
 
 /**
- * Serialises a value as JSON.
+ * Serializes a value as JSON.
  *
  * @param handlerName for the message
  * @throws TypeError for a value that JSON cannot represent, with its place in the value and what to return instead
  */
 export function stringifyJson(value: unknown, handlerName: string): string {
-  if (!isPlain(value)) rejectUnserialisable(value, handlerName);
+  if (!isPlain(value)) rejectUnserializable(value, handlerName);
   let json: string | undefined;
   try {
     json = JSON.stringify(value) as string | undefined;
   } catch (error) {
-    rejectUnserialisable(value, handlerName);
+    rejectUnserializable(value, handlerName);
     throw error;
   }
   if (json === undefined) throw new TypeError(`${handlerName} returned a ${typeof value}, which JSON cannot represent`);
   // JSON.stringify turns promises, Maps, Sets and Errors into {}, so that other values need no second look.
-  if (json.includes('{}')) rejectUnserialisable(value, handlerName);
+  if (json.includes('{}')) rejectUnserializable(value, handlerName);
   return json;
 }
 
@@ -114,13 +114,13 @@ function isPlain(value: unknown): boolean {
   return prototype === Object.prototype || prototype === Array.prototype;
 }
 
-function rejectUnserialisable(value: unknown, handlerName: string): void {
-  const error = unserialisable(value, handlerName);
+function rejectUnserializable(value: unknown, handlerName: string): void {
+  const error = unserializable(value, handlerName);
   if (error) throw error;
 }
 
 /** Returns an error for the first part of a value that JSON cannot represent. Promises in it cannot end the process. */
-export function unserialisable(value: unknown, handlerName: string): TypeError | undefined {
+export function unserializable(value: unknown, handlerName: string): TypeError | undefined {
   let error: TypeError | undefined;
   const visited = new Set<unknown>();
   visit(value, '');

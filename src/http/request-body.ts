@@ -81,12 +81,12 @@ export function hasBody({ headers }: IncomingMessage): boolean {
 export function hasLongUnreadBody(request: IncomingMessage, bodyLimit: number): boolean {
   if (request.complete || !hasBody(request)) return false;
   const { expect, 'content-length': length } = request.headers;
-  // Without a Content-Length, the comparison is false.
+  // A client that waits for 100 (Continue) may never send the body. Without a Content-Length, Number() returns NaN.
   return request.destroyed || expect !== undefined || !(Number(length) <= bodyLimit);
 }
 
-/** Whether the server waits for the client to send more of the body, rather than for the handler to read it. */
-export function isReadingBody(request: IncomingMessage): boolean {
+/** Returns whether the server waits for the client to send more of the body, not for the handler to read it. */
+export function waitsForMore(request: IncomingMessage): boolean {
   const hasRoom = request.readableLength < request.readableHighWaterMark;
   // A handler that stops reading early, by leaving a loop for example, destroys the request.
   return hasRoom && !request.destroyed && !awaitsContinue(request);

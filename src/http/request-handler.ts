@@ -46,12 +46,12 @@ export class RequestHandler {
 
   /** Responds to preflights, and to any other OPTIONS with `Allow`. Override it to respond to them yourself. */
   doOptions(): unknown {
-    if (!this.#exchange.isPreflight) this.sendHeader('Allow', this.#exchange.resource.allow);
+    if (!this.#exchange.isAllowedPreflight) this.sendHeader('Allow', this.#exchange.resource.allow);
     return undefined;
   }
 
   /**
-   * Runs before the method: the place for authentication, and for headers that every response of the class has, errors
+   * Runs before the method. It is the place for authentication, and for headers of the method's responses, errors
    * included. A promise is awaited, and its value is ignored. Throw an HttpError to reject the request. It is not
    * called for a preflight, which carries no credentials (Fetch, "CORS-preflight fetch").
    */
@@ -157,7 +157,8 @@ export class RequestHandler {
   /**
    * Sends status and headers, CORS included, and returns the stream for the body. The response ends
    * when the method does, so return or await whatever writes to the stream:
-   * `return pipeline(source, this.endHeaders())`. Override it to add a header to every response.
+   * `return pipeline(source, this.endHeaders())`. Override it to add a header to every response, preflights and 405
+   * included.
    */
   endHeaders(): Writable {
     this.#exchange.watch(this.sendCorsHeaders());
@@ -186,7 +187,7 @@ export class RequestHandler {
   }
 
   /**
-   * Writes the entry of a response to the access log, once it has been flushed or its connection is closed. Override it
+   * Writes the entry of a response to the access log, once the response has been flushed or the connection is closed. Override it
    * to leave out entries, or to add fields: `super.logRequest({ ...entry, user })`.
    */
   logRequest(entry: AccessLogEntry): void {

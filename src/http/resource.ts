@@ -22,14 +22,14 @@ export interface Resource {
   readonly bodyLimit: number;
   /** Maps `GET` to `doGet`, for each method that the class supports. */
   readonly methods: ReadonlyMap<string, string>;
-  /** RFC 9110, section 10.2.1. */
+  /** The value of Allow (RFC 9110, section 10.2.1). */
   readonly allow: string;
   /** Access-Control-Allow-Methods: `allow`, narrowed by the policy. */
   readonly corsMethods: string;
   readonly methodNotAllowed: HttpError;
 }
 
-/** What a preflight for an unknown path allows, so that the page can read the 404. */
+/** The first methods in Allow. A preflight for an unknown path allows them, so that the page can read the 404. */
 export const COMMON_METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'];
 
 /** `GET` -> `doGet`, `M-SEARCH` -> `doMSearch`. Node emits CONNECT as an event, and TRACE is not supported. */
@@ -57,10 +57,10 @@ export function resourceOf(HandlerClass: HandlerClass, policy: CorsPolicy, bodyL
   };
 }
 
-/** The resource of every path that no route matches, and of `OPTIONS *`. */
-export function unknownResource(HandlerClass: HandlerClass, policy: CorsPolicy, bodyLimit: number): Resource {
+/** Returns the resource of every path that no route matches, and of `OPTIONS *`. */
+export function unknownResource(base: Resource): Resource {
   const all = COMMON_METHODS.join(', ');
-  return { ...resourceOf(HandlerClass, policy, bodyLimit), allow: all, corsMethods: all };
+  return { ...base, allow: all, corsMethods: all };
 }
 
 function doMethodsOf({ prototype }: HandlerClass): ReadonlyMap<string, string> {

@@ -1,11 +1,11 @@
 import type { ServerResponse } from 'node:http';
 import { Readable, Writable } from 'node:stream';
-import { isJsonType, stringifyJson, unserialisable } from './json.ts';
+import { isJsonType, stringifyJson, unserializable } from './json.ts';
 
 /**
  * Returns the body for a returned value: JSON, unless it has another Content-Type.
  *
- * @throws TypeError for a value that cannot be sent so, with what to write instead
+ * @throws TypeError for a value that cannot be sent with this Content-Type, with what to write instead
  */
 export function bodyOf(value: unknown, contentType: string | undefined, handlerName: string): string | Uint8Array {
   if (contentType === undefined || isJsonType(contentType)) return stringifyJson(value, handlerName);
@@ -19,7 +19,8 @@ export function bodyOf(value: unknown, contentType: string | undefined, handlerN
 export function discardValue(value: unknown): void {
   if (value instanceof Readable) return void value.on('error', () => {}).destroy();
   try {
-    unserialisable(value, '');
+    // Marks the promises in the value as handled.
+    unserializable(value, '');
   } catch {
     // A getter of the value throws.
   }
@@ -38,7 +39,7 @@ export function bodyStream(response: ServerResponse): Writable {
   };
   return new Writable({
     write: (chunk: Buffer, _encoding, done) => attempt(done, () => response.write(chunk)),
-    final: (done) => attempt(done, () => response.end().writableEnded),
+    final: (done) => attempt(done, () => Boolean(response.end())),
   });
 }
 

@@ -8,17 +8,17 @@ const SINGLE_VALUE = new RegExp(
   '^(?:access-control-.*|cache-control|connection|content-(?:disposition|length|location|range|type)|date|etag' +
     '|expires|last-modified|location|retry-after|vary)$',
 );
-/** Headers of a handler that the server merges with its own. */
-const MERGED = /^(?:connection|content-length|vary|x-content-type-options)$/i;
+/** Headers whose final value complete() decides. */
+const DECIDED = /^(?:connection|content-length|vary|x-content-type-options)$/i;
 
 /** The status and the headers of a response, until they are sent. */
 export class ResponseHead {
   /** 0 until it is set. */
   status = 0;
-  /** The headers of the handler, and all headers once they have been sent. */
+  /** The headers of the handler; with the CORS headers and the server's own once they have been sent. */
   headers: HeaderList = [];
   #corsHeaders: HeaderList = [];
-  /** The headers that were sent before the method, which an error response keeps; undefined until the method runs. */
+  /** The headers that prepare() has added, which an error response keeps; undefined until the method runs. */
   #kept: HeaderList | undefined;
   isSent = false;
 
@@ -60,12 +60,13 @@ export class ResponseHead {
     this.#corsHeaders = headers;
   }
 
-  /** Keeps the headers so far on an error response: drop() drops only those that are added later. */
-  keep(): void {
+  /** Keeps the present headers for an error response. */
+  keepForError(): void {
     this.#kept = this.headers;
   }
 
-  drop(): void {
+  /** Drops the headers that have been added since keepForError(). */
+  resetForError(): void {
     this.headers = without(this.#kept ?? this.headers, (name) => /^content-(?:length|type)$/.test(name));
   }
 
@@ -94,9 +95,10 @@ export class ResponseHead {
     const length = isHead || body === undefined ? this.get('content-length') : undefined;
     const status = (this.status ||= body === '' && length === undefined ? 204 : 200);
     const all = this.#corsHeaders.slice();
-    if (own.length > 0) all.push(...without(own, (name) => MERGED.test(name)));
+    if (own.length > 0) all.push(...without(own, (name) => DECIDED.test(name)));
     if (body && this.get('content-type') === undefined) all.push('Content-Type', 'application/json');
     if (status === 205) all.push('Content-Length', '0');
+    // A 304 may have the length of GET, but not that of its own empty body.
     else if (status !== 204 && !(status === 304 && body !== undefined)) {
       if (length !== undefined) all.push('Content-Length', length);
       else if (body !== undefined) all.push('Content-Length', String(Buffer.byteLength(body)));

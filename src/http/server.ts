@@ -32,16 +32,16 @@ export interface ServerOptions {
   /** How long the client may take to send a request's headers, and then its body, in seconds; default: 30. */
   requestTimeout?: number;
   /**
-   * How long a request may take until its response begins, in seconds; default: 30; 0: no limit. This includes the
-   * body. Time limits are checked every second, or every quarter of the shorter one: never early, and at most two
-   * checks late.
+   * How long a request may take until its response begins, in seconds; default: 30; 0: no limit. The time to receive
+   * the body counts. Timeouts are checked every second, or four times per timeout if that is more often.
    */
   handlerTimeout?: number;
   /** The format of the access log; default: 'off'. */
   log?: LogFormat;
   /**
-   * The class behind every response without a route of its own: unknown paths, denied origins, and bytes that are not a
-   * request. Its endHeaders(), logRequest() and logError() apply to these too; default: RequestHandler.
+   * The class of every response for which no handler of a route was constructed: unknown paths, denied origins, and
+   * bytes that are not a request. Its endHeaders(), logRequest() and logError() apply to these; default:
+   * RequestHandler.
    */
   baseHandler?: HandlerClass;
 }
@@ -55,13 +55,13 @@ export interface ServerState {
   readonly unknown: Match;
   readonly validate: (request: IncomingMessage) => HttpError | undefined;
   readonly makeBaseHandler: (exchange: Exchange) => RequestHandler;
-  /** Whether responses are logged. If not, the clock is not read, because that has a measurable cost. */
-  readonly measuresDuration: boolean;
+  /** Whether there is anything to log. If not, the clock is not read, because that has a measurable cost. */
+  readonly writesAccessLog: boolean;
   readonly timeouts: Timeouts;
   /** Aborts when a graceful shutdown begins. */
   readonly shutdown: AbortController;
   /** Whether the listener is closed. Every response then closes its connection. */
-  isClosing: boolean;
+  isDraining: boolean;
 }
 
 interface Timeouts {
@@ -71,7 +71,7 @@ interface Timeouts {
   readonly responseChecks: number;
   /** How many checks may pass while the server waits for the body. */
   readonly bodyChecks: number;
-  /** How long a client may neither read nor send, while a response or a request is incomplete. */
+  /** How long a connection may be inactive while a request or a response is incomplete. */
   readonly idleMs: number;
   /** How long a connection that the server has ended stays open for a client that keeps sending. */
   readonly lingerMs: number;
@@ -79,6 +79,8 @@ interface Timeouts {
 
 /** Minimum of Timeouts.idleMs, however short the other timeouts are. */
 const MIN_IDLE_MS = 60_000;
+/** Node's timers cannot be longer. */
+const MAX_TIMER_MS = 2 ** 31 - 1;
 
 /**
  * Creates a server for these routes. It does not listen yet.
@@ -90,12 +92,12 @@ export function createServer(routes: Routes, options: ServerOptions = {}): Serve
   const { requestTimeout = 30, handlerTimeout = 30, baseHandler = RequestHandler } = options;
   const log = new Log(logFormat);
   const errors: string[] = [];
-  for (const [name, value] of Object.entries({ bodyLimit, requestTimeout, handlerTimeout })) {
-    const mayBeZero = name === 'handlerTimeout' && value === 0;
-    if (!mayBeZero && !(Number.isFinite(value) && value > 0)) {
-      errors.push(`${name}: ${value} must be a number above 0${name === 'handlerTimeout' ? ', or 0' : ''}`);
-    }
-  }
+  const checkPositive = (name: string, value: number): void => {
+    if (!(Number.isFinite(value) && value > 0)) errors.push(`${name}: ${value} must be a finite number above 0`);
+  };
+  checkPositive('bodyLimit', bodyLimit);
+  checkPositive('requestTimeout', requestTimeout);
+  if (handlerTimeout !== 0) checkPositive('handlerTimeout', handlerTimeout);
   for (const host of allowedHosts ?? []) {
     const error = hostNameError(host);
     if (error) errors.push(`allowedHosts: ${error}`);
@@ -104,7 +106,7 @@ export function createServer(routes: Routes, options: ServerOptions = {}): Serve
   const compilePolicy = (name: string, corsOptions: CorsOptions): CorsPolicy => {
     const found = corsErrors(corsOptions);
     errors.push(...found.map(({ option, message }) => `${name}.${option}: ${message}`));
-    // With an error there will be no server, but the other checks go on.
+    // With an error there will be no server.
     return new CorsPolicy(found.length > 0 ? { origins: '*' } : corsOptions, name, log);
   };
   const policy = compilePolicy('cors', cors);
@@ -114,7 +116,7 @@ export function createServer(routes: Routes, options: ServerOptions = {}): Serve
     if (known) return known;
     const { name, cors: ownCors, bodyLimit: ownLimit } = HandlerClass;
     errors.push(...classErrors(HandlerClass));
-    if (ownLimit !== undefined && !(ownLimit > 0)) errors.push(`${name}.bodyLimit: ${ownLimit} must be above 0`);
+    if (ownLimit !== undefined) checkPositive(`${name}.bodyLimit`, ownLimit);
     const ownPolicy = ownCors ? compilePolicy(`${name}.cors`, ownCors) : policy;
     const resource = resourceOf(HandlerClass, ownPolicy, ownLimit ?? bodyLimit);
     resources.set(HandlerClass, resource);
@@ -125,21 +127,22 @@ export function createServer(routes: Routes, options: ServerOptions = {}): Serve
     if (!isHandlerClass(HandlerClass)) errors.push(`${path}: must be a class that extends RequestHandler`);
     else errors.push(...router.add(path, resourceFor(HandlerClass)));
   }
-  if (!isHandlerClass(baseHandler)) errors.push('baseHandler: must be a class that extends RequestHandler');
-  else resourceFor(baseHandler);
+  const hasBase = isHandlerClass(baseHandler);
+  if (!hasBase) errors.push('baseHandler: must be a class that extends RequestHandler');
+  const base = resourceFor(hasBase ? baseHandler : RequestHandler);
   if (errors.length > 0) throw new Error(`The server cannot start:\n${errors.join('\n')}`);
 
   const state: ServerState = {
     log,
     connections: new Map(),
     router,
-    unknown: { resource: unknownResource(baseHandler, policy, bodyLimit), pattern: '*', parameters: NO_PARAMETERS },
+    unknown: { resource: unknownResource(base), pattern: '*', parameters: NO_PARAMETERS },
     validate: requestValidation(allowedHosts),
     makeBaseHandler: (exchange) => makeHandler(baseHandler, exchange, log),
-    measuresDuration: logFormat !== 'off' || [...Object.values(routes), baseHandler].some(overridesLogRequest),
+    writesAccessLog: logFormat !== 'off' || [...Object.values(routes), baseHandler].some(overridesLogRequest),
     timeouts: timeoutsOf(requestTimeout, handlerTimeout),
     shutdown: new AbortController(),
-    isClosing: false,
+    isDraining: false,
   };
   const server = http.createServer(nodeOptions(requestTimeout));
   listenToServer(server, state);
@@ -149,13 +152,13 @@ export function createServer(routes: Routes, options: ServerOptions = {}): Serve
 
 /** All parameters are in seconds. */
 function timeoutsOf(requestTimeout: number, handlerTimeout: number): Timeouts {
-  const interval = Math.min(1, requestTimeout / 4, (handlerTimeout || 4) / 4);
+  const interval = Math.min(1, requestTimeout / 4, (handlerTimeout || Infinity) / 4);
   return {
     checkIntervalMs: interval * 1000,
     responseChecks: handlerTimeout === 0 ? Infinity : Math.ceil(handlerTimeout / interval),
     bodyChecks: Math.ceil(requestTimeout / interval),
-    idleMs: Math.max(MIN_IDLE_MS, Math.ceil((requestTimeout + handlerTimeout) * 1000)),
-    lingerMs: Math.ceil(requestTimeout * 1000),
+    idleMs: Math.min(MAX_TIMER_MS, Math.max(MIN_IDLE_MS, Math.ceil((requestTimeout + handlerTimeout) * 1000))),
+    lingerMs: Math.min(MAX_TIMER_MS, Math.ceil(requestTimeout * 1000)),
   };
 }
 
@@ -188,7 +191,7 @@ function nodeOptions(requestTimeout: number): NodeOptions & NewerNodeOptions {
     headersTimeout: Math.ceil(requestTimeout * 1000),
     // The time for the body is counted by Exchange, which knows when the server is not waiting for the client.
     requestTimeout: 0,
-    // Node's default of 30 seconds makes a timeout of 60 seconds one of up to 90.
+    // By default Node checks every 30 seconds, so that a timeout could come 30 seconds late.
     connectionsCheckingInterval: Math.ceil(Math.min(1, requestTimeout / 4) * 1000),
     // Of a repeated header, Node would otherwise keep only the first line.
     joinDuplicateHeaders: true,

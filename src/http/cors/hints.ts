@@ -1,10 +1,12 @@
 import type { Exchange } from '../exchange.ts';
 import type { CorsOptionError } from './options.ts';
+import { isSerializedOrigin } from './origins.ts';
 
 /** Fetch, "CORS-safelisted response-header name", and headers that are not meant for a page's script. */
 const NEEDS_NO_EXPOSING = new RegExp(
-  '^(?:accept(?:-encoding)?|access-control-.*|allow|cache-control|connection|content-(?:language|length|type)|expires' +
-    '|last-modified|pragma|set-cookie|vary|www-authenticate|x-content-type-options)$',
+  '^(?:accept(?:-encoding)?|access-control-.*|allow|cache-control|connection|content-(?:language|length|type)' +
+    '|content-security-policy|expires|last-modified|pragma|referrer-policy|set-cookie|strict-transport-security|vary' +
+    '|www-authenticate|x-accel-buffering|x-content-type-options)$',
 );
 /** A cookie that browsers keep, and send back, in requests of pages on other sites. */
 const CROSS_SITE_COOKIE = /^(?=.*;\s*samesite=none\b)(?=.*;\s*secure\b)/i;
@@ -14,22 +16,26 @@ const MAX_NAMES = 50;
 
 /** Yields why an origin was denied, or which problems a page will have, each with the setting to change. */
 export function* corsHints(exchange: Exchange): Generator<string> {
-  const { decision, isPreflight, request, resource: { policy } } = exchange;
+  const { decision, isAllowedPreflight, request, resource: { policy } } = exchange;
   if (decision === 'not cross-origin') return;
-  if (decision !== 'denied') return yield* isPreflight ? preflightHints(exchange) : responseHints(exchange);
+  if (decision !== 'denied') return yield* isAllowedPreflight ? preflightHints(exchange) : responseHints(exchange);
   const { origin } = request.headers;
   if (origin === 'null') yield 'denied null: the origin of sandboxed pages and local files (open the page over http)';
+  else if (!isSerializedOrigin(origin!)) yield `denied ${origin}: it is not an origin as browsers send it`;
   else if (policy.predicate) yield `denied ${origin}: the function ${policy.name}.origins does not allow it`;
-  else yield `denied ${origin}: it is not in ${settingOf(exchange, 'origins')} (add it there)`;
+  else {
+    const fix = policy.name === 'cors' ? 'add it there' : 'add it there, or delete this static cors';
+    yield `denied ${origin}: it is not in ${settingOf(exchange, 'origins')} (${fix})`;
+  }
 }
 
 function* preflightHints(exchange: Exchange): Generator<string> {
-  const { path, pattern, request: { headers }, resource: { HandlerClass, methods } } = exchange;
+  const { hasRoute, path, pattern, request: { headers }, resource: { HandlerClass, methods } } = exchange;
   const method = headers['access-control-request-method']!;
   if (!sentList(exchange, 'access-control-allow-methods').includes(method)) {
     const upper = method.toUpperCase();
     const supported = [...methods.keys()].join(', ');
-    if (pattern === '*') yield `${method} ${path}: no route matches this path`;
+    if (!hasRoute) yield `${method} ${path}: no route matches this path`;
     else if (methods.has(method)) yield `${method} ${pattern} is not in ${settingOf(exchange, 'methods')}`;
     else if (methods.has(upper)) yield `${method} ${pattern}: methods are case-sensitive, write ${upper} in the page`;
     else yield `${method} ${pattern} is not implemented (${HandlerClass.name} supports ${supported})`;

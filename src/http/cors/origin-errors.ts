@@ -1,5 +1,5 @@
 import { hostNameOf, isLoopback } from '../host-names.ts';
-import { isSerialisedOrigin } from './origins.ts';
+import { isSerializedOrigin } from './origins.ts';
 
 /** Well-known domains on which anyone can get a subdomain; a subset of the Public Suffix List. */
 const SHARED_DOMAIN = new RegExp(
@@ -46,7 +46,7 @@ function problemOf(entry: string, credentials: boolean): Problem | undefined {
   const [, scheme = '', star, host = '', anyPort] = /^([a-z0-9+.-]+):\/\/(\*\.)?([^*]*?)(:\*)?$/.exec(origin) ?? [];
   if (scheme === 'file') return ['does not tell one app from another', `${IN_CODE} origin === 'file://'`];
   if (scheme !== 'http' && scheme !== 'https') {
-    const isOfApp = host !== '' && isSerialisedOrigin(origin) && !WEB_SCHEME.test(origin);
+    const isOfApp = host !== '' && isSerializedOrigin(origin) && !WEB_SCHEME.test(origin);
     return isOfApp && origin === entry ? undefined : NOT_AN_ORIGIN;
   }
   const name = hostNameOf(host);

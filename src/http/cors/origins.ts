@@ -10,11 +10,11 @@ const MAX_LENGTH = 300;
 const LABELS = /^[a-z0-9_-]+(?:\.[a-z0-9_-]+)*$/;
 const PORT = /^:[1-9][0-9]{0,4}$/;
 /** One origin of any scheme. Apps have schemes of their own, and may use capitals or no host. */
-const SERIALISED = /^[a-z][a-z0-9+.-]*:\/\/(?:[a-z0-9._~%+-]*|\[[0-9a-f:.]+\])(?::[1-9][0-9]{0,4})?$/i;
+const SERIALIZED = /^[a-z][a-z0-9+.-]*:\/\/(?:[a-z0-9._~%+-]*|\[[0-9a-f:.]+\])(?::[1-9][0-9]{0,4})?$/i;
 
 /** Returns whether an Origin header is a single serialized origin, not `null`, a list, or a URL with a path. */
-export function isSerialisedOrigin(origin: string): boolean {
-  return origin.length <= MAX_LENGTH && SERIALISED.test(origin);
+export function isSerializedOrigin(origin: string): boolean {
+  return origin.length <= MAX_LENGTH && SERIALIZED.test(origin);
 }
 
 /** Returns a test for the origins in a valid list. */

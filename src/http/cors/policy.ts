@@ -2,7 +2,7 @@ import type { IncomingMessage } from 'node:http';
 import type { Log } from '../node/log.ts';
 import { ABSOLUTE_FORM } from '../request-target.ts';
 import { type CorsOptions, type OriginPredicate, TOKEN } from './options.ts';
-import { isSerialisedOrigin, originMatcher } from './origins.ts';
+import { isSerializedOrigin, originMatcher } from './origins.ts';
 
 /** The CORS headers of one allowed origin: names and values in turn, as Node's writeHead() takes them. */
 export interface CorsHeaders {
@@ -10,7 +10,10 @@ export interface CorsHeaders {
   readonly preflight: readonly string[];
 }
 
-/** What a policy decides about a request. A request that is not cross-origin is served without CORS headers. */
+/**
+ * What a policy decides about a request. A request that is not cross-origin is served without CORS headers, unless the
+ * policy allows any origin.
+ */
 export type CorsDecision = CorsHeaders | 'not cross-origin' | 'denied';
 
 const DEFAULT_ALLOWED_HEADERS = ['authorization', 'content-type', 'x-api-key'];
@@ -45,7 +48,7 @@ export class CorsPolicy {
     this.methods = methods;
     this.#mirrorsHeaders = allowedHeaders === '*' && credentials;
     this.predicate = typeof origins === 'function' ? origins : undefined;
-    this.#headersFor = compileHeaders(options);
+    this.#headersFor = headersBuilder(options);
     this.#anyOrigin = origins === '*' ? this.#headersFor('*') : undefined;
     this.#known = new Map(exact.map((origin) => [origin, this.#headersFor(origin)]));
     this.#isListed = originMatcher(listed);
@@ -61,7 +64,7 @@ export class CorsPolicy {
     if (known) return known;
     if (this.#isListed(origin)) return this.#headersFor(origin);
     if (isSameOrigin(origin, request)) return 'not cross-origin';
-    return this.predicate && isSerialisedOrigin(origin) ? this.#ask(this.predicate, origin, request) : 'denied';
+    return this.predicate && isSerializedOrigin(origin) ? this.#ask(this.predicate, origin, request) : 'denied';
   }
 
   /** @param methods that Access-Control-Allow-Methods lists */
@@ -81,8 +84,8 @@ export class CorsPolicy {
   }
 }
 
-/** Fetch, "CORS check": the exact origin or `*`; with credentials, exactly `true`. */
-function compileHeaders(options: CorsOptions): (origin: string) => CorsHeaders {
+/** Returns a function that builds the CORS headers of an allowed origin (Fetch, "CORS check"). */
+function headersBuilder(options: CorsOptions): (origin: string) => CorsHeaders {
   const { credentials, allowedHeaders = DEFAULT_ALLOWED_HEADERS, exposedHeaders = [], maxAge = 600 } = options;
   // Fetch, "CORS non-wildcard request-header name": * does not cover authorization.
   const anyHeader = credentials ? [] : ['*', 'authorization'];

@@ -30,7 +30,7 @@ export class Connection {
     this.address = socket.remoteAddress;
   }
 
-  /** Whether no response is in flight; requests are queued only behind one. */
+  /** Whether no response is in flight. Requests are queued only while one is. */
   get isIdle(): boolean {
     return this.exchange?.response.destroyed ?? true;
   }
@@ -74,12 +74,12 @@ export class Connection {
     this.#queue.length = 0;
   }
 
-  /** Sets the socket's timeout. Node replaces it with the keep-alive timeout when the response is complete. */
+  /** Sets the socket's timeout; a synthetic socket may have none. Node replaces it with the keep-alive timeout when the response is complete. */
   limitIdleTime(): void {
     this.socket.setTimeout?.(this.state.timeouts.idleMs);
   }
 
-  /** Ends the server's side, and lets the client read the response while it still sends (RFC 9112, section 9.6). */
+  /** Ends the server's side. A client that is still sending can read the response (RFC 9112, section 9.6). */
   end(): void {
     const { socket } = this;
     if (this.#hasEnded) return;

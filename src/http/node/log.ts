@@ -10,8 +10,8 @@ export interface AccessLogEntry {
   /** 0 if no response was started. */
   readonly status: number;
   readonly milliseconds: number;
-  /** Absent if the response was completed. */
-  readonly outcome?: 'client disconnected' | 'aborted';
+  /** Undefined if the response was completed. */
+  readonly outcome?: 'client disconnected' | 'aborted' | undefined;
   /** Fields of your own. */
   readonly [field: string]: unknown;
 }

@@ -4,6 +4,7 @@ import { dispatch } from '../dispatch.ts';
 import { HttpError } from '../http-error.ts';
 import { COMMON_METHODS } from '../resource.ts';
 import type { ServerState } from '../server.ts';
+import { http } from './builtins.ts';
 import { Connection, MAX_DISCARDED_BYTES } from './connection.ts';
 import { CLOSE, FRAMING } from './request-validation.ts';
 import {
@@ -13,7 +14,7 @@ import {
 const NOT_HTTP = new HttpError(400, 'The bytes received are not an HTTP/1.1 request', CLOSE);
 const NOT_TLS = new HttpError(400, 'This port serves http, not https: use an http:// URL', CLOSE);
 const PARSER_ERRORS = new Map([
-  ['HPE_HEADER_OVERFLOW', new HttpError(431, 'The request line and headers must not exceed 16 kB', CLOSE)],
+  ['HPE_HEADER_OVERFLOW', new HttpError(431, `The request line and headers must not exceed ${http.maxHeaderSize} bytes`, CLOSE)],
   ['HPE_CHUNK_EXTENSIONS_OVERFLOW', new HttpError(413, 'The chunk extensions are too long', CLOSE)],
   ['HPE_INVALID_TRANSFER_ENCODING', FRAMING],
   ['ERR_HTTP_REQUEST_TIMEOUT', new HttpError(408, 'The request took too long to arrive', CLOSE)],
@@ -58,6 +59,7 @@ export function listenToServer(server: Server, state: ServerState): void {
 
   function receive(request: IncomingMessage, response: ServerResponse): void {
     const connection = connections.get(request.socket) ?? adopt(request.socket);
+    // RFC 9112, section 9.6: requests after the one that closes the connection are ignored.
     if (connection.isClosing) {
       request.resume();
       return discardInput(request.socket, MAX_DISCARDED_BYTES);
@@ -76,7 +78,7 @@ export function listenToServer(server: Server, state: ServerState): void {
     if (server.listenerCount('upgrade') > 1) return;
     const socket = duplex as Socket;
     const connection = connections.get(socket)!;
-    const stop = keepEvents(connection);
+    const stop = forwardSocketEvents(connection);
     connection.enqueue(() => {
       stop();
       withoutUpgrade(server, socket, request, rest);
@@ -85,14 +87,14 @@ export function listenToServer(server: Server, state: ServerState): void {
 
   function onConnect(request: IncomingMessage, duplex: unknown): void {
     const connection = connections.get(duplex as Socket)!;
-    keepEvents(connection);
+    forwardSocketEvents(connection);
     connection.socket.on('end', () => connection.end());
     discardInput(connection.socket, MAX_DISCARDED_BYTES);
-    reject(connection, NO_TUNNEL, request);
+    respondWithError(connection, NO_TUNNEL, request);
   }
 
-  /** After these two events Node no longer listens to the socket, but an earlier response may be in flight. */
-  function keepEvents(connection: Connection): () => void {
+  /** After 'upgrade' and 'connect', Node no longer listens to the socket, but an earlier response may be in flight. */
+  function forwardSocketEvents(connection: Connection): () => void {
     const { socket } = connection;
     const onDrain = () => connection.exchange?.response.emit('drain');
     const onIdle = () => server.emit('timeout', socket);
@@ -121,14 +123,14 @@ export function listenToServer(server: Server, state: ServerState): void {
     // RFC 8446, section 5.1: a TLS handshake begins with 22.
     const isTls = error.rawPacket?.[0] === 22 && socket.bytesRead === error.rawPacket.length;
     const problem = isTls ? NOT_TLS : (PARSER_ERRORS.get(error.code ?? '') ?? NOT_HTTP);
-    if (!exchange || exchange.request.complete) reject(connection, problem);
+    if (!exchange || exchange.request.complete) respondWithError(connection, problem);
     // A request has one response: if it has been sent, errors in the rest of the request are not reported.
     else if (exchange.isOver) connection.enqueue(() => connection.end());
     else exchange.fail(problem);
   }
 
-  /** Responds to what is not a request, once the responses to earlier requests have been flushed. */
-  function reject(connection: Connection, problem: HttpError, request = emptyRequest(connection.socket)): void {
+  /** Responds with an error to CONNECT and to bytes that are not a request, once earlier responses are flushed. */
+  function respondWithError(connection: Connection, problem: HttpError, request = emptyRequest(connection.socket)): void {
     const { socket } = connection;
     if (connection.isClosing) return;
     connection.enqueue(() => {

@@ -48,7 +48,7 @@ export async function shutdown(
 
   await acceptBacklog(server);
   // In the same tick, so that a client that is told to close does not open a connection to the closing listener.
-  state.isClosing = true;
+  state.isDraining = true;
   closeListener(server);
 
   const closedAt = performance.now();

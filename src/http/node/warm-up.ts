@@ -2,12 +2,12 @@ import type { Server } from 'node:http';
 import { Duplex } from 'node:stream';
 import { createHook } from './builtins.ts';
 
-/** V8 settles the size of a class with its seventh object. */
+/** One more than the seven objects after which V8 settles the size of a class. */
 const REQUESTS = 8;
 const PREFLIGHT =
   'OPTIONS / HTTP/1.1\r\nHost: warm-up\r\nOrigin: http://warm-up\r\nAccess-Control-Request-Method: GET\r\n\r\n';
 
-/** Kept for the whole process: see below. */
+/** Kept alive, so that V8 does not forget the shape of tick objects. */
 let tick: unknown;
 
 /**
@@ -16,8 +16,7 @@ let tick: unknown;
  * slower, because V8's full garbage collection forgets the shape of objects of which none is alive:
  *
  * - The size of a class is settled too early, and its objects become dictionaries.
- * - process.nextTick, which each request needs several times, meets two kinds of tick objects. One that is kept alive
- *   keeps its kind.
+ * - process.nextTick, which each request needs several times, meets two kinds of tick objects.
  *
  * The cost is measured in scripts/maintenance/bench/README.md.
  *

@@ -25,10 +25,10 @@ function pause(this: Socket): void {
   this.pause();
 }
 
-/** Node's HTTP parser reads or pauses the socket. Replaces the parser, and discards up to `maxBytes`. */
+/** Discards what the socket receives, in place of Node's HTTP parser, and destroys the socket after `maxBytes`. */
 export function discardInput(socket: Socket, maxBytes: number, onData: () => void = () => {}): void {
   let bytes = 0;
-  // Before the parser's own 'resume' listener, which starts reading again, is removed with it.
+  // First, because a 'data' listener makes Node detach its parser, whose 'resume' listener starts the reading.
   socket.resume();
   // In the next tick, because the parser may still be processing received data.
   process.nextTick(() => {
@@ -68,15 +68,15 @@ export function closeListener(server: Server): void {
   net.Server.prototype.close.call(server);
 }
 
-/** Node creates no response for an invalid request. Creates one, and calls `ended` when it has been flushed. */
-export function responseOn(socket: Socket, request: IncomingMessage, ended: () => void): ServerResponse {
+/** Node creates no response for an invalid request. Creates one, and calls `onFlushed` when it has been flushed. */
+export function responseOn(socket: Socket, request: IncomingMessage, onFlushed: () => void): ServerResponse {
   const response = new http.ServerResponse(request);
   response.assignSocket(socket);
   response.once('finish', () => {
     response.detachSocket(socket);
     response.destroyed = true;
     response.emit('close');
-    ended();
+    onFlushed();
   });
   return response;
 }

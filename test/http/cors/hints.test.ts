@@ -151,11 +151,16 @@ test('names the class if it has its own policy', async (t) => {
     ['GET /own-policy?cookie=a=1;+SameSite=None;+Secure', [page]],
   ];
   assert.deepEqual(await hintsOf(t, requests, { origins: '*', exposedHeaders: ['x-total-count'] }), [
-    'denied https://other.example: it is not in OwnPolicy.cors.origins (add it there)',
+    'denied https://other.example: it is not in OwnPolicy.cors.origins (add it there, or delete this static cors)',
     'PUT /own-policy is not in OwnPolicy.cors.methods',
     'headers not allowed: x-token (set OwnPolicy.cors.allowedHeaders to x-token)',
     'a page cannot read the x-total-count of /own-policy (add it to OwnPolicy.cors.exposedHeaders)',
     'a cookie of /own-policy will not come back from pages on other sites ' +
       '(set it with SameSite=None; Secure; Partitioned, or open the page under the host name of this server)',
   ]);
+});
+
+test('says that an origin is malformed if the function was not called', async (t) => {
+  const [hint] = await hintsOf(t, [['GET /decides', ['Origin: https://app.example.com/']]]);
+  assert.match(hint!, /https:\/\/app\.example\.com\/: it is not an origin as browsers send it/);
 });

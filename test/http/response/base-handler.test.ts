@@ -64,3 +64,44 @@ for (const status of [401, 404, 500]) {
     assert.ok(response!.headers.get('date'));
   });
 }
+
+test("uses the base handler's own CORS policy for unknown paths", async (t) => {
+  class Closed extends RequestHandler {
+    static override readonly cors = { origins: ['https://a.example.com'] } as const;
+  }
+  const { port } = await listen(t, {}, { baseHandler: Closed });
+  const ask = async (origin: string) =>
+    parseResponses(await sendRaw(t, port, requestBytes('GET /unknown', [...close, `Origin: ${origin}`])))[0]!;
+  const allowed = await ask('https://a.example.com');
+  assert.deepEqual([allowed.status, allowed.headers.get('access-control-allow-origin')], [404, 'https://a.example.com']);
+  const denied = await ask('https://b.example.com');
+  assert.deepEqual([denied.status, denied.headers.get('access-control-allow-origin')], [403, null]);
+});
+
+test('completes an error response whose endHeaders() throws after it has sent the headers', async (t) => {
+  class ThrowsLater extends RequestHandler {
+    override endHeaders(): never {
+      super.endHeaders();
+      throw new Error('A bug after the response');
+    }
+    override logError() {}
+  }
+  const { port } = await listen(t, {}, { baseHandler: ThrowsLater });
+  const connection = await Connection.open(t, port);
+  connection.send(requestBytes('GET /unknown') + requestBytes('GET /unknown', close));
+  assert.deepEqual(parseResponses(await connection.untilClosed()).map(({ status }) => status), [404, 404]);
+});
+
+test('closes the connection of an invalid request even if endHeaders() throws', async (t) => {
+  class Throws extends RequestHandler {
+    override endHeaders(): never {
+      throw new Error('A bug before the response');
+    }
+    override logError() {}
+  }
+  const { port } = await listen(t, {}, { baseHandler: Throws });
+  const connection = await Connection.open(t, port);
+  connection.send('GET / HTTP/1.1\r\nHost: a b\r\n\r\n');
+  const [response] = parseResponses(await connection.untilClosed());
+  assert.deepEqual([response!.status, response!.headers.get('connection')], [500, 'close']);
+});

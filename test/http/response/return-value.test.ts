@@ -182,6 +182,19 @@ test('sends 204 for undefined and 200 for null, and awaits promises', async (t) 
   assert.equal(await (await fetch(`${url}/later`)).text(), '"later"');
 });
 
+test('sends an empty text as a 200 with its Content-Type', async (t) => {
+  class Empty extends RequestHandler {
+    override doGet() {
+      this.sendHeader('Content-Type', 'text/plain');
+      return '';
+    }
+  }
+  const { url } = await listen(t, { '/': Empty });
+  const response = await fetch(url);
+  const { headers, status } = response;
+  assert.deepEqual([status, headers.get('content-type'), headers.get('content-length')], [200, 'text/plain', '0']);
+});
+
 test('responds to a synchronous handler in the same tick', async (t) => {
   let endedInTick: boolean | undefined;
   class Now extends RequestHandler {
