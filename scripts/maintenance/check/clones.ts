@@ -51,12 +51,13 @@ const SETTINGS = `    redisHost: text('REDIS_HOST', { default: 'localhost' }),
 
 const changes: Record<string, (clone: Clone) => void | Promise<void>> = {
   'slim.ts has run': (clone) => clone.slim(),
-  'handlers, routes and their tests are replaced by one with zod and node:http; another README, more settings':
+  'handlers, routes and their tests are replaced by one with zod and node:http; another README, more settings, ESLint':
     async (clone) => {
       clone.replaceHandlers('TodosHandler', 'todos.ts', TODOS, '/', '/');
       clone.write('README.md', '# My API\n');
       clone.insertBefore('src/config.ts', "    notesLimit: number('NOTES_LIMIT'", SETTINGS);
-      await clone.installed('zod');
+      // These two accept only some versions of TypeScript.
+      await clone.installed('zod eslint typescript-eslint');
     },
   'slim.ts has run with --engine-tests': (clone) => clone.slim('--engine-tests'),
   'all that can go is gone': async (clone) => {
