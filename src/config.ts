@@ -97,7 +97,7 @@ export function readConfig(environment: NodeJS.ProcessEnv, circumstances: Circum
     }
     if (!predicate || !Array.isArray(listed)) return cors;
     const isListed = originMatcher(listed);
-    return { ...cors, origins: (origin, request) => isListed(origin) || predicate(origin, request) } as CorsOptions;
+    return { ...cors, origins: (origin, request) => isListed(origin) || predicate(origin, request) };
   }
 
   /** Returns the allowed host names, or undefined if any host is allowed. */

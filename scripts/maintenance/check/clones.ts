@@ -51,7 +51,7 @@ const SETTINGS = `    redisHost: text('REDIS_HOST', { default: 'localhost' }),
 
 const changes: Record<string, (clone: Clone) => void | Promise<void>> = {
   'slim.ts has run': (clone) => clone.slim(),
-  'handlers, routes and their tests are replaced by one with zod and node:http; another README, more settings, ESLint':
+  'handlers, routes and their tests are replaced by one with zod and node:http; ESLint, another README, settings':
     async (clone) => {
       clone.replaceHandlers('TodosHandler', 'todos.ts', TODOS, '/', '/');
       clone.write('README.md', '# My API\n');
