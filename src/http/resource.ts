@@ -118,6 +118,36 @@ export function classErrors(HandlerClass: HandlerClass): string[] {
   return errors;
 }
 
+/** Also matches the rest of a line after a URL in a string. Code that is lost that way is not checked. */
+const COMMENT = /\/\*[^]*?\*\/|\/\/.*/g;
+const PARAMETER = /[:*]([A-Za-z_]\w*)/g;
+const READ_PARAMETER = /\bthis\.param\((['"`])(\w+)\1\)/g;
+
+/**
+ * Returns an error for each name that a class passes to param() but that no route of the class or of its subclasses
+ * has. A class whose routes have no parameters is not checked, because they may use only methods that read none.
+ */
+export function parameterErrors(routes: Readonly<Record<string, HandlerClass>>): string[] {
+  const patterns = new Map<HandlerClass, string[]>();
+  for (const [pattern, HandlerClass] of Object.entries(routes)) {
+    let Class = HandlerClass;
+    for (; Class?.prototype instanceof RequestHandler; Class = Object.getPrototypeOf(Class) as HandlerClass) {
+      if (!patterns.get(Class)?.push(pattern)) patterns.set(Class, [pattern]);
+    }
+  }
+  return [...new Set(Object.values(routes))].flatMap((HandlerClass) => {
+    const own = patterns.get(HandlerClass) ?? [];
+    const names = new Set(Array.from(own.join(' ').matchAll(PARAMETER), (match) => match[1]!));
+    if (names.size === 0 || HandlerClass.prototype.param !== RequestHandler.prototype.param) return [];
+    const source = HandlerClass.toString().replace(COMMENT, '');
+    const read = new Set(Array.from(source.matchAll(READ_PARAMETER), (match) => match[2]!));
+    return [...read].filter((name) => !names.has(name)).map((name) => {
+      const fix = `write this.param('${[...names].join("') or this.param('")}'), or rename it in the route`;
+      return `${HandlerClass.name} reads this.param('${name}'), which is not in ${own.join(' or ')}: ${fix}`;
+    });
+  });
+}
+
 /** `do_GET`, `doget`, `get` -> `doGet`. Without the `do`, only common methods, because many others are plain words. */
 function meantBy(name: string): string | undefined {
   const [, prefix, rest = ''] = /^(do_?)?(.*)$/is.exec(name)!;

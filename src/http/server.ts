@@ -13,7 +13,9 @@ import { listenToServer } from './node/server-events.ts';
 import { registerForShutdown } from './node/shutdown.ts';
 import { hasBody } from './request-body.ts';
 import { RequestHandler } from './request-handler.ts';
-import { type HandlerClass, type Resource, classErrors, resourceOf, unknownResource } from './resource.ts';
+import {
+  type HandlerClass, type Resource, classErrors, parameterErrors, resourceOf, unknownResource,
+} from './resource.ts';
 import { type Match, NO_PARAMETERS, Router } from './router.ts';
 
 /** Maps paths to classes. `/notes/:id` has a parameter for one segment, `/files/*path` one for the rest of the path. */
@@ -108,6 +110,7 @@ export function createServer(routes: Routes, options: ServerOptions = {}): Serve
     const error = isBase ? undefined : router.add(path, resourceOf(path, HandlerClass, ownPolicy, bodyLimit));
     if (error) errors.push(error);
   }
+  errors.push(...parameterErrors(routes));
   // An error of a class is reported once, however many routes it has.
   if (errors.length > 0) throw new Error(`The server cannot start:\n${[...new Set(errors)].join('\n')}`);
 
