@@ -77,8 +77,6 @@ export class Clone {
   /** Puts these handlers in place of all others. */
   replaceHandlers(name: string, file: string, code: string, path: string, asked: string): void {
     this.remove('src/handlers', 'test/status.test.ts');
-    // They name the template's own routes.
-    for (const name of ['client', 'openapi']) rmSync(this.#at(`scripts/recipes/${name}.test.ts`), { force: true });
     if (existsSync(this.#at('test/notes.test.ts'))) this.remove('test/notes.test.ts');
     mkdirSync(this.#at('src/handlers'));
     this.write(`src/handlers/${file}`, code);
