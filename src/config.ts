@@ -93,7 +93,8 @@ export function readConfig(environment: NodeJS.ProcessEnv, circumstances: Circum
     const origins = listed ?? originsInCode ?? '*';
     const cors = { ...fromEnvironment, ...othersInCode, origins } as CorsOptions;
     for (const { option, message } of corsErrors(cors)) {
-      reject(variableOf(option), message.replace('in code', 'in corsInCode of src/config.ts'));
+      const named = originsInCode ? message : message.replace("origins '*'", 'CORS_ORIGINS=*');
+      reject(variableOf(option), named.replace('in code', 'in corsInCode of src/config.ts'));
     }
     if (!predicate || !Array.isArray(listed)) return cors;
     const isListed = originMatcher(listed);
