@@ -181,7 +181,7 @@ function nodeOptions(requestTimeout: number): NodeOptions & NewerNodeOptions {
     // Node 24.12 and newer: creates no stream for a request without a body.
     optimizeEmptyRequests: true,
     // Node 25 and newer read the body of an Upgrade request, so that withoutUpgrade() could not put it back.
-    shouldUpgradeCallback(request) {
+    shouldUpgradeCallback(this: Server | undefined, request) {
       return !READS_UPGRADE_BODY || !hasBody(request) || (this?.listenerCount('upgrade') ?? 0) > 1;
     },
   };
