@@ -2,7 +2,6 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { RequestHandler } from '../../src/http/index.ts';
 import { listen } from '../../test/listen.ts';
-import { filesRoutes } from './files.ts';
 import { withOpenApi } from './openapi.ts';
 
 const LIMIT = { timeout: 20_000 };
@@ -44,8 +43,14 @@ class TaskHandler extends RequestHandler {
   override doDelete() {}
 }
 
-const tasks = { '/tasks': TasksHandler, '/tasks/:id': TaskHandler };
-const routes = () => withOpenApi({ ...tasks, ...filesRoutes('none') }, info);
+class FilesHandler extends RequestHandler {
+  override doGet() {
+    return this.param('path');
+  }
+}
+
+const tasks = { '/tasks': TasksHandler, '/tasks/:id': TaskHandler, '/files/*path': FilesHandler };
+const routes = () => withOpenApi(tasks, info);
 
 async function documentAt(url: string): Promise<{ openapi: string; info: object; paths: Record<string, PathItem> }> {
   return (await (await fetch(`${url}/openapi.json`)).json()) as Awaited<ReturnType<typeof documentAt>>;

@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, symlinkSync, writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { Command } from './process.ts';
@@ -82,6 +84,18 @@ export class Clone {
     this.write(`src/handlers/${file}`, code);
     this.write('src/routes.ts', routesOf(name, file, path));
     this.write('test/own.test.ts', testOf(asked));
+  }
+
+  /** Copies every recipe and its test, and changes their imports, as the README of the recipes says. */
+  copyRecipes(): void {
+    for (const file of readdirSync(this.#at('scripts/recipes')).filter((name) => name.endsWith('.ts'))) {
+      const source = this.read(`scripts/recipes/${file}`);
+      if (!file.endsWith('.test.ts')) this.write(`src/handlers/${file}`, source.replaceAll("'../../src/", "'../"));
+      else {
+        const withRecipe = source.replaceAll("'./", "'../src/handlers/");
+        this.write(`test/${file}`, withRecipe.replaceAll("'../../src/", "'../src/").replaceAll("'../../test/", "'./"));
+      }
+    }
   }
 
   /** Begins a history of its own, as an owner does. */

@@ -50,7 +50,10 @@ const SETTINGS = `    redisHost: text('REDIS_HOST', { default: 'localhost' }),
 `;
 
 const changes: Record<string, (clone: Clone) => void | Promise<void>> = {
-  'slim.ts has run': (clone) => clone.slim(),
+  'all recipes are copied, and slim.ts has run': async (clone) => {
+    clone.copyRecipes();
+    await clone.slim();
+  },
   'handlers, routes and their tests are replaced by one with zod and node:http; ESLint, another README, settings':
     async (clone) => {
       clone.replaceHandlers('TodosHandler', 'todos.ts', TODOS, '/', '/');
