@@ -59,7 +59,7 @@ const changes: Record<string, (clone: Clone) => void | Promise<void>> = {
       clone.replaceHandlers('TodosHandler', 'todos.ts', TODOS, '/', '/');
       clone.write('README.md', '# My API\n');
       clone.insertBefore('src/config.ts', "    notesLimit: number('NOTES_LIMIT'", SETTINGS);
-      // typescript-eslint accepts only some versions of TypeScript. node:sqlite needs newer types than those of Node 20.
+      // typescript-eslint accepts only some versions of TypeScript, and node:sqlite needs newer types of Node.
       await clone.installed('zod eslint typescript-eslint @types/node@24');
     },
   'slim.ts has run with --engine-tests': (clone) => clone.slim('--engine-tests'),
