@@ -31,8 +31,8 @@ type Arguments<Parameter extends string, Body> =
   [Parameter] extends [never] ? [Omit<Options<never, Body>, 'params'>?] : [Options<Parameter, Body>];
 
 /**
- * Returns a function for a page's calls. Paths, methods, parameters, bodies and response fields that do not exist on the
- * server do not compile. The page imports only types of the server, which need `@types/node`:
+ * Returns a function for a page's calls. Paths, methods, parameters, bodies and response fields that do not exist on
+ * the server do not compile. The page imports only types of the server, which need `@types/node`:
  *
  *     import type { routes } from '../server/src/routes.ts';
  *     const call = createClient<typeof routes>('http://127.0.0.1:8000');

@@ -22,7 +22,8 @@ interface Todo {
  *     import { DatabaseSync } from 'node:sqlite';
  *     export const database = new DatabaseSync('todos.db');
  *
- * For the types of node:sqlite: `npm install -D @types/node@24`. Each call blocks the process, so keep queries short.
+ * A test passes `new DatabaseSync(':memory:')`. For the types of node:sqlite: `npm install -D @types/node@24`. Each
+ * call blocks the process, so keep queries short.
  */
 export function todosRoutes(database: Database) {
   database.exec('CREATE TABLE IF NOT EXISTS todos (id INTEGER PRIMARY KEY, title TEXT NOT NULL) STRICT');
