@@ -32,7 +32,8 @@ type Arguments<Parameter extends string, Body> =
 
 /**
  * Returns a function for a page's calls. Paths, methods, parameters, bodies and response fields that do not exist on
- * the server do not compile. The page imports only types of the server, which need `@types/node`:
+ * the server do not compile. The page imports only types of the server. These need @types/node, and in the page's
+ * tsconfig.json `"lib": ["es2024", "dom"]`, `"types": ["node"]` and `"allowImportingTsExtensions": true`.
  *
  *     import type { routes } from '../server/src/routes.ts';
  *     const call = createClient<typeof routes>('http://127.0.0.1:8000');
