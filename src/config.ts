@@ -31,7 +31,7 @@ export function readConfig(environment: NodeJS.ProcessEnv, circumstances: Circum
   const { choice, list, number, reject, text } = reader;
 
   const yours = {
-    // Delete this line together with the notes example.
+    // Delete this line, and NOTES_LIMIT in test/config.test.ts, together with the notes example.
     notesLimit: number('NOTES_LIMIT', { default: 1_000, min: 0, max: 1_000_000, unit: 'notes' }),
   };
 
