@@ -20,7 +20,7 @@ const MENTION = new RegExp(
 
 process.chdir(join(import.meta.dirname, '..'));
 const withEngineTests = readOptions();
-refuseUncommitted();
+requireCommitted();
 
 for (const path of ['src/handlers/notes.ts', 'test/notes.test.ts', 'test/cors']) remove(path);
 for (const name of TEMPLATE_SCRIPTS) remove(`scripts/${name}`);
@@ -46,7 +46,7 @@ function readOptions(): boolean {
   }
 }
 
-function refuseUncommitted(): void {
+function requireCommitted(): void {
   let changes;
   try {
     changes = git('status', '--porcelain', '--', '.');

@@ -31,7 +31,7 @@ export function readConfig(environment: NodeJS.ProcessEnv, circumstances: Circum
   const { choice, list, number, reject, text } = reader;
 
   const yours = {
-    // Delete this line together with the notes example.
+    // Delete this line, and NOTES_LIMIT in test/config.test.ts, together with the notes example.
     notesLimit: number('NOTES_LIMIT', { default: 1_000, min: 0, max: 1_000_000, unit: 'notes' }),
   };
 
@@ -93,11 +93,12 @@ export function readConfig(environment: NodeJS.ProcessEnv, circumstances: Circum
     const origins = listed ?? originsInCode ?? '*';
     const cors = { ...fromEnvironment, ...othersInCode, origins } as CorsOptions;
     for (const { option, message } of corsErrors(cors)) {
-      reject(variableOf(option), message.replace('in code', 'in corsInCode of src/config.ts'));
+      const named = originsInCode ? message : message.replace("origins '*'", 'CORS_ORIGINS=*');
+      reject(variableOf(option), named.replace('in code', 'in corsInCode of src/config.ts'));
     }
     if (!predicate || !Array.isArray(listed)) return cors;
     const isListed = originMatcher(listed);
-    return { ...cors, origins: (origin, request) => isListed(origin) || predicate(origin, request) } as CorsOptions;
+    return { ...cors, origins: (origin, request) => isListed(origin) || predicate(origin, request) };
   }
 
   /** Returns the allowed host names, or undefined if any host is allowed. */

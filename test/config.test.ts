@@ -129,6 +129,7 @@ const wrong: [variable: string, value: string, advice: RegExp][] = [
   ['SHUTDOWN_TIMEOUT', 'x', /whole number of seconds/],
   ['CORS_MAX_AGE', '86401', /86400/],
   ['CORS_CREDENTIALS', 'yes', /must be true or false/],
+  ['CORS_CREDENTIALS', 'true', /with CORS_ORIGINS=\*: list the origins/],
   ['LOG', 'verbose', /must be text, json or off/],
   ['CORS_ORIGINS', 'app.example.com', /not an origin as browsers send it: write https:\/\/app.example.com$/],
   ['CORS_ORIGINS', 'https://app.example.com/', /write https:\/\/app.example.com$/],

@@ -239,7 +239,7 @@ test('npm run dev restarts on every save by rename and on every change of .env',
   const lines = on(dev.stdout.setEncoding('utf8'), 'data', { signal: AbortSignal.timeout(TIMEOUT_MS) });
   dev.stderr.on('data', (chunk) => dev.stdout.emit('data', String(chunk)));
   const until = async (pattern: RegExp) => {
-    while (!pattern.test(output)) output += (await lines.next()).value[0];
+    while (!pattern.test(output)) output += (await lines.next()).value![0];
     output = '';
   };
   const save = (file: string, content: string) => {

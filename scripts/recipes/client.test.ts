@@ -1,11 +1,58 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { notesRoutes } from '../../src/handlers/notes.ts';
-import { RequestHandler, type Routes } from '../../src/http/index.ts';
+import { HttpError, RequestHandler, type Routes } from '../../src/http/index.ts';
 import { listen } from '../../test/listen.ts';
 import { createClient } from './client.ts';
 
 const LIMIT = { timeout: 20_000 };
+
+interface Task {
+  title: string;
+  done: boolean;
+}
+
+/** A Standard Schema whose input and output have types, as those of zod do. Without `done`, it is false. */
+const taskSchema = {
+  '~standard': {
+    version: 1 as const,
+    vendor: 'test',
+    validate: (value: unknown) => ({ value: { done: false, ...(value as { title: string }) } }),
+    types: undefined as { input: { title: string; done?: boolean }; output: Task } | undefined,
+  },
+};
+
+function tasksRoutes() {
+  const tasks = new Map<string, Task>();
+
+  class TasksHandler extends RequestHandler {
+    static readonly bodies = { POST: taskSchema };
+
+    override doGet() {
+      return { tasks: [...tasks.values()] };
+    }
+
+    override async doPost() {
+      const task = await this.readJson(TasksHandler.bodies.POST);
+      const id = String(tasks.size);
+      tasks.set(id, task);
+      return { id };
+    }
+  }
+
+  class TaskHandler extends RequestHandler {
+    override doGet() {
+      const task = tasks.get(this.param('id'));
+      if (!task) throw new HttpError(404, 'Task not found');
+      return task;
+    }
+
+    override doDelete() {
+      tasks.delete(this.param('id'));
+    }
+  }
+
+  return { '/tasks': TasksHandler, '/tasks/:id': TaskHandler };
+}
 
 class EchoHandler extends RequestHandler {
   override doGet() {
@@ -14,19 +61,18 @@ class EchoHandler extends RequestHandler {
 }
 
 function routes() {
-  return { ...notesRoutes(), '/echo/*rest': EchoHandler } satisfies Routes;
+  return { ...tasksRoutes(), '/echo/*rest': EchoHandler } satisfies Routes;
 }
 
 test('calls each method with its parameters and body', LIMIT, async (t) => {
   const { url } = await listen(t, routes());
   const call = createClient<ReturnType<typeof routes>>(url);
-  const { id } = await call('POST', '/notes', { json: { title: 'Milk' } });
-  const note = await call('GET', '/notes/:id', { params: { id } });
-  const title: string = note.title;
-  assert.equal(title, 'Milk');
-  const { notes } = await call('GET', '/notes');
-  assert.deepEqual(notes, [note]);
-  const deleted: undefined = await call('DELETE', '/notes/:id', { params: { id } });
+  const { id } = await call('POST', '/tasks', { json: { title: 'Shop' } });
+  const task: Task = await call('GET', '/tasks/:id', { params: { id } });
+  assert.deepEqual(task, { title: 'Shop', done: false });
+  const { tasks } = await call('GET', '/tasks');
+  assert.deepEqual(tasks, [task]);
+  const deleted: undefined = await call('DELETE', '/tasks/:id', { params: { id } });
   assert.equal(deleted, undefined);
 });
 
@@ -41,8 +87,8 @@ test('encodes parameters and the query', LIMIT, async (t) => {
 test('rejects with the detail of an error response', LIMIT, async (t) => {
   const { url } = await listen(t, routes());
   const call = createClient<ReturnType<typeof routes>>(url);
-  await assert.rejects(call('GET', '/notes/:id', { params: { id: '1/2' } }), (error: Error) => {
-    assert.equal(error.message, 'Note not found');
+  await assert.rejects(call('GET', '/tasks/:id', { params: { id: '1/2' } }), (error: Error) => {
+    assert.equal(error.message, 'Task not found');
     assert.equal((error.cause as { status: number }).status, 404);
     return true;
   });
@@ -52,18 +98,22 @@ test('rejects with the detail of an error response', LIMIT, async (t) => {
 export async function wrongCalls(): Promise<void> {
   const call = createClient<ReturnType<typeof routes>>('http://127.0.0.1:8000');
   // @ts-expect-error: there is no such path
-  await call('GET', '/note');
+  await call('GET', '/task');
   // @ts-expect-error: the path has no such method
-  await call('DELETE', '/notes');
+  await call('DELETE', '/tasks');
   // @ts-expect-error: the parameter is missing
-  await call('GET', '/notes/:id');
+  await call('GET', '/tasks/:id');
   // @ts-expect-error: the parameter has another name
-  await call('GET', '/notes/:id', { params: { name: '1' } });
+  await call('GET', '/tasks/:id', { params: { name: '1' } });
   // @ts-expect-error: the path has no parameter
-  await call('GET', '/notes', { params: { id: '1' } });
-  const note = await call('GET', '/notes/:id', { params: { id: '1' } });
+  await call('GET', '/tasks', { params: { id: '1' } });
+  // @ts-expect-error: the body has no such field
+  await call('POST', '/tasks', { json: { titel: 'Shop' } });
+  // @ts-expect-error: this field of the body is not a number
+  await call('POST', '/tasks', { json: { title: 1 } });
+  const task = await call('GET', '/tasks/:id', { params: { id: '1' } });
   // @ts-expect-error: the response has no such field
-  note.titel;
+  task.titel;
   const { time } = await call('GET', '/echo/*rest', { params: { rest: 'a' } });
   // @ts-expect-error: in JSON, a Date is a string
   time.getTime();

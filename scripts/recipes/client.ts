@@ -14,20 +14,26 @@ type Json<Value> = Value extends { toJSON(): infer Text } ? Text
 type ResponseOf<Handler, M extends Method> =
   Handler extends Record<NameOf<M>, () => infer Value> ? Json<Awaited<Value>> : never;
 
+/** The type of a body whose schema stands in `static bodies` of the class, as openapi.ts reads it, too. */
+type BodyOf<HandlerClass, M extends Method> =
+  HandlerClass extends { bodies: Record<M, { '~standard': { types?: { input: infer Body } | undefined } }> } ? Body
+    : unknown;
+
 /** `/notes/:id` -> 'id' */
 type ParameterOf<Path> = Path extends `${infer Segment}/${infer Rest}` ? ParameterOf<Segment> | ParameterOf<Rest>
   : Path extends `:${infer Name}` | `*${infer Name}` ? Name : never;
 
 /** The options of fetch(), and the parts of the request that this client encodes. */
-type Options<Parameter extends string> = Omit<RequestInit, 'method' | 'body'>
-  & { query?: Record<string, string>; json?: unknown }
+type Options<Parameter extends string, Body> = Omit<RequestInit, 'method' | 'body'>
+  & { query?: Record<string, string>; json?: Body }
   & { params: Record<Parameter, string> };
-type Arguments<Parameter extends string> =
-  [Parameter] extends [never] ? [Omit<Options<never>, 'params'>?] : [Options<Parameter>];
+type Arguments<Parameter extends string, Body> =
+  [Parameter] extends [never] ? [Omit<Options<never, Body>, 'params'>?] : [Options<Parameter, Body>];
 
 /**
- * Returns a function for a page's calls. Paths, methods, parameters and response fields that do not exist on the server
- * do not compile. The page imports only types of the server, which need `@types/node`:
+ * Returns a function for a page's calls. Paths, methods, parameters, bodies and response fields that do not exist on
+ * the server do not compile. The page imports only types of the server. These need @types/node, and in the page's
+ * tsconfig.json `"lib": ["es2024", "dom"]`, `"types": ["node"]` and `"allowImportingTsExtensions": true`.
  *
  *     import type { routes } from '../server/src/routes.ts';
  *     const call = createClient<typeof routes>('http://127.0.0.1:8000');
@@ -37,9 +43,9 @@ type Arguments<Parameter extends string> =
  */
 export function createClient<AllRoutes extends Record<keyof AllRoutes, Routes[`/${string}`]>>(origin: string) {
   return async function call<Path extends keyof AllRoutes & string, M extends MethodOf<InstanceType<AllRoutes[Path]>>>(
-    method: M, path: Path, ...[options]: Arguments<ParameterOf<Path>>
+    method: M, path: Path, ...[options]: Arguments<ParameterOf<Path>, BodyOf<AllRoutes[Path], M>>
   ): Promise<ResponseOf<InstanceType<AllRoutes[Path]>, M>> {
-    const { params, query, json, ...init } = (options ?? {}) as Options<string>;
+    const { params, query, json, ...init } = (options ?? {}) as Options<string, unknown>;
     const filled = path.replace(/(?<=\/)[:*](\w+)/g, (segment, name: string) => {
       const value = encodeURIComponent(params[name]!);
       return segment.startsWith('*') ? value.replaceAll('%2F', '/') : value;

@@ -1,9 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { type Note, notesRoutes } from '../../src/handlers/notes.ts';
 import { RequestHandler } from '../../src/http/index.ts';
 import { listen } from '../../test/listen.ts';
-import { filesRoutes } from './files.ts';
 import { withOpenApi } from './openapi.ts';
 
 const LIMIT = { timeout: 20_000 };
@@ -28,13 +26,31 @@ const taskSchema = {
 class TasksHandler extends RequestHandler {
   static readonly bodies = { POST: taskSchema };
 
+  override doGet() {
+    return ['task'];
+  }
+
   override async doPost() {
     return { created: await this.readJson(TasksHandler.bodies.POST) };
   }
 }
 
-const notes = () => notesRoutes(new Map<string, Note>([['x', { title: 'Milk', text: '' }]]));
-const routes = () => withOpenApi({ ...notes(), ...filesRoutes('none'), '/tasks': TasksHandler }, info);
+class TaskHandler extends RequestHandler {
+  override doGet() {
+    return { id: this.param('id') };
+  }
+
+  override doDelete() {}
+}
+
+class FilesHandler extends RequestHandler {
+  override doGet() {
+    return this.param('path');
+  }
+}
+
+const tasks = { '/tasks': TasksHandler, '/tasks/:id': TaskHandler, '/files/*path': FilesHandler };
+const routes = () => withOpenApi(tasks, info);
 
 async function documentAt(url: string): Promise<{ openapi: string; info: object; paths: Record<string, PathItem> }> {
   return (await (await fetch(`${url}/openapi.json`)).json()) as Awaited<ReturnType<typeof documentAt>>;
@@ -47,7 +63,7 @@ test('describes every path with its parameters', LIMIT, async (t) => {
   assert.deepEqual(document.info, info);
   const items = Object.entries(document.paths);
   const names = items.map(([path, { parameters }]) => [path, parameters.map(({ name }) => name)]);
-  assert.deepEqual(names, [['/notes', []], ['/notes/{id}', ['id']], ['/files/{path}', ['path']], ['/tasks', []]]);
+  assert.deepEqual(names, [['/tasks', []], ['/tasks/{id}', ['id']], ['/files/{path}', ['path']]]);
 });
 
 test('describes the methods that the server supports, and no others', LIMIT, async (t) => {

@@ -53,7 +53,7 @@ function cookie(id: string, maxAge: number): string {
  * `sessions.userOf(this.request)`. Pages call fetch() with `credentials: 'include'`, and the server needs
  * CORS_CREDENTIALS=true and the origin of the page in CORS_ORIGINS.
  *
- * @param users maps each name to what hashPassword() returned
+ * @param users maps each name to what hashPassword() returned: `new Map([['ada', await hashPassword(password)]])`
  */
 export function sessionRoutes(sessions: Sessions, users: ReadonlyMap<string, Buffer>) {
   const nobody = randomBytes(16 + HASH_BYTES);

@@ -16,8 +16,14 @@ interface Todo {
 }
 
 /**
- * Returns the routes of todos that are kept in a database: `...todosRoutes(new DatabaseSync('todos.db'))`, after
- * `import { DatabaseSync } from 'node:sqlite'`. Each call blocks the process, so keep the queries short.
+ * Returns the routes of todos that are kept in a database: `...todosRoutes(database)` in routes.ts, and in a file of
+ * your own, from which main.ts also takes it to close it:
+ *
+ *     import { DatabaseSync } from 'node:sqlite';
+ *     export const database = new DatabaseSync('todos.db');
+ *
+ * A test passes `new DatabaseSync(':memory:')`. For the types of node:sqlite: `npm install -D @types/node@24`. Each
+ * call blocks the process, so keep queries short.
  */
 export function todosRoutes(database: Database) {
   database.exec('CREATE TABLE IF NOT EXISTS todos (id INTEGER PRIMARY KEY, title TEXT NOT NULL) STRICT');

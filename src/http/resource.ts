@@ -4,6 +4,7 @@ import type { Exchange } from './exchange.ts';
 import { HttpError } from './http-error.ts';
 import { http } from './node/builtins.ts';
 import { RequestHandler } from './request-handler.ts';
+import { parameterNames } from './router.ts';
 
 /** A class that serves one path. Each request gets an instance of its own. */
 export interface HandlerClass {
@@ -101,6 +102,36 @@ function isMisnamed(name: string, { prototype }: HandlerClass): boolean {
   if (/^do/i.test(name)) return name !== meant;
   // A get() beside doGet() is a method for the class's own use.
   return Reflect.get(prototype, meant) === Reflect.get(RequestHandler.prototype, meant);
+}
+
+/** Also matches the rest of a line after a URL in a string. Code that is lost that way is not checked. */
+const COMMENT = /\/\*[^]*?\*\/|\/\/.*/g;
+const READ_PARAMETER = /\bthis\.param\((['"`])(\w+)\1\)/g;
+
+/**
+ * Returns an error for each name that a class passes to param() but that no route of the class or of its subclasses
+ * has. A class whose routes have no parameters is not checked, because they may use only methods that read none.
+ */
+export function parameterErrors(routes: Readonly<Record<string, HandlerClass>>): string[] {
+  const patterns = new Map<HandlerClass, string[]>();
+  for (const [pattern, HandlerClass] of Object.entries(routes)) {
+    let Class = HandlerClass;
+    for (; Class?.prototype instanceof RequestHandler; Class = Object.getPrototypeOf(Class) as HandlerClass) {
+      if (!patterns.get(Class)?.push(pattern)) patterns.set(Class, [pattern]);
+    }
+  }
+  return [...new Set(Object.values(routes))].flatMap((Class) => unknownParameters(Class, patterns.get(Class) ?? []));
+}
+
+function unknownParameters(HandlerClass: HandlerClass, patterns: readonly string[]): string[] {
+  const names = new Set(patterns.flatMap(parameterNames));
+  if (names.size === 0 || HandlerClass.prototype.param !== RequestHandler.prototype.param) return [];
+  const calls = String(HandlerClass).replace(COMMENT, '').matchAll(READ_PARAMETER);
+  const unknown = new Set([...calls].map((call) => call[2]!).filter((name) => !names.has(name)));
+  const fix = `write this.param('${[...names].join("') or this.param('")}'), or rename it in the route`;
+  return [...unknown].map(
+    (name) => `${HandlerClass.name} reads this.param('${name}'), which is not in ${patterns.join(' or ')}: ${fix}`,
+  );
 }
 
 /** `do_GET`, `doget`, `get` -> `doGet`. Without the `do`, only common methods, because many others are plain words. */

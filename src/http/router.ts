@@ -53,7 +53,7 @@ export class Router {
 
 /** `/notes/:id` -> id */
 export function parameterNames(pattern: string): string[] {
-  return [...pattern.matchAll(/[:*](\w+)/g)].map((match) => match[1]!);
+  return [...pattern.matchAll(/[:*]([A-Za-z_]\w*)/g)].map((match) => match[1]!);
 }
 
 /**

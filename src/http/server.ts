@@ -13,7 +13,9 @@ import { listenToServer } from './node/server-events.ts';
 import { registerForShutdown } from './node/shutdown.ts';
 import { hasBody } from './request-body.ts';
 import { RequestHandler } from './request-handler.ts';
-import { type HandlerClass, type Resource, classErrors, resourceOf, unknownResource } from './resource.ts';
+import {
+  type HandlerClass, type Resource, classErrors, parameterErrors, resourceOf, unknownResource,
+} from './resource.ts';
 import { type Match, NO_PARAMETERS, Router } from './router.ts';
 
 /** Maps paths to classes. `/notes/:id` has a parameter for one segment, `/files/*path` one for the rest of the path. */
@@ -130,6 +132,7 @@ export function createServer(routes: Routes, options: ServerOptions = {}): Serve
   const hasBase = isHandlerClass(baseHandler);
   if (!hasBase) errors.push('baseHandler: must be a class that extends RequestHandler');
   const base = resourceFor(hasBase ? baseHandler : RequestHandler);
+  errors.push(...parameterErrors(routes));
   if (errors.length > 0) throw new Error(`The server cannot start:\n${errors.join('\n')}`);
 
   const state: ServerState = {
@@ -200,7 +203,7 @@ function nodeOptions(requestTimeout: number): NodeOptions & NewerNodeOptions {
     // Node 24.12 and newer: creates no stream for a request without a body.
     optimizeEmptyRequests: true,
     // Node 25 and newer read the body of an Upgrade request, so that withoutUpgrade() could not put it back.
-    shouldUpgradeCallback(request) {
+    shouldUpgradeCallback(this: Server | undefined, request) {
       return !READS_UPGRADE_BODY || !hasBody(request) || (this?.listenerCount('upgrade') ?? 0) > 1;
     },
   };

@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, symlinkSync, writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { Command } from './process.ts';
@@ -19,7 +21,7 @@ import { test } from 'node:test';
 import { routes } from '../src/routes.ts';
 import { listen } from './listen.ts';
 
-test('it answers', async (t) => {
+test('it responds', async (t) => {
   const { url } = await listen(t, routes);
   assert.equal((await fetch(url + '${path}')).status, 200);
 });
@@ -75,15 +77,25 @@ export class Clone {
   }
 
   /** Puts these handlers in place of all others. */
-  replaceHandlers(name: string, file: string, code: string, path: string, asked: string): void {
+  replaceHandlers(name: string, file: string, code: string, path: string, requested: string): void {
     this.remove('src/handlers', 'test/status.test.ts');
-    // They name the template's own routes.
-    for (const name of ['client', 'openapi']) rmSync(this.#at(`scripts/recipes/${name}.test.ts`), { force: true });
     if (existsSync(this.#at('test/notes.test.ts'))) this.remove('test/notes.test.ts');
     mkdirSync(this.#at('src/handlers'));
     this.write(`src/handlers/${file}`, code);
     this.write('src/routes.ts', routesOf(name, file, path));
-    this.write('test/own.test.ts', testOf(asked));
+    this.write('test/own.test.ts', testOf(requested));
+  }
+
+  /** Copies every recipe and its test, and changes their imports, as the README of the recipes says. */
+  copyRecipes(): void {
+    for (const file of readdirSync(this.#at('scripts/recipes')).filter((name) => name.endsWith('.ts'))) {
+      const source = this.read(`scripts/recipes/${file}`);
+      if (!file.endsWith('.test.ts')) this.write(`src/handlers/${file}`, source.replaceAll("'../../src/", "'../"));
+      else {
+        const withRecipe = source.replaceAll("'./", "'../src/handlers/");
+        this.write(`test/${file}`, withRecipe.replaceAll("'../../src/", "'../src/").replaceAll("'../../test/", "'./"));
+      }
+    }
   }
 
   /** Begins a history of its own, as an owner does. */
@@ -108,7 +120,7 @@ export class Clone {
     await this.run(`npm install --no-audit --no-fund --loglevel=error ${packageName}`, process.env['PATH']!);
   }
 
-  /** Resolves with what a command prints; rejects with it where the command fails. */
+  /** Resolves with what a command prints; rejects with it if the command fails. */
   async run(command: string, path = this.#path): Promise<string> {
     const step = new Command(command, { PATH: path, CI: '' }, this.folder);
     if ((await step.ended(LIMIT)) !== 0) throw new Error(`${command} failed:\n${step.output}`);
@@ -124,8 +136,8 @@ export class Clone {
   async starts(): Promise<void> {
     const server = new Command('npm start', { PATH: this.#path, PORT: '0', LOG: 'off' }, this.folder);
     const [url] = await server.printed(/http:\/\/[\d.:]+/);
-    const answer = await fetch(url, { signal: AbortSignal.timeout(20_000) });
-    assert.ok(answer.status < 500, `npm start answers ${answer.status}`);
+    const response = await fetch(url, { signal: AbortSignal.timeout(20_000) });
+    assert.ok(response.status < 500, `npm start responds ${response.status}`);
     server.kill('SIGTERM');
     await server.ended();
   }

@@ -50,13 +50,17 @@ const SETTINGS = `    redisHost: text('REDIS_HOST', { default: 'localhost' }),
 `;
 
 const changes: Record<string, (clone: Clone) => void | Promise<void>> = {
-  'slim.ts has run': (clone) => clone.slim(),
-  'handlers, routes and their tests are replaced by one with zod and node:http; another README, more settings':
+  'all recipes are copied, and slim.ts has run': async (clone) => {
+    clone.copyRecipes();
+    await clone.slim();
+  },
+  'handlers, routes and their tests are replaced by one with zod and node:http; ESLint, another README, settings':
     async (clone) => {
       clone.replaceHandlers('TodosHandler', 'todos.ts', TODOS, '/', '/');
       clone.write('README.md', '# My API\n');
       clone.insertBefore('src/config.ts', "    notesLimit: number('NOTES_LIMIT'", SETTINGS);
-      await clone.installed('zod');
+      // typescript-eslint accepts only some versions of TypeScript, and node:sqlite needs newer types of Node.
+      await clone.installed('zod eslint typescript-eslint @types/node@24');
     },
   'slim.ts has run with --engine-tests': (clone) => clone.slim('--engine-tests'),
   'all that can go is gone': async (clone) => {

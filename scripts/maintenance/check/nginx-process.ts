@@ -20,7 +20,7 @@ export interface Message {
   body?: string | Buffer;
 }
 
-export interface Answer {
+export interface ReceivedResponse {
   status: number;
   /** Name and value of each header that a browser reads for CORS, in their order. */
   cors: string[];
@@ -125,7 +125,7 @@ export class Nginx {
     ]);
     const started = new Nginx(socket.port, readFileSync(certificate));
     // The socket is listening already, so this request waits in the backlog until nginx accepts it.
-    await started.ask(started.agent(t), { method: 'GET' });
+    await started.send(started.agent(t), { method: 'GET' });
     return started;
   }
 
@@ -141,19 +141,19 @@ export class Nginx {
     return https.request({ ...options, headers: { host: `${NAME}:${this.port}`, ...message.headers } });
   }
 
-  ask(agent: https.Agent, message: Message): Promise<Answer> {
-    return answerTo(this.request(agent, message), message);
+  send(agent: https.Agent, message: Message): Promise<ReceivedResponse> {
+    return responseTo(this.request(agent, message), message);
   }
 }
 
 /** Sends a message to a server without nginx. */
-export function askDirectly(port: number, message: Message): Promise<Answer> {
+export function sendDirectly(port: number, message: Message): Promise<ReceivedResponse> {
   const options = { port, host: '127.0.0.1', agent: false, ...message };
-  return answerTo(http.request({ ...options, headers: { host: NAME, ...message.headers } }), message);
+  return responseTo(http.request({ ...options, headers: { host: NAME, ...message.headers } }), message);
 }
 
 /** Rejects if the response is incomplete. */
-async function answerTo(request: http.ClientRequest, { body }: Message): Promise<Answer> {
+async function responseTo(request: http.ClientRequest, { body }: Message): Promise<ReceivedResponse> {
   const limit = setTimeout(() => request.destroy(new Error(`No response within ${STEP_LIMIT_MS} ms`)), STEP_LIMIT_MS);
   try {
     request.end(body);

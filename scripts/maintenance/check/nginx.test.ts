@@ -8,7 +8,7 @@ import { type TestContext, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { RequestHandler, createServer } from '../../../src/http/index.ts';
 import {
-  type Answer, type Message, NAME, Nginx, STEP_LIMIT_MS, askDirectly, bareSite, limitedSite, shippedSite,
+  type ReceivedResponse, type Message, NAME, Nginx, STEP_LIMIT_MS, sendDirectly, bareSite, limitedSite, shippedSite,
 } from './nginx-process.ts';
 import { Servers } from './shared-socket.ts';
 
@@ -61,7 +61,7 @@ class Clients {
   readonly #turns: Promise<void>[];
   #isOver = false;
 
-  constructor(t: TestContext, nginx: Nginx, expected: ReadonlyMap<Message, Answer>) {
+  constructor(t: TestContext, nginx: Nginx, expected: ReadonlyMap<Message, ReceivedResponse>) {
     this.#turns = Array.from({ length: CLIENTS }, () => this.#run(nginx, nginx.agent(t), expected));
     t.after(() => this.end());
   }
@@ -81,11 +81,11 @@ class Clients {
     await Promise.all(this.#turns);
   }
 
-  async #run(nginx: Nginx, agent: https.Agent, expected: ReadonlyMap<Message, Answer>): Promise<void> {
+  async #run(nginx: Nginx, agent: https.Agent, expected: ReadonlyMap<Message, ReceivedResponse>): Promise<void> {
     while (!this.#isOver) {
-      for (const [message, answer] of expected) {
+      for (const [message, response] of expected) {
         try {
-          assert.deepEqual(await nginx.ask(agent, message), answer);
+          assert.deepEqual(await nginx.send(agent, message), response);
           this.completed++;
         } catch (error) {
           this.lost.push(`${message.method}: ${error}`);
@@ -95,9 +95,9 @@ class Clients {
   }
 }
 
-async function expectedOf({ port }: Servers, ...messages: Message[]): Promise<Map<Message, Answer>> {
-  const expected = new Map<Message, Answer>();
-  for (const message of messages) expected.set(message, await askDirectly(port, message));
+async function expectedOf({ port }: Servers, ...messages: Message[]): Promise<Map<Message, ReceivedResponse>> {
+  const expected = new Map<Message, ReceivedResponse>();
+  for (const message of messages) expected.set(message, await sendDirectly(port, message));
   return expected;
 }
 
@@ -127,10 +127,10 @@ test('passes through each response with its CORS headers', { skip }, async (t) =
   const agent = nginx.agent(t);
   for (const [title, message, status] of PASSED) {
     await t.test(`passes through ${title}`, async () => {
-      const answer = await nginx.ask(agent, message);
-      assert.equal(answer.status, status);
-      assert.deepEqual(answer, await askDirectly(servers.port, message));
-      const allowed = answer.cors.filter((line) => /^Access-Control-Allow-Origin:/i.test(line));
+      const response = await nginx.send(agent, message);
+      assert.equal(response.status, status);
+      assert.deepEqual(response, await sendDirectly(servers.port, message));
+      const allowed = response.cors.filter((line) => /^Access-Control-Allow-Origin:/i.test(line));
       assert.deepEqual(allowed, status === 403 ? [] : [`Access-Control-Allow-Origin: ${PAGE}`]);
     });
   }
@@ -141,12 +141,12 @@ test('lets a page of the API itself POST, on a port other than 443 too', { skip 
   await servers.start('a');
   const nginx = await Nginx.start(t, servers.port);
   const own = { ...POST, headers: { ...POST.headers, origin: `https://${NAME}:${nginx.port}` } };
-  assert.equal((await nginx.ask(nginx.agent(t), own)).status, 200);
+  assert.equal((await nginx.send(nginx.agent(t), own)).status, 200);
 });
 
 /** A page can read it. */
-function assertReadable(answer: Answer, status: number, title: string): void {
-  assert.deepEqual(answer, {
+function assertReadable(response: ReceivedResponse, status: number, title: string): void {
+  assert.deepEqual(response, {
     status,
     cors: [`Access-Control-Allow-Origin: ${PAGE}`, 'Access-Control-Allow-Credentials: true', 'Vary: Origin'],
     body: JSON.stringify({ title, status }),
@@ -156,13 +156,13 @@ function assertReadable(answer: Answer, status: number, title: string): void {
 test('lets a page read the 502 of nginx when a server closes the connection', { skip }, async (t) => {
   const port = await portOf(t, createTcpServer((socket) => socket.destroy()));
   const nginx = await Nginx.start(t, port);
-  assertReadable(await nginx.ask(nginx.agent(t), POST), 502, 'Bad Gateway');
+  assertReadable(await nginx.send(nginx.agent(t), POST), 502, 'Bad Gateway');
 });
 
 test('responds 204 to a preflight when no server does', { skip }, async (t) => {
   const port = await portOf(t, createTcpServer((socket) => socket.destroy()));
   const nginx = await Nginx.start(t, port);
-  const { status, cors } = await nginx.ask(nginx.agent(t), PREFLIGHT);
+  const { status, cors } = await nginx.send(nginx.agent(t), PREFLIGHT);
   assert.equal(status, 204);
   assert.deepEqual(cors, [
     `Access-Control-Allow-Origin: ${PAGE}`,
@@ -177,7 +177,7 @@ test('responds 204 to a preflight when no server does', { skip }, async (t) => {
 test('lets a page read the 504 of nginx when no server responds', { skip }, async (t) => {
   const servers = await Servers.open(t);
   const nginx = await Nginx.start(t, servers.port, shippedSite([/^ *proxy_pass /m, 'proxy_read_timeout 1s;\n$&']));
-  assertReadable(await nginx.ask(nginx.agent(t), POST), 504, 'Gateway Timeout');
+  assertReadable(await nginx.send(nginx.agent(t), POST), 504, 'Gateway Timeout');
 });
 
 test('lets a page read the 413 of nginx if that has a limit of its own', { skip }, async (t) => {
@@ -185,13 +185,14 @@ test('lets a page read the 413 of nginx if that has a limit of its own', { skip 
   await servers.start('a');
   const nginx = await Nginx.start(t, servers.port, shippedSite([/(?<=client_max_body_size) 0/, ' 1k']));
   const message = { ...POST, body: JSON.stringify('a'.repeat(2_000)) };
-  assertReadable(await nginx.ask(nginx.agent(t), message), 413, 'Content Too Large');
+  assertReadable(await nginx.send(nginx.agent(t), message), 413, 'Content Too Large');
 });
 
 test('does not let a page of another origin read the errors of nginx', { skip }, async (t) => {
   const port = await portOf(t, createTcpServer((socket) => socket.destroy()));
   const nginx = await Nginx.start(t, port);
-  const { status, cors } = await nginx.ask(nginx.agent(t), { method: 'GET', headers: { origin: 'https://x.example' } });
+  const message = { method: 'GET', headers: { origin: 'https://x.example' } };
+  const { status, cors } = await nginx.send(nginx.agent(t), message);
   assert.equal(status, 502);
   assert.deepEqual(cors.filter((line) => line.includes('Allow-Origin')), []);
 });
@@ -203,10 +204,10 @@ test('limits the rate of requests with a 429 that a page can read', { skip }, as
   const nginx = await Nginx.start(t, servers.port, limitedSite([/rate=20r\/s/, 'rate=1r/m'], [/burst=40/, 'burst=3']));
   const agent = nginx.agent(t);
   const statuses = [];
-  for (let count = 0; count < 3; count++) statuses.push((await nginx.ask(agent, GET)).status);
+  for (let count = 0; count < 3; count++) statuses.push((await nginx.send(agent, GET)).status);
   assert.deepEqual(statuses, [200, 200, 200]);
-  assertReadable(await nginx.ask(agent, POST), 429, 'Too Many Requests');
-  assert.equal((await nginx.ask(agent, PREFLIGHT)).status, 204);
+  assertReadable(await nginx.send(agent, POST), 429, 'Too Many Requests');
+  assert.equal((await nginx.send(agent, PREFLIGHT)).status, 204);
 });
 
 test('sends the server an X-Request-Id of nginx, not that of the client', { skip }, async (t) => {
@@ -216,7 +217,7 @@ test('sends the server an X-Request-Id of nginx, not that of the client', { skip
     }
   }
   const nginx = await Nginx.start(t, await portOf(t, createServer({ '/': IdHandler }, { log: 'off' })));
-  const { body } = await nginx.ask(nginx.agent(t), { method: 'GET', headers: { 'x-request-id': 'invented' } });
+  const { body } = await nginx.send(nginx.agent(t), { method: 'GET', headers: { 'x-request-id': 'invented' } });
   assert.match(JSON.parse(body).id, /^[0-9a-f]{32}$/);
 });
 
