@@ -15,11 +15,14 @@ import { fileURLToPath } from 'node:url';
 const CONFIG = new URL('../src/config.ts', import.meta.url).href;
 const MAIN = fileURLToPath(new URL('../src/main.ts', import.meta.url));
 /** Use the same loader as this process, with an absolute path: the server starts in another directory. */
-const OPTIONS = process.execArgv.map((option) => (option === 'tsx' ? import.meta.resolve('tsx') : option));
+const OPTIONS = process.execArgv.map((option) =>
+  option.replace(/(?<=^|^--import=)tsx$/, () => import.meta.resolve('tsx')),
+);
 const LISTENING = /^Listening on http:\/\/127\.0\.0\.1:\d+$/;
 const MKFIFO = '/usr/bin/mkfifo';
 /** Timeout for a server that neither starts nor exits, in milliseconds. */
 const TIMEOUT_MS = 30_000;
+const SAVE_AGAIN_MS = 1000;
 
 interface Scope {
   after(end: () => void): void;
@@ -159,10 +162,10 @@ describe('.env', { concurrency: true }, () => {
     const cwd = temporaryFolder(t);
     writeFileSync(join(cwd, '.env'), 'PORT=1234\nOTHER=5\n');
     const first = `import { config } from ${JSON.stringify(CONFIG)}; console.log(config.port, process.env.OTHER);`;
-    writeFileSync(join(cwd, 'first.ts'), first);
+    writeFileSync(join(cwd, 'first.mjs'), first);
     const { PATH = '' } = process.env;
     const how = { cwd, env: { PATH }, timeout: TIMEOUT_MS };
-    const output = execFileSync(process.execPath, [...OPTIONS, 'first.ts'], how);
+    const output = execFileSync(process.execPath, [...OPTIONS, 'first.mjs'], how);
     assert.equal(String(output), '1234 5\n');
   });
 
@@ -170,11 +173,11 @@ describe('.env', { concurrency: true }, () => {
     const cwd = temporaryFolder(t);
     writeFileSync(join(cwd, '.env'), 'PORT=1234\nnonsense\n');
     const own = `import { config } from ${JSON.stringify(CONFIG)}; console.log('port', config.port, config.errors);`;
-    writeFileSync(join(cwd, 'own.test.ts'), own);
+    writeFileSync(join(cwd, 'own.test.mjs'), own);
     const { PATH = '' } = process.env;
     for (const options of [OPTIONS, [...OPTIONS, '--test', '--test-reporter=tap']]) {
       const how = { cwd, env: { PATH }, timeout: TIMEOUT_MS };
-      assert.match(String(execFileSync(process.execPath, [...options, 'own.test.ts'], how)), /port 8000 \[\]/);
+      assert.match(String(execFileSync(process.execPath, [...options, 'own.test.mjs'], how)), /port 8000 \[\]/);
     }
   });
 
@@ -240,22 +243,25 @@ test('npm run dev restarts on every save by rename and on every change of .env',
   dev.stderr.on('data', (chunk) => dev.stdout.emit('data', String(chunk)));
   const until = async (pattern: RegExp) => {
     while (!pattern.test(output)) output += (await lines.next()).value[0];
-    output = '';
+    output = output.split(pattern).at(-1)!;
   };
-  const save = (file: string, content: string) => {
-    writeFileSync(join(cwd, 'saved'), content);
-    renameSync(join(cwd, 'saved'), join(cwd, file));
+  const save = async (file: string, content: string, expected: RegExp) => {
+    const write = () => {
+      writeFileSync(join(cwd, 'saved'), content);
+      renameSync(join(cwd, 'saved'), join(cwd, file));
+    };
+    write();
+    // On Node 24 and newer, the server may listen before tsx watches its files.
+    const again = setInterval(write, SAVE_AGAIN_MS);
+    await until(/Restarting/).finally(() => clearInterval(again));
+    await until(expected);
   };
   const routes = readFileSync(join(cwd, 'src/routes.ts'), 'utf8');
 
   await until(/Listening/);
-  for (const round of [1, 2, 3]) {
-    save('src/routes.ts', `${routes}// ${round}\n`);
-    await until(/Listening/);
-  }
+  for (const round of [1, 2, 3]) await save('src/routes.ts', `${routes}// ${round}\n`, /Listening/);
   for (const [content, result] of [['1', /Listening/], ['x', /BODY_LIMIT=x: must/], ['2', /Listening/]] as const) {
-    save('.env', `BODY_LIMIT=${content}\n`);
-    await until(result);
+    await save('.env', `BODY_LIMIT=${content}\n`, result);
   }
   rmSync(join(cwd, '.env'));
   await until(/Listening/);

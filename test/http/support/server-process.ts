@@ -31,6 +31,8 @@ export class ServerProcess {
     this.child.stderr?.on('data', (chunk) => (this.errors += chunk));
     this.#closed = once(this.child, 'close');
     this.#port = this.listen({ shutdown: {}, ...options });
+    // If --test-name-pattern skips all tests, nothing awaits the port, and the process is killed early.
+    this.#port.catch(() => {});
   }
 
   /** The port of the first server. */
