@@ -99,7 +99,7 @@ describe('main.ts', { concurrency: true }, () => {
     assert.deepEqual(await exited, [0, null]);
   });
 
-  test('prints its address, all routes with their methods, and the CORS policy (LOG=text)', async (t) => {
+  test('prints its address, all routes and methods, and the CORS policy: LOG=text', async (t) => {
     const server = start(t, { environment: { LOG: 'text' } });
     const lines = await firstLines(server, /^CORS.*\n/m);
     const { routes } = await import('../src/routes.ts');
@@ -182,7 +182,7 @@ describe('.env', { concurrency: true }, () => {
   });
 
   const skip = existsSync(MKFIFO) ? false : `there is no ${MKFIFO}`;
-  test('may be a named pipe, as secret managers provide it', { skip }, async (t) => {
+  test('is read from a named pipe, as secret managers provide it', { skip }, async (t) => {
     const cwd = temporaryFolder(t);
     execFileSync(MKFIFO, [join(cwd, '.env')]);
     const errors = errorsOf(t, { cwd });
@@ -221,7 +221,7 @@ describe('.env', { concurrency: true }, () => {
 
 const TSX = fileURLToPath(new URL('../node_modules/tsx/dist/cli.mjs', import.meta.url));
 const skip = existsSync(TSX) ? false : 'npm install brings tsx';
-test('npm run dev restarts on every save by rename and on every change of .env', { skip }, async (t) => {
+test('restarts on every save by rename and every change of .env with npm run dev', { skip }, async (t) => {
   const cwd = temporaryFolder(t);
   cpSync(fileURLToPath(new URL('../src', import.meta.url)), join(cwd, 'src'), { recursive: true });
   // A handler may import a package.

@@ -75,7 +75,7 @@ test('passes the duration to logRequest(), even with LOG=off', async (t) => {
   assert.ok(milliseconds > 48 && milliseconds <= most, `${milliseconds} of ${most} ms`);
 });
 
-test('logRequest receives the outcome if the client disconnected', async (t) => {
+test('passes the outcome to logRequest() if the client disconnected', async (t) => {
   Told.lines = [];
   const { port } = await listen(t, { '/:how': Told });
   const waiting = once(Told.events, 'waiting');
@@ -139,7 +139,7 @@ function departuresOf(log: string): [what: string, path: string, bytes: string, 
 }
 
 for (const log of ['json', 'text'] as const) {
-  test(`logs one entry for the request in flight if the client disconnects, and no error: LOG=${log}`, async (t) => {
+  test(`logs one entry and no error if the client disconnects in flight: LOG=${log}`, async (t) => {
     const departures = departuresOf(log);
     const { lines, errors } = await server.written({ log }, async (port) => {
       for (const [, path, bytes, count = 1, until] of departures) {

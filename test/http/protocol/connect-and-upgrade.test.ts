@@ -38,7 +38,7 @@ test('survives clients that reset the connection, including during CONNECT', asy
 });
 
 for (const protocol of ['websocket', 'h2c', 'TLS/1.0']) {
-  test(`serves an Upgrade request to ${protocol} as any other, and what is pipelined behind it`, async (t) => {
+  test(`serves an Upgrade request to ${protocol} and the request pipelined behind it`, async (t) => {
     const { port } = await listen(t, routes);
     const upgrade = ['Connection: Upgrade', `Upgrade: ${protocol}`];
     const connection = await Connection.open(t, port);

@@ -53,7 +53,7 @@ class Unread extends RequestHandler {
   }
 }
 
-test('does not send or cut anything for an HttpError thrown after a complete response', async (t) => {
+test('sends nothing for an HttpError that is thrown after a complete response', async (t) => {
   const outcomes: unknown[] = [];
   class Late extends RequestHandler {
     override async doGet() {

@@ -86,7 +86,7 @@ const entries: [written: string, meant: string[], notMeant?: string[]][] = [
   ['moz-extension://*', ['moz-extension://0f5f9b1c-6d1a-4c5e-8a55-6b8f3f0f0a11'], ['chrome-extension://abcd']],
 ];
 for (const [written, meant, notMeant = ['http://stranger.example']] of entries) {
-  test(`gives advice for ${written} that starts and allows what was meant`, async (t) => {
+  test(`suggests valid origins for ${written}`, async (t) => {
     const [error, ...rest] = corsErrors({ origins: [written as Origin] });
     assert.deepEqual(rest, []);
     const origins = follow(error!.message);
