@@ -52,7 +52,7 @@ function refuseUncommitted(): void {
     changes = git('status', '--porcelain', '--', '.');
     git('rev-parse', '--verify', 'HEAD');
   } catch {
-    return stop('There is no commit to return to: run git init, git add . and git commit first');
+    return stop('The repository has no commit to return to: run git init, git add . and git commit first');
   }
   if (changes) stop(`Commit or stash your changes first, so that git can undo this:\n${changes.trimEnd()}`);
 }

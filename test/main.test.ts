@@ -181,7 +181,7 @@ describe('.env', { concurrency: true }, () => {
     }
   });
 
-  const skip = existsSync(MKFIFO) ? false : `there is no ${MKFIFO}`;
+  const skip = existsSync(MKFIFO) ? false : `this system lacks ${MKFIFO}`;
   test('is read from a named pipe, as secret managers provide it', { skip }, async (t) => {
     const cwd = temporaryFolder(t);
     execFileSync(MKFIFO, [join(cwd, '.env')]);

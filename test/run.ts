@@ -51,7 +51,7 @@ function loader(folder: string): string {
 
 /** Runs the tests, and returns the exit code: 1 also if no test ran, for which Node has 0. */
 function runTests(files: readonly string[], options: readonly string[]): number {
-  if (files.length === 0) return console.error('There is no test file'), 1;
+  if (files.length === 0) return console.error('The folder contains no test file'), 1;
   const folder = mkdtempSync(join(tmpdir(), 'tests-'));
   try {
     const results = join(folder, 'results.tap');

@@ -34,7 +34,7 @@ npm run cors:explain -- URL [options]
   --help             show this text
 
 Exit code: 0 if the server allows the request (ASKS FIRST too: then the browser asks the user), 1 if it is blocked,
-2 if there is no verdict (the server is not reachable, the request was not sent, or the usage is wrong).
+2 without a verdict (the server is not reachable, the request was not sent, or the usage is wrong).
 
 npm run cors:explain -- http://localhost:8000/notes/1 --method PUT --header content-type --origin http://localhost:5173
 `;

@@ -6,11 +6,11 @@ const TIMEOUT_MS = 10_000;
 
 const MAX_BODY_CHARACTERS = 65_536;
 
-/** Why there is no response, and what to do about it. */
+/** The reasons of a missing response, with what to do about each. */
 const REASONS: Record<string, string> = {
   ECONNREFUSED: 'nothing is listening there. Start the server, or check the address.',
   ECONNRESET: 'the connection was reset. Check the log of the server; if it speaks https:, write https:// instead.',
-  ENOTFOUND: 'there is no host with this name. Check the address.',
+  ENOTFOUND: 'no host has this name. Check the address.',
   EAI_AGAIN: 'the host name could not be looked up. Check the address, or try again later.',
   TimeoutError: `there was no response within ${TIMEOUT_MS / 1000} seconds. Check the log of the server.`,
   EPROTO: 'this port does not speak https:. Write http:// instead, or let the server speak https:.',

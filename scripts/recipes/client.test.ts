@@ -51,7 +51,7 @@ test('rejects with the detail of an error response', LIMIT, async (t) => {
 /** Never called: the compiler reports each `@ts-expect-error` below which no error is. */
 export async function wrongCalls(): Promise<void> {
   const call = createClient<ReturnType<typeof routes>>('http://127.0.0.1:8000');
-  // @ts-expect-error: there is no such path
+  // @ts-expect-error: the routes lack this path
   await call('GET', '/note');
   // @ts-expect-error: the path has no such method
   await call('DELETE', '/notes');

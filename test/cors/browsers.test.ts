@@ -113,7 +113,7 @@ async function assertAsPredicted(t: TestContext, browser: OneBrowser): Promise<v
 
 // ---- Addresses ----
 
-/** While the browser shows a permission prompt, there is no result; every other request ends at some time. */
+/** A request has no result while the browser shows its permission prompt. All others end. */
 const OBSERVE_ACCESS = `({ url, timeout }) => fetch(url, timeout && { signal: AbortSignal.timeout(timeout) }).then(
   () => 'open',
   ({ name }) => (name === 'TimeoutError' ? 'asks' : 'blocked'),

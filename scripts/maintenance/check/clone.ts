@@ -19,7 +19,7 @@ import { test } from 'node:test';
 import { routes } from '../src/routes.ts';
 import { listen } from './listen.ts';
 
-test('it answers', async (t) => {
+test('responds 200', async (t) => {
   const { url } = await listen(t, routes);
   assert.equal((await fetch(url + '${path}')).status, 200);
 });
@@ -124,8 +124,8 @@ export class Clone {
   async starts(): Promise<void> {
     const server = new Command('npm start', { PATH: this.#path, PORT: '0', LOG: 'off' }, this.folder);
     const [url] = await server.printed(/http:\/\/[\d.:]+/);
-    const answer = await fetch(url, { signal: AbortSignal.timeout(20_000) });
-    assert.ok(answer.status < 500, `npm start answers ${answer.status}`);
+    const { status } = await fetch(url, { signal: AbortSignal.timeout(20_000) });
+    assert.ok(status < 500, `npm start responds ${status}`);
     server.kill('SIGTERM');
     await server.ended();
   }

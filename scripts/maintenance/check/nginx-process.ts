@@ -20,7 +20,7 @@ export interface Message {
   body?: string | Buffer;
 }
 
-export interface Answer {
+export interface ProxyResponse {
   status: number;
   /** Name and value of each header that a browser reads for CORS, in their order. */
   cors: string[];
@@ -141,19 +141,19 @@ export class Nginx {
     return https.request({ ...options, headers: { host: `${NAME}:${this.port}`, ...message.headers } });
   }
 
-  ask(agent: https.Agent, message: Message): Promise<Answer> {
-    return answerTo(this.request(agent, message), message);
+  ask(agent: https.Agent, message: Message): Promise<ProxyResponse> {
+    return responseTo(this.request(agent, message), message);
   }
 }
 
 /** Sends a message to a server without nginx. */
-export function askDirectly(port: number, message: Message): Promise<Answer> {
+export function askDirectly(port: number, message: Message): Promise<ProxyResponse> {
   const options = { port, host: '127.0.0.1', agent: false, ...message };
-  return answerTo(http.request({ ...options, headers: { host: NAME, ...message.headers } }), message);
+  return responseTo(http.request({ ...options, headers: { host: NAME, ...message.headers } }), message);
 }
 
 /** Rejects if the response is incomplete. */
-async function answerTo(request: http.ClientRequest, { body }: Message): Promise<Answer> {
+async function responseTo(request: http.ClientRequest, { body }: Message): Promise<ProxyResponse> {
   const limit = setTimeout(() => request.destroy(new Error(`No response within ${STEP_LIMIT_MS} ms`)), STEP_LIMIT_MS);
   try {
     request.end(body);

@@ -8,7 +8,7 @@ import { type TestContext, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { RequestHandler, createServer } from '../../../src/http/index.ts';
 import {
-  type Answer, type Message, NAME, Nginx, STEP_LIMIT_MS, askDirectly, bareSite, limitedSite, shippedSite,
+  type Message, NAME, Nginx, type ProxyResponse, STEP_LIMIT_MS, askDirectly, bareSite, limitedSite, shippedSite,
 } from './nginx-process.ts';
 import { Servers } from './shared-socket.ts';
 
@@ -61,7 +61,7 @@ class Clients {
   readonly #turns: Promise<void>[];
   #isOver = false;
 
-  constructor(t: TestContext, nginx: Nginx, expected: ReadonlyMap<Message, Answer>) {
+  constructor(t: TestContext, nginx: Nginx, expected: ReadonlyMap<Message, ProxyResponse>) {
     this.#turns = Array.from({ length: CLIENTS }, () => this.#run(nginx, nginx.agent(t), expected));
     t.after(() => this.end());
   }
@@ -81,11 +81,11 @@ class Clients {
     await Promise.all(this.#turns);
   }
 
-  async #run(nginx: Nginx, agent: https.Agent, expected: ReadonlyMap<Message, Answer>): Promise<void> {
+  async #run(nginx: Nginx, agent: https.Agent, expected: ReadonlyMap<Message, ProxyResponse>): Promise<void> {
     while (!this.#isOver) {
-      for (const [message, answer] of expected) {
+      for (const [message, response] of expected) {
         try {
-          assert.deepEqual(await nginx.ask(agent, message), answer);
+          assert.deepEqual(await nginx.ask(agent, message), response);
           this.completed++;
         } catch (error) {
           this.lost.push(`${message.method}: ${error}`);
@@ -95,8 +95,8 @@ class Clients {
   }
 }
 
-async function expectedOf({ port }: Servers, ...messages: Message[]): Promise<Map<Message, Answer>> {
-  const expected = new Map<Message, Answer>();
+async function expectedOf({ port }: Servers, ...messages: Message[]): Promise<Map<Message, ProxyResponse>> {
+  const expected = new Map<Message, ProxyResponse>();
   for (const message of messages) expected.set(message, await askDirectly(port, message));
   return expected;
 }
@@ -127,10 +127,10 @@ test('passes through each response with its CORS headers', { skip }, async (t) =
   const agent = nginx.agent(t);
   for (const [title, message, status] of PASSED) {
     await t.test(`passes through ${title}`, async () => {
-      const answer = await nginx.ask(agent, message);
-      assert.equal(answer.status, status);
-      assert.deepEqual(answer, await askDirectly(servers.port, message));
-      const allowed = answer.cors.filter((line) => /^Access-Control-Allow-Origin:/i.test(line));
+      const response = await nginx.ask(agent, message);
+      assert.equal(response.status, status);
+      assert.deepEqual(response, await askDirectly(servers.port, message));
+      const allowed = response.cors.filter((line) => /^Access-Control-Allow-Origin:/i.test(line));
       assert.deepEqual(allowed, status === 403 ? [] : [`Access-Control-Allow-Origin: ${PAGE}`]);
     });
   }
@@ -145,8 +145,8 @@ test('lets a page of the API itself POST, on a port other than 443 too', { skip 
 });
 
 /** A page can read it. */
-function assertReadable(answer: Answer, status: number, title: string): void {
-  assert.deepEqual(answer, {
+function assertReadable(response: ProxyResponse, status: number, title: string): void {
+  assert.deepEqual(response, {
     status,
     cors: [`Access-Control-Allow-Origin: ${PAGE}`, 'Access-Control-Allow-Credentials: true', 'Vary: Origin'],
     body: JSON.stringify({ title, status }),

@@ -165,7 +165,7 @@ for (const log of ['json', 'text'] as const) {
       }
     }
     for (const line of lines.filter((line) => line.includes('/fields'))) {
-      assert.doesNotMatch(line, /disconnected/, 'It got its answer');
+      assert.doesNotMatch(line, /disconnected/, 'It received its response');
     }
     assert.equal(errors, '');
   });

@@ -85,7 +85,7 @@ test('logs stack, code, causes and aggregated errors: LOG=json', async (t) => {
     [],
   );
 
-  assert.match(entry('cause').error, /^Error: outer failed\n +at [^]*\[cause\]: Error: inner refused\n/);
+  assert.match(entry('cause').error, /^Error: outer failed\n +at [^]*\[cause\]: Error: inner failed\n/);
   assert.match(entry('cause').error, /code: 'ECONNREFUSED'/);
   assert.match(entry('causes').error, /\[cause\]: Error: three\n +at /);
   const gathered = entry('errors').error;
@@ -109,7 +109,7 @@ test('logs errors like util.inspect: LOG=text', async (t) => {
   for (const shown of [
     /Error: plain\n +at .*spawned-server\.ts/,
     /Error: outer failed\n +at /,
-    /\[cause\]: Error: inner refused\n +at /,
+    /\[cause\]: Error: inner failed\n +at /,
     /code: 'ECONNREFUSED'/,
     /\[cause\]: Error: three\n/,
     /AggregateError: all failed/,

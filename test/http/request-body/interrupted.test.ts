@@ -146,7 +146,7 @@ for (const [what, read] of Object.entries(early)) {
   }
 }
 
-test('does not respond 408 while a handler that has left its body early works on', async (t) => {
+test('does not respond 408 while a handler works on without the rest of its body', async (t) => {
   let release!: () => void;
   const released = new Promise<void>((resolve) => (release = resolve));
   class Upload extends RequestHandler {

@@ -112,7 +112,7 @@ class Fails extends RequestHandler {
   override async doGet() {
     switch (this.param('how')) {
       case 'cause':
-        throw new Error('outer failed', { cause: Object.assign(new Error('inner refused'), { code: 'ECONNREFUSED' }) });
+        throw new Error('outer failed', { cause: Object.assign(new Error('inner failed'), { code: 'ECONNREFUSED' }) });
       case 'causes':
         throw new Error('one', { cause: new Error('two', { cause: new Error('three') }) });
       case 'errors':
