@@ -1,9 +1,9 @@
 /**
- * Reduces a clone to the server: deletes the notes example, scripts/ and test/cors/, and the lines that mention them.
+ * Reduces a clone to the server. Deletes the notes example, scripts/ and test/cors/, and the lines that mention them.
  *
- * node --import tsx scripts/slim.ts [--engine-tests]
+ *     node --import tsx scripts/slim.ts [--engine-tests]
  *
- * With --engine-tests, test/http/ is deleted too. Node 22.18 and newer need no `--import tsx`.
+ * With --engine-tests, it deletes test/http/ too. Node 22.18 and newer need no `--import tsx`.
  */
 import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync, readdirSync, rmSync, rmdirSync, writeFileSync } from 'node:fs';
@@ -169,7 +169,7 @@ function report(): void {
   console.log('Now run npm run typecheck and npm test, then commit. To undo all of it: git restore .');
 }
 
-/** What an update replaces stays as it is, so that git shows no differences of the owner's. */
+/** Returns whether an update replaces the file. It stays as it is, so that git shows no differences from the owner. */
 function isOfEngine(file: string): boolean {
   return /^(?:src|test)\/http\//.test(file);
 }

@@ -5,7 +5,7 @@ import { settingsReader } from '../src/environment.ts';
 import { type CorsOptions, corsErrors } from '../src/http/index.ts';
 
 const errorsOf = (environment: NodeJS.ProcessEnv): string[] => readConfig(environment).errors;
-/** The built-in settings. Your own settings do not affect these tests. */
+/** Returns the built-in settings. Your own settings do not affect these tests. */
 const engineOf = ({ errors, warnings, host, port, log, server, keepAliveTimeout, shutdown }: Config) => ({
   errors, warnings, host, port, log, server, keepAliveTimeout, shutdown,
 });

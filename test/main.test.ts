@@ -14,7 +14,7 @@ import { fileURLToPath } from 'node:url';
 
 const CONFIG = new URL('../src/config.ts', import.meta.url).href;
 const MAIN = fileURLToPath(new URL('../src/main.ts', import.meta.url));
-/** Use the same loader as this process, with an absolute path: the server starts in another directory. */
+/** The loader of this process with an absolute path, because the server starts in another directory. */
 const OPTIONS = process.execArgv.map((option) =>
   option.replace(/(?<=^|^--import=)tsx$/, () => import.meta.resolve('tsx')),
 );
@@ -31,7 +31,7 @@ interface Scope {
 interface Setup {
   /** Environment variables besides PATH and PORT. */
   environment?: Record<string, string>;
-  /** Default: a directory without .env. */
+  /** The working directory. By default, a directory without .env. */
   cwd?: string;
   /** Arguments for node before main.ts. */
   options?: string[];
@@ -116,7 +116,7 @@ describe('main.ts', { concurrency: true }, () => {
     const request = get({ host: '127.0.0.1', port, headers, agent: false });
     const [response] = (await once(request, 'response')) as [IncomingMessage];
     response.resume();
-    // The routes are the owner's: any response but 421 Misdirected Request shows that the name is allowed.
+    // The routes are the owner's, so any response but 421 Misdirected Request shows that the name is allowed.
     assert.notEqual(response.statusCode, 421);
   });
 

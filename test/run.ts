@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join, relative } from 'node:path';
 import { pathToFileURL } from 'node:url';
 
-// npm test: finds the test files and hands them to `node --test`, with the options that it was given.
+// `npm test` runs this file, which finds the test files and passes them and its options to `node --test`.
 
 /** Half of the tests wait rather than compute. */
 const OPTIONS = ['--test', '--test-concurrency=4', '--test-timeout=120000'];
@@ -49,7 +49,7 @@ function loader(folder: string): string {
   }
 }
 
-/** Runs the tests, and returns the exit code: 1 also if no test ran, for which Node has 0. */
+/** Runs the tests, and returns the exit code. It is also 1 if no test ran, for which Node has 0. */
 function runTests(files: readonly string[], options: readonly string[]): number {
   if (files.length === 0) return console.error('The folder contains no test file'), 1;
   const folder = mkdtempSync(join(tmpdir(), 'tests-'));

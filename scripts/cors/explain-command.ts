@@ -1,4 +1,4 @@
-/** Implements `cors:explain`: sends the requests of a browser, and explains the outcome. */
+/** Implements `cors:explain`, which sends the requests of a browser and explains the outcome. */
 
 import { lookup } from 'node:dns/promises';
 import { setTimeout } from 'node:timers/promises';
@@ -177,7 +177,7 @@ async function perform({ page, send }: Call): Promise<Outcome> {
   };
 }
 
-/** Returns the address of the page's host; undefined on failure or timeout. */
+/** Returns the address of the page's host, or undefined on failure or timeout. */
 async function addressOf(origin: string): Promise<string | undefined> {
   const timeout = setTimeout(LOOKUP_TIMEOUT_MS, undefined, { ref: false });
   const hostname = new URL(origin).hostname.replace(/^\[|\]$/g, '');

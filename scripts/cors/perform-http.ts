@@ -30,7 +30,7 @@ for (const code of [
 /**
  * Sends one request with exactly these headers, and returns every header line of the response unchanged.
  *
- * @param agent reuses connections; default: a new connection for each request
+ * @param agent reuses connections. Without it, each request opens a connection
  */
 export async function performHttp(request: HttpRequest, agent: Agent | false = false): Promise<HttpResponse> {
   const { method, url, headers, body } = request;
@@ -59,7 +59,7 @@ export async function performHttp(request: HttpRequest, agent: Agent | false = f
   }
 }
 
-/** Reads the body only if it is JSON: other bodies are not needed, and may never end. */
+/** Reads the body only if it is JSON, because the caller needs no other body, and some never end. */
 async function readText(response: IncomingMessage, options: { keepConnection: boolean }): Promise<string> {
   let text = '';
   if (/^application\/(?:[\w.+-]+\+)?json\b/i.test(response.headers['content-type'] ?? '')) {

@@ -5,7 +5,7 @@ import { RequestHandler } from '../../src/http/index.ts';
 const MAX_BUFFERED_BYTES = 1024 * 1024;
 
 /**
- * Server-sent events: `events.emit('message', value)` sends a value to every page that has opened
+ * Returns a route of server-sent events. `events.emit('message', value)` sends a value to every page that has opened
  * `new EventSource(url)`. A page reconnects when its stream ends.
  */
 export function eventsRoutes(events: EventEmitter) {

@@ -2,10 +2,10 @@ import { timingSafeEqual } from 'node:crypto';
 import { HttpError, RequestHandler } from '../../src/http/index.ts';
 
 /**
- * Returns a class that requires an API key; extend it instead of RequestHandler. Preflights never carry a key. A
- * subclass that overrides prepare() must await super.prepare() first; otherwise it is open to everyone.
+ * Returns a class that requires an API key. Extend it instead of RequestHandler. Preflights never carry a key. A
+ * subclass that overrides prepare() must await super.prepare() first, or it is open to everyone.
  *
- * @param apiKey a setting: `apiKey: text('API_KEY', '')` in config.ts; if it is empty, every request is rejected
+ * @param apiKey a setting such as `apiKey: text('API_KEY', '')` in config.ts. If it is empty, every request is rejected
  */
 export function guardedBy(apiKey: string) {
   const expected = Buffer.from(apiKey);

@@ -16,8 +16,8 @@ interface Todo {
 }
 
 /**
- * Returns the routes of todos that are kept in a database: `...todosRoutes(new DatabaseSync('todos.db'))`, after
- * `import { DatabaseSync } from 'node:sqlite'`. Each call blocks the process, so keep the queries short.
+ * Returns the routes of todos in a database, as in `...todosRoutes(new DatabaseSync('todos.db'))`. DatabaseSync comes
+ * from `node:sqlite`. Each call blocks the process, so keep the queries short.
  */
 export function todosRoutes(database: Database) {
   database.exec('CREATE TABLE IF NOT EXISTS todos (id INTEGER PRIMARY KEY, title TEXT NOT NULL) STRICT');

@@ -7,7 +7,7 @@ import {
   respond,
 } from './simulated-fetch.ts';
 
-/** A cache with its clock, and a fetch that returns whether it sent a preflight. */
+/** Returns a cache with its clock, and a fetch that returns whether it sent a preflight. */
 function fetchingWithCache(maxAge: string | string[] = []) {
   const clock = { now: 1_000_000 };
   const cache = new PreflightCache(() => clock.now);

@@ -28,7 +28,7 @@ test('responds 200', async (t) => {
 /** A copy of this repository, as a clone has it, with what has changed since the last commit. */
 export class Clone {
   readonly folder = mkdtempSync(join(tmpdir(), 'clone-'));
-  /** Nothing but what the three commands need: no browser. */
+  /** A PATH with the programs that the three commands need, without a browser. */
   readonly #path = mkdtempSync(join(tmpdir(), 'clone-path-'));
 
   /** @param commit what to copy in place of the files as they are now */
@@ -108,7 +108,7 @@ export class Clone {
     await this.run(`npm install --no-audit --no-fund --loglevel=error ${packageName}`, process.env['PATH']!);
   }
 
-  /** Resolves with what a command prints; rejects with it where the command fails. */
+  /** Resolves with the output of a command, and rejects with it if the command fails. */
   async run(command: string, path = this.#path): Promise<string> {
     const step = new Command(command, { PATH: path, CI: '' }, this.folder);
     if ((await step.ended(LIMIT)) !== 0) throw new Error(`${command} failed:\n${step.output}`);

@@ -28,7 +28,7 @@ const ENVIRONMENT = {
 
 const skip = process.env['CI'] !== 'true' && missing();
 
-/** Returns what to install; false if nothing is missing. */
+/** Returns what to install, or false if nothing is missing. */
 function missing(): string | false {
   const path = `${process.env['PATH']}:/usr/sbin`;
   for (const tool of ['nginx', 'openssl']) {
@@ -144,7 +144,7 @@ test('lets a page of the API itself POST, on a port other than 443 too', { skip 
   assert.equal((await nginx.ask(nginx.agent(t), own)).status, 200);
 });
 
-/** A page can read it. */
+/** Asserts that a page can read the response. */
 function assertReadable(response: ProxyResponse, status: number, title: string): void {
   assert.deepEqual(response, {
     status,

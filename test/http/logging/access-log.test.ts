@@ -126,7 +126,7 @@ test('logs X-Forwarded-For unmodified, in addition to the peer address', async (
   assert.ok(!('forwardedFor' in direct!));
 });
 
-/** Ways to disconnect: bytes sent, number of requests, and output to wait for. */
+/** Returns ways to disconnect, each with the bytes sent, the number of requests, and the output to wait for. */
 function departuresOf(log: string): [what: string, path: string, bytes: string, count?: number, until?: string][] {
   const [one, stream, body, three] = ['1', 'stream', '2', '3'].map((which) => `/waits?${which}&${log}`);
   const json = ['Content-Type: application/json', 'Content-Length: 100'];

@@ -155,7 +155,7 @@ for (const log of ['json', 'text', 'off'] as const) {
   });
 }
 
-// Must be the last test: it ends the shared process.
+// Must be the last test, because it ends the shared process.
 test('does not log that it is waiting if shutdown does not wait: LOG=text', async () => {
   server.child.kill('SIGTERM');
   assert.equal(await server.ended(), 0);

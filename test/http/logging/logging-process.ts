@@ -14,7 +14,7 @@ export interface Scope {
   after(cleanUp: () => void): void;
 }
 
-/** Returns the arguments with which Node runs this code; it finds `Log` and an `entry` for it. */
+/** Returns the arguments with which Node runs this code, in which `Log` and an `entry` for it are defined. */
 export function nodeArguments(code: string): string[] {
   return [...process.execArgv, '--input-type=module', '--eval', START + code];
 }

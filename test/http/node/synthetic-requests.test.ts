@@ -27,7 +27,7 @@ class Echo extends RequestHandler {
   }
 }
 
-/** A request without a connection, as test tools and serverless adapters make them. */
+/** Sends a request without a connection, as test tools and serverless adapters do. */
 function inject(method: string, body = '') {
   const socket = Object.assign(new EventEmitter(), { destroy: () => void socket.emit('destroyed') });
   const request = new IncomingMessage(socket as unknown as Socket);

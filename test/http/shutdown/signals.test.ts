@@ -50,7 +50,7 @@ async function untilNotListening(port: number): Promise<void> {
 
 // Each test spawns a process and mostly waits.
 describe('process shutdown', { concurrency: 4 }, () => {
-  // The first error triggers shutdown; the others occur during it.
+  // The first error triggers shutdown, and the others occur during it.
   const uncaught: [log: 'json' | 'text', query: string, logged: RegExp[]][] = [
     [
       'json',

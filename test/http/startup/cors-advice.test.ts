@@ -31,7 +31,7 @@ async function allowedBy(t: TestContext, cors: CorsOptions, origins: readonly st
   return allowed;
 }
 
-/** Follows the advice in an error message: what it says to write, or the function that it says to use. */
+/** Follows the advice in an error message, which says what to write, or which function to use. */
 function follow(message: string): Origin[] | OriginPredicate {
   const predicate = /with origins: (\(origin\) => .*)$/.exec(message)?.[1];
   if (predicate) return new Function(`return ${predicate}`)() as OriginPredicate;

@@ -18,7 +18,7 @@ export class ServerProcess {
   /**
    * Starts one server that shuts down on signals. The environment is empty except for PATH.
    *
-   * @param streams a file descriptor for stdout and stderr; default: pipes
+   * @param streams a file descriptor for stdout and stderr, which are pipes by default
    */
   constructor(t: Scope, options: SpawnedOptions = {}, streams: 'pipe' | number = 'pipe') {
     const file = fileURLToPath(new URL('spawned-server.ts', import.meta.url));
@@ -35,7 +35,7 @@ export class ServerProcess {
     this.#port.catch(() => {});
   }
 
-  /** The port of the first server. */
+  /** Resolves with the port of the first server. */
   port(): Promise<number> {
     return this.#port;
   }
