@@ -11,7 +11,7 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 
 const LINE_LENGTH = 120;
-/** Whatever else is in scripts/ is the owner's. */
+/** The parts of the template in scripts/. Everything else there is the owner's. */
 const TEMPLATE_SCRIPTS = ['cors', 'deploy', 'maintenance', 'recipes', 'slim.ts'];
 const MENTION = new RegExp(
   `\\bscripts/(?:${TEMPLATE_SCRIPTS.join('|').replace('.', '\\.')})|\`scripts/\`|\\btest/cors\\b` +

@@ -98,7 +98,7 @@ for (const host of ['x86_64-conda-linux-gnu', 'arm64-apple-darwin20.0.0', 'lapto
 }
 
 for (const host of ['0.0.0.0:8000', '[::1]', '999.0.0.1', 'http://0.0.0.0', '*', '8000']) {
-  test(`rejects HOST=${host}, which nothing but a mistake sets`, () => {
+  test(`rejects HOST=${host}, which only a mistake sets`, () => {
     assert.match(errorsOf({ HOST: host }).join('\n'), /^HOST=.*: must be an IP address without a port/);
   });
 }
@@ -196,7 +196,7 @@ test('takes a policy in code as it is if the environment has none', () => {
   assert.deepEqual(corsErrors(server.cors), []);
 });
 
-test('rejects a variable for what the policy in code sets', () => {
+test('rejects a variable that the policy in code sets too', () => {
   const environment = { CORS_ORIGINS: '*', CORS_MAX_AGE: '5' };
   const { errors } = readConfig(environment, { corsInCode: { origins: () => true, maxAge: 6 } });
   assert.deepEqual(errors, [

@@ -155,7 +155,7 @@ describe('.env', { concurrency: true }, () => {
     assert.match(lines.join('\n'), /^KEEP_ALIVE_TIMEOUT=x: .*$/);
   });
 
-  test('is read by whatever imports config.ts first', async (t) => {
+  test('is read by the first module that imports config.ts', async (t) => {
     const cwd = temporaryFolder(t);
     writeFileSync(join(cwd, '.env'), 'PORT=1234\nOTHER=5\n');
     const first = `import { config } from ${JSON.stringify(CONFIG)}; console.log(config.port, process.env.OTHER);`;

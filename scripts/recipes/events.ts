@@ -1,7 +1,7 @@
 import { type EventEmitter, on } from 'node:events';
 import { RequestHandler } from '../../src/http/index.ts';
 
-/** What may wait for a client that reads slowly, in bytes. */
+/** Upper bound on the bytes that wait for a client that reads slowly. */
 const MAX_BUFFERED_BYTES = 1024 * 1024;
 
 /**

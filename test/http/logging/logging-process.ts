@@ -9,7 +9,7 @@ const { Log } = await import(${JSON.stringify(new URL('../../../src/http/node/lo
 const entry = { status: 200, milliseconds: 1 };
 `;
 
-/** A test, or whatever else ends. */
+/** A test, or anything else with an end. */
 export interface Scope {
   after(cleanUp: () => void): void;
 }

@@ -159,7 +159,7 @@ test('disconnects a client that never reads despite a pipelined CONNECT', async 
   const [socket] = await within('the server had the connection', connected);
   await eventually('the idle time is limited', () => socket.timeout === 60_000);
   server.emit('timeout', socket);
-  await within('the server cut the connection off', once(socket, 'close'));
+  await within('the server closed the connection', once(socket, 'close'));
 });
 
 test('detects a disconnect after a pipelined CONNECT while a stream is idle', async (t) => {

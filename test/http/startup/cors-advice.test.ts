@@ -140,7 +140,7 @@ test('allows listed origins of apps exactly as sent', async (t) => {
   assert.deepEqual(await allowedBy(t, cors, [...apps, ...others]), apps);
 });
 
-test('asks a predicate about every single origin, whatever its scheme', async (t) => {
+test('asks a predicate about every origin of any scheme', async (t) => {
   const asked: string[] = [];
   const origins = [...apps, 'file://', 'HTTPS://App.Example.com', 'https://a.example:8443', 'http://[::1]:3000'];
   const cors: CorsOptions = { origins: (origin) => asked.push(origin) > 0 };
@@ -148,7 +148,7 @@ test('asks a predicate about every single origin, whatever its scheme', async (t
   assert.deepEqual(asked, origins);
 });
 
-test('denies what is not one origin without asking the predicate', async (t) => {
+test('denies an Origin that is not one origin without asking the predicate', async (t) => {
   const origins = [
     '', 'null', 'https://a.example, https://b.example', 'https://a.example https://b.example', 'https://a.example/',
     'https://user@a.example', 'a.example', '*',
