@@ -130,7 +130,7 @@ const wrong: [variable: string, value: string, advice: RegExp][] = [
   ['CORS_MAX_AGE', '86401', /86400/],
   ['CORS_CREDENTIALS', 'yes', /must be true or false/],
   ['LOG', 'verbose', /must be text, json or off/],
-  ['CORS_ORIGINS', 'app.example.com', /no scheme: write https:\/\/app.example.com$/],
+  ['CORS_ORIGINS', 'app.example.com', /not an origin as browsers send it: write https:\/\/app.example.com$/],
   ['CORS_ORIGINS', 'https://app.example.com/', /write https:\/\/app.example.com$/],
   ['CORS_ORIGINS', '*,https://app.example.com', /\*/],
   ['CORS_ORIGINS', 'https://app-*.vercel.app', /in corsInCode of src\/config\.ts, with origins: \(origin\) => \//],

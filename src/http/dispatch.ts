@@ -5,7 +5,6 @@ import { HttpError } from './http-error.ts';
 import type { Connection } from './node/connection.ts';
 import { originForm, pathOf } from './request-target.ts';
 import type { RequestHandler } from './request-handler.ts';
-import type { ServerState } from './server.ts';
 
 const DENIED_ORIGIN = new HttpError(
   403, 'This origin is not allowed: add it to CORS_ORIGINS (in code: cors.origins)', {},
@@ -15,22 +14,23 @@ const DENIED_ORIGIN = new HttpError(
 /**
  * Serves one request. The CORS policy decides first, so that error responses have the right CORS headers too.
  *
- * @param problem the error to respond with, if the request is invalid
+ * @param error for bytes that are not a valid request
  */
 export function dispatch(
-  state: ServerState, connection: Connection, request: IncomingMessage, response: ServerResponse,
-  problem: Error | undefined = state.validate(request),
+  connection: Connection, request: IncomingMessage, response: ServerResponse, error?: HttpError,
 ): void {
+  const { state } = connection;
+  const problem = error ?? state.validate(request);
   const target = problem ? '/' : originForm(request.url!);
   const match = (problem ? undefined : state.router.find(pathOf(target))) ?? state.unknown;
-  const exchange = new Exchange(state, connection, request, response, match, target);
+  const exchange = new Exchange(connection, request, response, match, target);
   connection.exchange = exchange;
-  const decision = match.found.policy.decide(request);
+  const decision = match.resource.policy.decide(request);
   if (decision instanceof Promise) void decision.then((decided) => respond(exchange, problem, decided));
   else respond(exchange, problem, decision);
 }
 
-function respond(exchange: Exchange, problem: Error | undefined, decision: CorsDecision): void {
+function respond(exchange: Exchange, problem: HttpError | undefined, decision: CorsDecision): void {
   // While an async predicate decided, the client may have disconnected.
   if (exchange.isOver) return;
   exchange.decision = decision;
@@ -45,14 +45,14 @@ function respond(exchange: Exchange, problem: Error | undefined, decision: CorsD
 }
 
 /** Checks each request in the same order: protocol error, denied origin, preflight, 404, 405, prepare(), the method. */
-function run(exchange: Exchange, problem: Error | undefined): unknown {
+function run(exchange: Exchange, problem: HttpError | undefined): unknown {
   const { request, resource, state } = exchange;
   if (problem) throw problem;
   if (exchange.decision === 'denied') throw DENIED_ORIGIN;
   const handler = new resource.HandlerClass(exchange);
   exchange.handler = handler;
   if (exchange.isPreflight) return callMethod(exchange, handler, 'doOptions');
-  if (resource === state.unknown.found) {
+  if (resource === state.unknown.resource) {
     if (exchange.path === '*') return callMethod(exchange, handler, 'doOptions');
     throw notFound(exchange);
   }
@@ -66,7 +66,7 @@ function run(exchange: Exchange, problem: Error | undefined): unknown {
 /** Calls the method, unless prepare() has already sent the response. */
 function callMethod(exchange: Exchange, handler: RequestHandler, name: 'doGet' | 'doOptions'): unknown {
   if (exchange.stream || exchange.isOver) return undefined;
-  exchange.keepHeaders();
+  exchange.head.keep();
   return handler[name]!();
 }
 

@@ -1,10 +1,9 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { Readable, Stream, Writable } from 'node:stream';
+import { Stream, type Writable } from 'node:stream';
 import { finished } from 'node:stream/promises';
 import { corsHints } from './cors/hints.ts';
-import { type CorsDecision, isPreflight, mirroredHeaders } from './cors/policy.ts';
+import { type CorsDecision, isPreflight } from './cors/policy.ts';
 import { HttpError } from './http-error.ts';
-import { isJsonType, stringifyJson, unserialisable } from './json.ts';
 import type { Connection } from './node/connection.ts';
 import type { AccessLogEntry } from './node/log.ts';
 import { CLOSE } from './node/request-validation.ts';
@@ -12,14 +11,11 @@ import { hasLongUnreadBody, isReadingBody, readBody, rejected } from './request-
 import type { RequestHandler } from './request-handler.ts';
 import { pathOf } from './request-target.ts';
 import type { Resource } from './resource.ts';
+import { bodyOf, bodyStream, discardValue, discardedBody } from './response-body.ts';
+import { ResponseHead } from './response-head.ts';
 import type { Match } from './router.ts';
 import type { ServerState } from './server.ts';
 
-/** Header fields that a response has once (RFC 9110, section 5.3): the last value that a handler sends wins. */
-const SINGLE_VALUE_HEADER = new RegExp(
-  '^(?:access-control-.*|cache-control|content-(?:disposition|location|range|type)|date|etag|expires|last-modified' +
-    '|location|retry-after)$',
-);
 const INTERNAL_ERROR = new HttpError(500);
 const RESPONSE_TIMEOUT = new HttpError(503, 'The response took too long', CLOSE);
 const BODY_TIMEOUT = new HttpError(408, 'The body took too long to arrive', CLOSE);
@@ -34,7 +30,8 @@ export class Exchange {
   readonly request: IncomingMessage;
   readonly response: ServerResponse;
   readonly resource: Resource;
-  readonly #parameters: ReadonlyMap<string, string>;
+  readonly pattern: string;
+  readonly parameters: ReadonlyMap<string, string>;
   /** As sent, without the query. */
   readonly path: string;
   /** Without the question mark. */
@@ -43,23 +40,17 @@ export class Exchange {
   readonly #startedAt: number;
   handler: RequestHandler | undefined;
   decision: CorsDecision = 'not cross-origin';
+  readonly head = new ResponseHead();
   /** What endHeaders() returned. Status and headers have been sent. */
   stream: Writable | undefined;
   /** How many timeout checks have passed before the response began. */
   #responseChecks = 0;
   /** How many of them have waited for the client to send the body. */
   #bodyChecks = 0;
-  #status = 0;
+  /** The whole body; undefined if the handler writes it to the stream. */
   #body: string | Uint8Array | undefined;
-  #contentLength: string | undefined;
-  /** The server's own headers, names and values in turn. The handler's are in Node's store, which has a cost. */
-  #headers: string[] = [];
-  #hasHandlerHeaders = false;
-  #closeRequested = false;
-  /** The headers that were sent before the method, which an error response keeps; undefined until the method runs. */
-  #keptHeaders: ReturnType<ServerResponse['getHeaders']> | undefined;
   /** Whether the response is decided, so that the handler can no longer change it. */
-  #isOver = false;
+  isOver = false;
   /** The response has been flushed, or the connection is closed. */
   #isClosed = false;
   #outcome: AccessLogEntry['outcome'];
@@ -69,32 +60,25 @@ export class Exchange {
   #loggedError: unknown;
 
   constructor(
-    state: ServerState, connection: Connection, request: IncomingMessage, response: ServerResponse,
-    { found, parameters }: Match<Resource>, target: string,
+    connection: Connection, request: IncomingMessage, response: ServerResponse,
+    { resource, pattern, parameters }: Match, target: string,
   ) {
-    this.state = state;
+    this.state = connection.state;
     this.connection = connection;
     this.request = request;
     this.response = response;
-    this.resource = found;
-    this.#parameters = parameters;
+    this.resource = resource;
+    this.pattern = pattern;
+    this.parameters = parameters;
     this.path = pathOf(target);
     this.query = target.slice(this.path.length + 1);
-    this.#startedAt = state.measuresDuration ? performance.now() : 0;
+    this.#startedAt = this.state.measuresDuration ? performance.now() : 0;
     response.on('close', () => this.#close());
-  }
-
-  get isOver(): boolean {
-    return this.#isOver;
   }
 
   /** Whether this is a preflight from an allowed origin. */
   get isPreflight(): boolean {
     return typeof this.decision !== 'string' && isPreflight(this.request);
-  }
-
-  parameter(name: string): string | undefined {
-    return this.#parameters.get(name);
   }
 
   /** Reads the body. Once the exchange is aborted, Node discards what is left of it. */
@@ -103,122 +87,48 @@ export class Exchange {
     return readBody(this.request, bodyLimit, parse);
   }
 
-  /** @throws RangeError for a status that is not from 200 to 599 */
-  setStatus(status: number): void {
-    if (!Number.isInteger(status) || status < 200 || status > 599) {
-      throw new RangeError(`The status of a response must be from 200 to 599, not ${status}`);
-    }
-    if (this.stream) throw new Error(`The status ${status} comes too late: the headers have been sent`);
-    this.#status = status;
-  }
-
-  /** Adds a header. Errors are those of RequestHandler.sendHeader. */
-  addHeader(name: string, value: string): void {
-    const { response } = this;
-    if (this.stream) throw new Error(`The header ${name} comes too late: the headers have been sent`);
-    this.#hasHandlerHeaders = true;
-    const lower = name.toLowerCase();
-    switch (lower) {
-      case 'vary': return void response.setHeader(name, mergeVary(response.getHeader('vary') as string, value));
-      case 'x-content-type-options': return; // Every response has it, and it has one value.
-      case 'connection': return void (this.#closeRequested ||= /\bclose\b/i.test(value));
-      case 'content-length':
-        if (!/^\d{1,15}$/.test(value)) throw new Error(`Content-Length must be a whole number of bytes, not ${value}`);
-        this.#contentLength = value;
-        return;
-      case 'transfer-encoding': case 'trailer': throw new Error(`${name} is set by the server: leave it out`);
-      default:
-        this.#headers = this.#headers.filter((_, at) => this.#headers[at & ~1]!.toLowerCase() !== lower);
-        if (SINGLE_VALUE_HEADER.test(lower)) response.setHeader(name, value);
-        else response.appendHeader(name, value);
-    }
-  }
-
   /** Sets the CORS headers of the request's origin, in place of any that were set before (Fetch, "CORS protocol"). */
   setCorsHeaders(): void {
-    const { decision, resource, response } = this;
-    this.#headers = [];
-    if (this.#hasHandlerHeaders) {
-      for (const name of response.getHeaderNames()) if (/^access-control-/.test(name)) response.removeHeader(name);
-    }
-    if (typeof decision === 'string') return;
-    if (!this.isPreflight) return void this.#headers.push(...decision.actual);
-    this.#headers.push(...decision.preflight, 'Access-Control-Allow-Methods', resource.corsMethods);
-    const mirrored = resource.policy.mirrorsHeaders && mirroredHeaders(this.request);
-    if (mirrored) this.#headers.push('Access-Control-Allow-Headers', mirrored);
-  }
-
-  /** Returns the value of a header that has been sent. */
-  sentHeader(name: string): string {
-    const at = this.#headers.indexOf(name);
-    return at < 0 ? String(this.response.getHeader(name) ?? '') : this.#headers[at + 1]!;
-  }
-
-  /** Remembers the headers that prepare() has sent: an error response drops only those that the method adds. */
-  keepHeaders(): void {
-    this.#keptHeaders = this.#hasHandlerHeaders ? structuredClone(this.response.getHeaders()) : {};
+    const { decision, head, request, resource: { corsMethods, policy } } = this;
+    if (typeof decision === 'string') head.setCorsHeaders([]);
+    else if (this.isPreflight) head.setCorsHeaders(policy.preflightHeaders(decision, request, corsMethods));
+    else head.setCorsHeaders(decision.actual);
   }
 
   /** Sends a value as the body, or writes it to a body that has begun. */
   sendValue(value: unknown): void {
-    const { handler, stream } = this;
+    const { stream } = this;
     if (stream && this.#body !== undefined) throw new Error('The response has already been sent');
-    const contentType = this.#handlerHeader('content-type');
-    let body: string | Uint8Array;
-    if (contentType === undefined || isJsonType(contentType)) {
-      body = stringifyJson(value, handler!.constructor.name);
-    } else if (typeof value === 'string' || value instanceof Uint8Array) {
-      body = value;
-    } else if (value instanceof ArrayBuffer) {
-      body = new Uint8Array(value);
-    } else {
-      const fix = `return one, or leave out the Content-Type ${contentType}`;
-      throw new TypeError(`${handler!.constructor.name} must return a string or bytes, not ${typeof value}: ${fix}`);
-    }
-    if (stream) return void stream.write(body);
-    this.#sendWhole(handler!, body);
-  }
-
-  #handlerHeader(name: string): string | undefined {
-    return this.#hasHandlerHeaders ? (this.response.getHeader(name) as string | undefined) : undefined;
+    const body = bodyOf(value, this.head.get('content-type'), this.resource.HandlerClass.name);
+    if (stream) stream.write(body);
+    else this.#sendWhole(body);
   }
 
   /** Sends the whole response by way of endHeaders(), which the handler may have overridden. */
-  #sendWhole(handler: RequestHandler, body: string | Uint8Array): void {
-    if (body.length > 0 && (this.#status === 204 || this.#status === 205 || this.#status === 304)) {
-      throw new Error(`A ${this.#status} response has no body: return nothing, or choose another status`);
+  #sendWhole(body: string | Uint8Array): void {
+    const { status } = this.head;
+    if (body.length > 0 && (status === 204 || status === 205 || status === 304)) {
+      throw new Error(`A ${status} response has no body: return nothing, or choose another status`);
     }
     this.#body = body;
-    this.watch(handler.endHeaders());
-    this.#requireSent(handler);
+    this.watch(this.#hooks().endHeaders());
+    this.#requireSent();
   }
 
-  #requireSent({ constructor: { name } }: RequestHandler): void {
+  #requireSent(): void {
+    const { name } = this.#hooks().constructor;
     if (!this.stream) throw new Error(`${name} has sent nothing: call super in its endHeaders() and sendJson()`);
   }
 
   /** Sends status and headers, with them the body if it is known, and returns the stream of the body. */
   sendHeaders(): Writable {
     if (this.stream) throw new Error('The headers have already been sent: call endHeaders() once, before any body');
-    const { connection, request, response, resource } = this;
+    const { connection, head, request, response, resource: { policy } } = this;
     const body = this.#body;
-    const isHead = request.method === 'HEAD';
-    this.#status ||= body === '' && !(isHead && this.#contentLength) ? 204 : 200;
-    if (body !== undefined && !(isHead && this.#contentLength)) this.#contentLength = String(Buffer.byteLength(body));
-    if (this.#status === 205) this.#contentLength = '0';
-    const hasLength = this.#status !== 204 && !(this.#status === 304 && body !== undefined);
-    const headers = this.#headers;
-    if (body && !this.#handlerHeader('content-type')) headers.push('Content-Type', 'application/json');
-    if (this.#contentLength !== undefined && hasLength) headers.push('Content-Length', this.#contentLength);
-    headers.push('X-Content-Type-Options', 'nosniff');
-    if (!this.#handlerHeader('cache-control')) headers.push('Cache-Control', 'no-store');
-    const { vary } = resource.policy;
-    if (vary) headers.push('Vary', mergeVary(this.#handlerHeader('vary'), vary));
-    if (this.#mustClose()) {
-      headers.push('Connection', 'close');
-      connection.dropQueue();
-    }
-    response.writeHead(this.#status, headers);
+    const closes = this.#mustClose();
+    if (closes) connection.dropQueue();
+    const headers = head.complete(body, request.method === 'HEAD', policy.vary, closes);
+    response.writeHead(head.status, headers);
     if (body === undefined) return (this.stream = this.#openBody());
     this.stream = response;
     response.end(body);
@@ -229,60 +139,39 @@ export class Exchange {
 
   /** Returns whether the connection must close after this response (RFC 9112, section 9.6). */
   #mustClose(): boolean {
-    const { connection, request, state } = this;
-    if (this.#closeRequested) return true;
+    const { connection, head, request, state } = this;
+    if (/\bclose\b/i.test(head.get('connection') ?? '')) return true;
     // Node loses what is pipelined behind an Upgrade request that withoutUpgrade() has not put back.
     if (request.headers.upgrade !== undefined) return true;
     const isBodyLeft = this.#body !== undefined || request.destroyed;
     if (isBodyLeft && hasLongUnreadBody(request, this.resource.bodyLimit)) return true;
     // HTTP/1.0 has no chunks, so only the end of the connection marks the end of a body without a length.
-    if (request.httpVersionMinor === 0 && this.#body === undefined && this.#contentLength === undefined) return true;
+    const hasLength = this.#body !== undefined || head.get('content-length') !== undefined;
+    if (request.httpVersionMinor === 0 && !hasLength) return true;
     // Of several pipelined requests, only the last may close: the others would be lost.
     return state.isClosing && !connection.hasQueued;
   }
 
   /** Opens the stream for a body that the handler writes itself. */
   #openBody(): Writable {
-    const { response } = this;
-    const isHead = this.request.method === 'HEAD';
-    response.strictContentLength = true;
-    const stream = new Writable({
-      write(chunk: Buffer, _encoding, done) {
-        // setImmediate(), because a source that never waits would otherwise block the event loop.
-        if (isHead) return void setImmediate(done);
-        try {
-          if (response.write(chunk)) done();
-          else response.once('drain', done);
-        } catch (error) {
-          done(error as Error);
-        }
-      },
-      final(done) {
-        try {
-          response.end();
-          done();
-        } catch (error) {
-          done(error as Error);
-        }
-      },
-    });
+    const { connection, request, response } = this;
+    const isHead = request.method === 'HEAD';
+    const stream = isHead ? discardedBody() : bodyStream(response);
     response.on('close', () => stream.destroy(this.#abortReason as Error | undefined));
     // A write after the end, for example. pipeline() destroys the stream if its source fails.
     response.on('error', (error) => stream.destroy(error));
+    stream.on('error', (error) => this.#failBody(error)).on('close', () => this.#failBody());
     if (isHead) {
       response.end();
-      setImmediate(() => this.#discardBody(stream));
+      setImmediate(() => {
+        this.#abort(new Error('A response to HEAD has no body'));
+        stream.destroy(this.#abortReason as Error);
+      });
     } else {
       response.flushHeaders();
     }
-    this.connection.limitIdleTime();
-    return stream.on('error', (error) => this.#failBody(error)).on('close', () => this.#failBody());
-  }
-
-  /** Stops whatever writes the body of a response to HEAD. */
-  #discardBody(stream: Writable): void {
-    this.#abort(new Error('A response to HEAD has no body'));
-    stream.destroy(this.#abortReason as Error);
+    connection.limitIdleTime();
+    return stream;
   }
 
   /** Resets the connection if the body cannot be completed, so that the client sees that it is truncated. */
@@ -297,25 +186,24 @@ export class Exchange {
 
   /** Sends the value that the method returned, and ends the response. */
   finish(value: unknown): void {
-    if (this.#isOver) return discard(value, this.resource.HandlerClass.name);
+    if (this.isOver) return discardValue(value);
     try {
       const { stream } = this;
-      const handler = this.handler!;
       const isPiped = stream !== undefined && this.#body === undefined && stream.listenerCount('unpipe') > 0;
       if (value instanceof Stream && stream && (value === stream || isPiped)) {
         finished(value as Writable).then(() => this.finish(undefined), (error: unknown) => this.fail(error));
         return;
       }
-      if (value !== undefined) this.watch(handler.sendJson(value));
-      else if (!stream) this.#sendWhole(handler, '');
-      this.#requireSent(handler);
+      if (value !== undefined) this.watch(this.handler!.sendJson(value));
+      else if (!stream) this.#sendWhole('');
+      this.#requireSent();
       if (isPiped && !stream.writableEnded) {
         throw new Error('A stream is still piped to the body, which ends when the method returns: return or await it');
       }
-      this.#isOver = true;
+      this.isOver = true;
       if (this.#body === undefined) this.stream!.end();
     } catch (error) {
-      discard(value, this.resource.HandlerClass.name);
+      discardValue(value);
       this.fail(error);
     }
   }
@@ -324,9 +212,9 @@ export class Exchange {
   fail(error: unknown): void {
     const { connection, request, response, stream } = this;
     const isProblem = error instanceof HttpError && !stream;
-    if (!(isProblem && !this.#isOver) && !this.#isAbortReason(error)) this.logError(error);
-    if (this.#isOver) return;
-    this.#isOver = true;
+    if (!(isProblem && !this.isOver) && !this.#isAbortReason(error)) this.logError(error);
+    if (this.isOver) return;
+    this.isOver = true;
     if (!stream) {
       this.#sendProblem(isProblem ? error : INTERNAL_ERROR);
     } else if (!response.writableEnded) {
@@ -338,24 +226,21 @@ export class Exchange {
     this.#abort(error);
   }
 
-  /**
-   * Checks the time limits: those of the response until it begins, and of the body while the server waits for it.
-   *
-   * @param limits as numbers of checks; a check may follow the start of the exchange at once, so that it is one more
-   */
-  checkTimeouts(limits: { readonly response: number; readonly body: number }): void {
-    const { connection, request } = this;
-    const isLate = !this.stream && !this.#isOver && ++this.#responseChecks > limits.response;
+  /** Checks the time limits: of the response until it begins, and of the body while the server waits for it. */
+  checkTimeouts(): void {
+    const { connection, request, state: { timeouts } } = this;
+    // A check may follow the start of the exchange at once, so that only the next one counts.
+    const isLate = !this.stream && !this.isOver && ++this.#responseChecks > timeouts.responseChecks;
     const waitsForBody = !request.complete && (this.#isClosed || isReadingBody(request));
-    const isBodyLate = waitsForBody && ++this.#bodyChecks > limits.body;
+    const isBodyLate = waitsForBody && ++this.#bodyChecks > timeouts.bodyChecks;
     if (!isLate && !isBodyLate) return;
-    if (this.#isOver) connection.end();
+    if (this.isOver) connection.end();
     else this.fail(waitsForBody ? BODY_TIMEOUT : RESPONSE_TIMEOUT);
   }
 
   /** Ends the exchange without a response, because the server is stopping. */
   abort(): void {
-    this.#isOver = true;
+    this.isOver = true;
     this.#outcome = 'aborted';
     this.#abort(new Error('The server has stopped'));
     this.connection.socket.destroy();
@@ -372,33 +257,27 @@ export class Exchange {
 
   #sendProblem(problem: HttpError): void {
     try {
-      this.#setProblem(problem, this.#keptHeaders);
-      for (const [name, value] of Object.entries(problem.headers)) this.addHeader(name, value);
-      this.#sendWhole(this.#hooks(), this.#body!);
+      this.#setProblem(problem);
+      for (const [name, value] of Object.entries(problem.headers)) this.head.add(name, value);
+      this.#sendWhole(this.#body!);
     } catch (error) {
       this.logError(error);
       if (this.stream) return this.connection.reset();
       // A header of the problem or a hook of the handler has failed, so send only the server's own headers.
-      this.#setProblem(INTERNAL_ERROR, {});
+      this.head.headers = [];
+      this.head.keep();
+      this.#setProblem(INTERNAL_ERROR);
       this.setCorsHeaders();
       this.sendHeaders();
     }
   }
 
-  /** Puts a problem in place of what the method has set. */
-  #setProblem(problem: HttpError, keptHeaders: ReturnType<ServerResponse['getHeaders']> | undefined): void {
-    const { response } = this;
-    if (keptHeaders) {
-      for (const name of response.getHeaderNames()) response.removeHeader(name);
-      for (const [name, value] of Object.entries(keptHeaders)) response.setHeader(name, value!);
-      // Removing a Date header turns off Node's own.
-      response.sendDate = true;
-    }
-    response.setHeader('Content-Type', 'application/problem+json');
-    this.#hasHandlerHeaders = true;
-    this.#contentLength = undefined;
+  #setProblem(problem: HttpError): void {
+    const { head } = this;
+    head.drop();
+    head.add('Content-Type', 'application/problem+json');
+    head.status = problem.status;
     this.#problem = problem;
-    this.#status = problem.status;
     this.#body = JSON.stringify(problem);
   }
 
@@ -410,7 +289,7 @@ export class Exchange {
   /** Aborts when the client disconnects or the exchange fails. */
   get signal(): AbortSignal {
     this.#controller ??= new AbortController();
-    if (this.#isOver || this.response.destroyed) this.#abort(new Error('The exchange is over'));
+    if (this.isOver || this.response.destroyed) this.#abort(new Error('The exchange is over'));
     return this.#controller.signal;
   }
 
@@ -444,12 +323,12 @@ export class Exchange {
     this.#isClosed = true;
     const isComplete = response.writableFinished && !connection.socket.destroyed;
     if (!isComplete) this.#outcome ??= 'client disconnected';
-    this.#isOver = true;
+    this.isOver = true;
     if (!isComplete) this.#abort(new Error('The client disconnected'));
     connection.release(this);
     if (!state.measuresDuration) return;
     const milliseconds = Math.round((performance.now() - this.#startedAt) * 1000) / 1000;
-    const status = this.stream ? this.#status : 0;
+    const status = this.stream ? this.head.status : 0;
     const entry: { -readonly [Key in keyof AccessLogEntry]: AccessLogEntry[Key] } = { status, milliseconds };
     if (this.#outcome) entry.outcome = this.#outcome;
     // Bytes that are not a request have no method.
@@ -463,27 +342,4 @@ export class Exchange {
       for (const hint of corsHints(this)) state.log.hint(hint);
     }
   }
-}
-
-/** Destroys a stream, which may have a file open, and ignores rejections in a value that will not be sent. */
-function discard(value: unknown, handlerName: string): void {
-  if (value instanceof Readable) return void value.on('error', () => {}).destroy();
-  try {
-    unserialisable(value, handlerName);
-  } catch {
-    // A getter of the value throws.
-  }
-}
-
-/** Merges two lists (RFC 9110, section 12.5.5): no name is repeated, and `*` stays alone. */
-function mergeVary(names: string | undefined, more: string): string {
-  if (!names) return more;
-  const known = new Set(membersOf(names.toLowerCase()));
-  const added = membersOf(more).filter((name) => !known.has(name.toLowerCase()));
-  return known.has('*') || added.length === 0 ? names : [names, ...added].join(', ');
-}
-
-/** A regular expression for comma and white space would take quadratic time. */
-function membersOf(list: string): string[] {
-  return list.split(',').map((member) => member.trim());
 }

@@ -22,22 +22,22 @@ export function hostNameError(name: string): string | undefined {
 export function hostMatcher(allowedHosts: readonly string[] | undefined): (name: string) => boolean {
   if (!allowedHosts) return () => true;
   const entries = allowedHosts.map((entry) => entry.toLowerCase());
-  const names = new Set(entries.map((entry) => entry.replace(/^\./, '')));
-  const domains = entries.filter((entry) => entry[0] === '.');
   return (name) => {
     const lower = name.toLowerCase();
-    return names.has(lower) || domains.some((domain) => lower.endsWith(domain)) || isAddress(lower);
+    const isEntry = (entry: string) => entry === lower || (entry[0] === '.' && `.${lower}`.endsWith(entry));
+    return entries.some(isEntry) || isAddress(lower);
   };
 }
 
-/** Whether a URL's host name can only be this computer (Secure Contexts, "potentially trustworthy origin"). */
+const LOOPBACK = /^(?:(?:.+\.)?localhost\.?|127(?:\.\d{1,3}){3}|\[::1\]|\[::ffff:7f[0-9a-f]{2}:[0-9a-f]{1,4}\])$/;
+
+/** Returns whether a URL's host name can only mean this machine (Secure Contexts, "potentially trustworthy origin"). */
 export function isLoopback(hostname: string): boolean {
-  if (isAddress(hostname)) return /^(?:127\.|\[::1\]$|\[::ffff:7f[0-9a-f]{2}:[0-9a-f]{1,4}\]$)/.test(hostname);
-  return /^(?:.+\.)?localhost\.?$/.test(hostname);
+  return LOOPBACK.test(hostname);
 }
 
-/** Whether a host name is an IP address, an IPv6 address being in brackets. */
-export function isAddress(hostname: string): boolean {
+/** Returns whether a host name is an IP address. An IPv6 address must be in brackets. */
+function isAddress(hostname: string): boolean {
   return isIP(hostname) === 4 || (hostname[0] === '[' && isIP(hostname.slice(1, -1)) === 6);
 }
 
@@ -45,11 +45,9 @@ function isAllowedHost(name: string): boolean {
   return ALLOWED_HOST.test(name) && (name[0] !== '[' || isAddress(name));
 }
 
-/** Repairs what people write instead of a host name, such as a URL or a star. */
+/** Returns the host name that may have been meant, such as that of a URL or behind a star. */
 function exampleFor(name: string): string {
-  const bare = name.trim().replace(/^[a-z][a-z0-9+.-]*:\/\//i, '').replace(/[/?#].*$/, '').replace(/^.*@/, '');
-  const withoutPort = bare.replace(/:[\d*]*$/, '');
-  const candidates = [bare, `[${bare}]`, withoutPort, withoutPort.replace(/^\*/, '')];
-  const tidy = candidates.map((text) => text.replace(/\.+$/, '').replace(/\.{2,}/g, '.'));
-  return tidy.find(isAllowedHost) ?? 'api.example.com';
+  const urls = [name, `http://${name}`, `http://[${name}]`].filter((url) => URL.canParse(url));
+  const names = urls.map((url) => new URL(url).hostname.replace(/^\*|\.+$/g, '').replace(/\.{2,}/g, '.'));
+  return names.find(isAllowedHost) ?? 'api.example.com';
 }

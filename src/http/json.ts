@@ -13,9 +13,6 @@ const UNSUPPORTED_ENCODING = new HttpError(415, 'Send the body without a Content
   'Accept-Encoding': 'identity',
 });
 const EMPTY = new HttpError(400, 'The body is empty: send a JSON value');
-const NOT_UTF_8 = new HttpError(400, 'The body is not valid UTF-8');
-const TOO_DEEP = new HttpError(400, `The body is nested deeper than ${MAX_DEPTH} levels`);
-const PROTOTYPE_KEY = new HttpError(400, 'The body has a key named __proto__');
 
 /** Returns why the request's headers rule out a JSON body, if they do. */
 export function jsonHeaderError(request: IncomingMessage): HttpError | undefined {
@@ -46,11 +43,12 @@ export function isJsonType(contentType: string): boolean {
  * @throws HttpError 400 that says why the bytes are not JSON
  */
 export function parseJson(bytes: Buffer): unknown {
-  if (!isUtf8(bytes)) throw NOT_UTF_8;
-  let text = bytes.toString();
-  if (text.charCodeAt(0) === 0xfeff) text = text.slice(1);
-  // 100 levels need 200 brackets, so a short body cannot be too deep.
-  if (text.length > 2 * MAX_DEPTH && isTooDeep(text)) throw TOO_DEEP;
+  if (!isUtf8(bytes)) throw new HttpError(400, 'The body is not valid UTF-8');
+  const text = bytes.toString().replace(/^\ufeff/, '');
+  // A short text cannot be too deep: 100 levels need 200 brackets.
+  if (text.length > 2 * MAX_DEPTH && isTooDeep(text)) {
+    throw new HttpError(400, `The body is nested deeper than ${MAX_DEPTH} levels`);
+  }
   let value: unknown;
   try {
     value = JSON.parse(text);
@@ -58,8 +56,9 @@ export function parseJson(bytes: Buffer): unknown {
     if (text.trim() === '') throw EMPTY;
     throw new HttpError(400, `The body is not valid JSON: ${(error as SyntaxError).message}`);
   }
-  // The key can be written with escapes, which contain one of these.
-  if ((text.includes('__proto__') || text.includes('\\u00')) && hasPrototypeKey(value)) throw PROTOTYPE_KEY;
+  // The key can be written with escapes, which contain \u00.
+  const mayHaveKey = text.includes('__proto__') || text.includes('\\u00');
+  if (mayHaveKey && hasPrototypeKey(value)) throw new HttpError(400, 'The body has a key named __proto__');
   return value;
 }
 
@@ -94,25 +93,30 @@ function hasPrototypeKey(value: unknown): boolean {
  * @throws TypeError for a value that JSON cannot represent, with its place in the value and what to return instead
  */
 export function stringifyJson(value: unknown, handlerName: string): string {
-  const isUnusual = typeof value === 'object' && value !== null && !isPlain(value);
-  const error = isUnusual ? unserialisable(value, handlerName) : undefined;
-  if (error) throw error;
+  if (!isPlain(value)) rejectUnserialisable(value, handlerName);
   let json: string | undefined;
   try {
     json = JSON.stringify(value) as string | undefined;
-  } catch (failure) {
-    throw unserialisable(value, handlerName) ?? failure;
+  } catch (error) {
+    rejectUnserialisable(value, handlerName);
+    throw error;
   }
   if (json === undefined) throw new TypeError(`${handlerName} returned a ${typeof value}, which JSON cannot represent`);
   // JSON.stringify turns promises, Maps, Sets and Errors into {}, so that other values need no second look.
-  const lost = json.includes('{}') ? unserialisable(value, handlerName) : undefined;
-  if (lost) throw lost;
+  if (json.includes('{}')) rejectUnserialisable(value, handlerName);
   return json;
 }
 
-function isPlain(value: object): boolean {
+/** Whether a value is a primitive, or an object or array of no other class. */
+function isPlain(value: unknown): boolean {
+  if (typeof value !== 'object' || value === null) return true;
   const prototype: unknown = Object.getPrototypeOf(value);
   return prototype === Object.prototype || prototype === Array.prototype;
+}
+
+function rejectUnserialisable(value: unknown, handlerName: string): void {
+  const error = unserialisable(value, handlerName);
+  if (error) throw error;
 }
 
 /** Returns an error for the first part of a value that JSON cannot represent. Promises in it cannot end the process. */
@@ -124,10 +128,11 @@ export function unserialisable(value: unknown, handlerName: string): TypeError |
 
   function visit(part: unknown, path: string): void {
     if ((typeof part !== 'object' || part === null) && typeof part !== 'bigint') return;
-    const fix = fixFor(part) ?? (path ? undefined : fixForWhole(part));
-    if (fix) error ??= new TypeError(`${handlerName} returned${path && `, at ${path},`} ${fix}`);
-    if (fix || visited.has(part) || 'toJSON' in Object(part)) return;
+    if (visited.has(part)) return;
     visited.add(part);
+    const fix = fixFor(part) ?? (part === value && !isPlain(part) ? fixForWhole(part as object) : undefined);
+    if (fix) error ??= new TypeError(`${handlerName} returned${path && `, at ${path},`} ${fix}`);
+    if (fix || 'toJSON' in Object(part)) return;
     for (const [key, item] of Object.entries(part)) {
       visit(item, Array.isArray(part) ? `${path}[${key}]` : `${path}${path && '.'}${key}`);
     }
@@ -135,26 +140,24 @@ export function unserialisable(value: unknown, handlerName: string): TypeError |
 }
 
 /** Names what JSON cannot represent at any depth, and says what to return instead. */
-function fixFor(value: object | bigint): string | undefined {
-  if (typeof value === 'bigint') {
-    return 'toJSON' in BigInt.prototype ? undefined : 'a BigInt: return String(value), or Number(value) if it is small';
-  }
-  if (typeof (value as PromiseLike<unknown>).then === 'function') {
-    void ignoreRejection(Promise.resolve(value));
+function fixFor(part: object | bigint): string | undefined {
+  if (typeof (part as PromiseLike<unknown>).then === 'function') {
+    void ignoreRejection(Promise.resolve(part));
     return 'a promise: await it, or several with await Promise.all(promises)';
   }
-  if (value instanceof Map) return 'a Map: return Object.fromEntries(map) or [...map]';
-  if (value instanceof Set) return 'a Set: return [...set]';
-  return value instanceof Error && !('toJSON' in value) ? 'an Error: throw it, or return its message' : undefined;
+  if ('toJSON' in Object(part)) return undefined;
+  if (typeof part === 'bigint') return 'a BigInt: return String(value), or Number(value) if it is small';
+  if (part instanceof Map) return 'a Map: return Object.fromEntries(map) or [...map]';
+  if (part instanceof Set) return 'a Set: return [...set]';
+  return part instanceof Error ? 'an Error: throw it, or return its message' : undefined;
 }
 
 /** Names what cannot be returned as a whole, and says what to return instead. */
-function fixForWhole(value: object | bigint): string | undefined {
+function fixForWhole(value: object): string | undefined {
   const kind = Object.prototype.toString.call(value).slice(8, -1);
-  if (typeof value === 'bigint') return undefined;
   if (kind === 'Response') return 'a Response: return its body, await response.json()';
   if (kind === 'Blob') return 'a Blob: send a Content-Type, and return await blob.arrayBuffer()';
-  if (ArrayBuffer.isView(value) || kind === 'ArrayBuffer') {
+  if (kind === 'ArrayBuffer' || ArrayBuffer.isView(value)) {
     return `bytes (${kind}): send their Content-Type with this.sendHeader()`;
   }
   if ('pipe' in value || 'getReader' in value || Symbol.asyncIterator in value) {

@@ -2,8 +2,7 @@ import type { IncomingMessage } from 'node:http';
 import { HttpError } from './http-error.ts';
 import { awaitsContinue } from './node/workarounds.ts';
 
-/** The first buffer of a body that arrives in several chunks, in bytes. */
-const INITIAL_BUFFER_BYTES = 16 * 1024;
+const EMPTY = Buffer.alloc(0);
 
 /**
  * Reads the whole body and returns what `parse` makes of it.
@@ -16,45 +15,44 @@ export function readBody<Parsed>(
   request: IncomingMessage, bodyLimit: number, parse: (bytes: Buffer<ArrayBuffer>) => Parsed,
 ): Promise<Parsed> {
   // Node 24 creates no stream for a request without a body: see optimizeEmptyRequests in server.ts.
-  if (!hasBody(request)) return Promise.resolve(parse(Buffer.alloc(0)));
-  if (Number(request.headers['content-length'] ?? 0) > bodyLimit) return rejected(tooLarge(bodyLimit));
+  if (!hasBody(request)) return Promise.resolve(parse(EMPTY));
+  if (Number(request.headers['content-length']) > bodyLimit) return rejected(tooLarge(bodyLimit));
   if (request.readableDidRead || request.destroyed) {
     return rejected(request.errored ?? new Error('The body has already been read: read it once for each request'));
   }
-  // Only a rejected promise is marked as handled: for each good body, a second promise would have a measurable cost.
   const promise = new Promise<Parsed>((resolve, reject) => {
-    let body: Buffer | undefined;
+    let body = EMPTY;
     let length = 0;
-    request.on('data', (chunk: Buffer) => {
+    // Only a rejected promise is marked as handled: for each good body, a second promise would have a measurable cost.
+    const fail = (error: unknown): void => {
+      reject(error as Error);
+      void ignoreRejection(promise);
+    };
+    request.on('data', (chunk: Buffer<ArrayBuffer>) => {
       const start = length;
       length += chunk.length;
       if (length > bodyLimit) {
-        body = undefined;
-        if (start > bodyLimit) return;
-        reject(tooLarge(bodyLimit));
-        ignoreRejection(promise);
-      } else if (!body) {
+        body = EMPTY;
+        if (start <= bodyLimit) fail(tooLarge(bodyLimit));
+      } else if (start === 0) {
         // Most bodies are one chunk.
         body = chunk;
       } else {
         // A list of a million one-byte chunks would take a hundred times their length.
-        if (length > body.length) body = grown(body, start, Math.max(INITIAL_BUFFER_BYTES, 2 * length));
+        if (length > body.length) body = Buffer.concat([body], 2 * length);
         chunk.copy(body, start);
       }
     });
-    request.on('end', () => {
-      try {
-        const bytes = (body ?? Buffer.alloc(0)) as Buffer<ArrayBuffer>;
-        resolve(parse(bytes.length > length ? bytes.subarray(0, length) : bytes));
-      } catch (error) {
-        reject(error as Error);
-        ignoreRejection(promise);
-      }
-    });
+    // It follows 'end', and comes without one if the body is interrupted.
     request.on('close', () => {
-      if (request.readableEnded) return;
-      reject(request.errored ?? new Error('The client disconnected before the end of the body'));
-      ignoreRejection(promise);
+      try {
+        if (!request.readableEnded) {
+          throw request.errored ?? new Error('The client disconnected before the end of the body');
+        }
+        resolve(parse(body.length > length ? body.subarray(0, length) : body));
+      } catch (error) {
+        fail(error);
+      }
     });
   });
   return promise;
@@ -70,28 +68,21 @@ export function rejected(error: unknown): Promise<never> {
   return ignoreRejection(Promise.reject(error));
 }
 
-function grown(bytes: Buffer, length: number, size: number): Buffer {
-  const larger = Buffer.allocUnsafe(size);
-  bytes.copy(larger, 0, 0, length);
-  return larger;
-}
-
 function tooLarge(bodyLimit: number): HttpError {
   return new HttpError(413, `The body must not exceed ${bodyLimit} bytes`);
 }
 
 /** Whether the request has a body (RFC 9112, section 6.3). */
 export function hasBody({ headers }: IncomingMessage): boolean {
-  const length = headers['content-length'];
-  return headers['transfer-encoding'] !== undefined || (length !== undefined && length !== '0');
+  return headers['transfer-encoding'] !== undefined || (headers['content-length'] ?? '0') !== '0';
 }
 
 /** Whether the rest of the body is too long, or of unknown length, to be read only to keep the connection alive. */
 export function hasLongUnreadBody(request: IncomingMessage, bodyLimit: number): boolean {
   if (request.complete || !hasBody(request)) return false;
-  const { headers } = request;
-  const isUnbounded = headers['transfer-encoding'] !== undefined || headers.expect !== undefined;
-  return isUnbounded || request.destroyed || Number(headers['content-length']) > bodyLimit;
+  const { expect, 'content-length': length } = request.headers;
+  // Without a Content-Length, the comparison is false.
+  return request.destroyed || expect !== undefined || !(Number(length) <= bodyLimit);
 }
 
 /** Whether the server waits for the client to send more of the body, rather than for the handler to read it. */

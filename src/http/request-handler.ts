@@ -90,8 +90,8 @@ export class RequestHandler {
    * @throws HttpError 400 if it cannot be decoded or is rejected; Error if the route has no parameter of this name
    */
   param(name: string): string {
-    const { resource: { pattern } } = this.#exchange;
-    const value = this.#exchange.parameter(name);
+    const { pattern, parameters } = this.#exchange;
+    const value = parameters.get(name);
     if (value === undefined) throw new Error(`The route ${pattern} has no parameter :${name}`);
     return pattern.endsWith(`*${name}`) ? decodeRest(value) : decodeSegment(value);
   }
@@ -127,7 +127,7 @@ export class RequestHandler {
    * @throws RangeError for any other status
    */
   sendResponse(status: number): void {
-    this.#exchange.setStatus(status);
+    this.#exchange.head.setStatus(status);
   }
 
   /**
@@ -142,7 +142,7 @@ export class RequestHandler {
       const place = `static cors = { … } in ${this.constructor.name}`;
       throw new Error(`${name} follows from the CORS policy: write ${place}, or override sendCorsHeaders()`);
     }
-    this.#exchange.addHeader(name, String(value));
+    this.#exchange.head.add(name, String(value));
   }
 
   /**

@@ -14,10 +14,8 @@ export interface HandlerClass {
   readonly bodyLimit?: number;
 }
 
-/** All that follows from a route's class and policy, computed once at startup. */
+/** All that follows from a class and its policy, computed once at startup. */
 export interface Resource {
-  /** As written in the routes: `/notes/:id`; `*` for the paths that no route matches. */
-  readonly pattern: string;
   readonly HandlerClass: HandlerClass;
   readonly policy: CorsPolicy;
   /** In bytes. */
@@ -36,7 +34,7 @@ export const COMMON_METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 
 
 /** `GET` -> `doGet`, `M-SEARCH` -> `doMSearch`. Node emits CONNECT as an event, and TRACE is not supported. */
 const DO_METHODS: ReadonlyMap<string, string> = new Map(
-  [...COMMON_METHODS, ...http.METHODS.filter((method) => !COMMON_METHODS.includes(method))]
+  [...COMMON_METHODS, ...http.METHODS]
     .filter((method) => method !== 'CONNECT' && method !== 'TRACE')
     .map((method) => [method, `do${method.split('-').map((part) => part[0] + part.slice(1).toLowerCase()).join('')}`]),
 );
@@ -46,19 +44,12 @@ export function methodsOf(HandlerClass: HandlerClass): string[] {
   return [...doMethodsOf(HandlerClass).keys()];
 }
 
-/** @param bodyLimit of the server in bytes, for a class without its own */
-export function resourceOf(
-  pattern: string, HandlerClass: HandlerClass, policy: CorsPolicy, bodyLimit: number,
-): Resource {
+/** @param bodyLimit in bytes */
+export function resourceOf(HandlerClass: HandlerClass, policy: CorsPolicy, bodyLimit: number): Resource {
   const methods = doMethodsOf(HandlerClass);
   const allow = [...methods.keys()].join(', ');
   return {
-    pattern,
-    HandlerClass,
-    policy,
-    bodyLimit: HandlerClass.bodyLimit ?? bodyLimit,
-    methods,
-    allow,
+    HandlerClass, policy, bodyLimit, methods, allow,
     corsMethods: [...methods.keys()].filter((method) => policy.methods?.includes(method) ?? true).join(', '),
     methodNotAllowed: new HttpError(
       405, `This path supports ${allow}`, { Allow: allow }, { code: 'METHOD_NOT_ALLOWED' },
@@ -69,59 +60,52 @@ export function resourceOf(
 /** The resource of every path that no route matches, and of `OPTIONS *`. */
 export function unknownResource(HandlerClass: HandlerClass, policy: CorsPolicy, bodyLimit: number): Resource {
   const all = COMMON_METHODS.join(', ');
-  return { ...resourceOf('*', HandlerClass, policy, bodyLimit), allow: all, corsMethods: all };
+  return { ...resourceOf(HandlerClass, policy, bodyLimit), allow: all, corsMethods: all };
 }
 
 function doMethodsOf({ prototype }: HandlerClass): ReadonlyMap<string, string> {
-  const found = new Map<string, string>();
-  for (const [method, name] of DO_METHODS) {
-    if (typeof Reflect.get(prototype, name) === 'function') found.set(method, name);
-    else if (method === 'HEAD' && found.has('GET')) found.set('HEAD', 'doGet');
-  }
-  return found;
+  const has = (name: string): boolean => typeof Reflect.get(prototype, name) === 'function';
+  const methods = new Map(DO_METHODS);
+  if (!has('doHead')) methods.set('HEAD', 'doGet');
+  return new Map([...methods].filter(([, name]) => has(name)));
 }
 
-const LOOKS_LIKE_METHOD = /^do_?[A-Z]/;
+const METHOD_LIKE = /^do_?[A-Z]/;
 /** A class field, in the source of its class: `doGet = () => …`. */
 const FIELD = /(?:^|[{};])\s*(do_?[A-Z]\w*)\s*=(?![=>])/gm;
 
 /** Returns an error, with what to write instead, for each member that looks like a method but would never be called. */
 export function classErrors(HandlerClass: HandlerClass): string[] {
   const errors: string[] = [];
-  const own = (name: string): boolean =>
-    Reflect.get(HandlerClass.prototype, name) !== Reflect.get(RequestHandler.prototype, name);
-  const supported = new Set([...DO_METHODS.values()].filter(own));
-  const reject = (name: string, describe: (method: string) => string) => {
+  const reject = (name: string, problem = ''): void => {
     const meant = meantBy(name);
-    const fix = meant ? describe(meant) : 'it is not named after an HTTP method: rename it';
+    const fix = meant ? `${problem}write ${meant}() { … }` : 'it is not named after an HTTP method: rename it';
     errors.push(`${HandlerClass.name}.${name} would never be called: ${fix}`);
   };
-
-  let Class = HandlerClass as unknown as object & { prototype: object };
-  for (; Class.prototype !== RequestHandler.prototype; Class = Object.getPrototypeOf(Class) as typeof Class) {
-    for (const name of Object.getOwnPropertyNames(Class.prototype)) {
-      if (typeof Object.getOwnPropertyDescriptor(Class.prototype, name)!.value !== 'function') continue;
-      const meant = meantBy(name);
-      if (meant === name) continue;
-      // A get() beside doGet() is a method for the class's own use.
-      const isMistake = meant ? /^do/i.test(name) || !supported.has(meant) : LOOKS_LIKE_METHOD.test(name);
-      if (isMistake) reject(name, (method) => `write ${method}`);
+  let prototype: object = HandlerClass.prototype;
+  for (; prototype !== RequestHandler.prototype; prototype = Object.getPrototypeOf(prototype) as object) {
+    for (const [name, { value }] of Object.entries(Object.getOwnPropertyDescriptors(prototype))) {
+      if (typeof value === 'function' && isMisnamed(name, HandlerClass)) reject(name);
     }
-    for (const name of Object.getOwnPropertyNames(Class)) {
-      if (LOOKS_LIKE_METHOD.test(name)) reject(name, (method) => `it is static: write ${method}() { … }`);
-    }
+    const Class = prototype.constructor;
+    for (const name of Object.getOwnPropertyNames(Class)) if (METHOD_LIKE.test(name)) reject(name, 'it is static: ');
     // The source, because a class would have to be constructed to see its fields, and that may have side effects.
-    for (const [, name] of Class.toString().matchAll(FIELD)) {
-      reject(name!, (method) => `it is a field, not a method: write ${method}() { … }`);
-    }
+    for (const [, name] of String(Class).matchAll(FIELD)) reject(name!, 'it is a field, not a method: ');
   }
   return errors;
 }
 
+function isMisnamed(name: string, { prototype }: HandlerClass): boolean {
+  const meant = meantBy(name);
+  if (!meant) return METHOD_LIKE.test(name);
+  if (/^do/i.test(name)) return name !== meant;
+  // A get() beside doGet() is a method for the class's own use.
+  return Reflect.get(prototype, meant) === Reflect.get(RequestHandler.prototype, meant);
+}
+
 /** `do_GET`, `doget`, `get` -> `doGet`. Without the `do`, only common methods, because many others are plain words. */
 function meantBy(name: string): string | undefined {
-  const [, prefix, rest = ''] = /^(do_?)?(.*)$/is.exec(name)!;
-  const plain = (text: string) => text.toLowerCase().replace(/[_-]/g, '');
-  const candidates = prefix ? [...DO_METHODS.keys()] : COMMON_METHODS;
-  return DO_METHODS.get(candidates.find((method) => plain(method) === plain(rest)) ?? '');
+  const plain = name.toLowerCase().replaceAll('_', '');
+  const lowerCase = COMMON_METHODS.includes(plain.toUpperCase()) ? `do${plain}` : plain;
+  return [...DO_METHODS.values()].find((method) => method.toLowerCase() === lowerCase);
 }

@@ -50,20 +50,34 @@ export interface ServerOptions {
 export interface ServerState {
   readonly log: Log;
   readonly connections: Map<Socket, Connection>;
-  readonly router: Router<Resource>;
+  readonly router: Router;
   /** Serves the paths that no route matches. */
-  readonly unknown: Match<Resource>;
+  readonly unknown: Match;
   readonly validate: (request: IncomingMessage) => HttpError | undefined;
   readonly makeBaseHandler: (exchange: Exchange) => RequestHandler;
   /** Whether responses are logged. If not, the clock is not read, because that has a measurable cost. */
   readonly measuresDuration: boolean;
+  readonly timeouts: Timeouts;
   /** Aborts when a graceful shutdown begins. */
   readonly shutdown: AbortController;
   /** Whether the listener is closed. Every response then closes its connection. */
   isClosing: boolean;
 }
 
-/** Minimum of ConnectionLimits.idleMs, however short the other timeouts are. */
+interface Timeouts {
+  /** How often requests in flight are checked. */
+  readonly checkIntervalMs: number;
+  /** How many checks may pass until the response begins. */
+  readonly responseChecks: number;
+  /** How many checks may pass while the server waits for the body. */
+  readonly bodyChecks: number;
+  /** How long a client may neither read nor send, while a response or a request is incomplete. */
+  readonly idleMs: number;
+  /** How long a connection that the server has ended stays open for a client that keeps sending. */
+  readonly lingerMs: number;
+}
+
+/** Minimum of Timeouts.idleMs, however short the other timeouts are. */
 const MIN_IDLE_MS = 60_000;
 
 /**
@@ -94,51 +108,56 @@ export function createServer(routes: Routes, options: ServerOptions = {}): Serve
     return new CorsPolicy(found.length > 0 ? { origins: '*' } : corsOptions, name, log);
   };
   const policy = compilePolicy('cors', cors);
-  const router = new Router<Resource>();
-  for (const [path, HandlerClass] of Object.entries({ ...routes, [BASE]: baseHandler })) {
-    const isBase = path === BASE;
-    if (!isHandlerClass(HandlerClass)) {
-      errors.push(`${isBase ? 'baseHandler' : path}: must be a class that extends RequestHandler`);
-      continue;
-    }
+  const resources = new Map<HandlerClass, Resource>();
+  const resourceFor = (HandlerClass: HandlerClass): Resource => {
+    const known = resources.get(HandlerClass);
+    if (known) return known;
     const { name, cors: ownCors, bodyLimit: ownLimit } = HandlerClass;
     errors.push(...classErrors(HandlerClass));
     if (ownLimit !== undefined && !(ownLimit > 0)) errors.push(`${name}.bodyLimit: ${ownLimit} must be above 0`);
     const ownPolicy = ownCors ? compilePolicy(`${name}.cors`, ownCors) : policy;
-    const error = isBase ? undefined : router.add(path, resourceOf(path, HandlerClass, ownPolicy, bodyLimit));
-    if (error) errors.push(error);
+    const resource = resourceOf(HandlerClass, ownPolicy, ownLimit ?? bodyLimit);
+    resources.set(HandlerClass, resource);
+    return resource;
+  };
+  const router = new Router();
+  for (const [path, HandlerClass] of Object.entries(routes)) {
+    if (!isHandlerClass(HandlerClass)) errors.push(`${path}: must be a class that extends RequestHandler`);
+    else errors.push(...router.add(path, resourceFor(HandlerClass)));
   }
-  // An error of a class is reported once, however many routes it has.
-  if (errors.length > 0) throw new Error(`The server cannot start:\n${[...new Set(errors)].join('\n')}`);
+  if (!isHandlerClass(baseHandler)) errors.push('baseHandler: must be a class that extends RequestHandler');
+  else resourceFor(baseHandler);
+  if (errors.length > 0) throw new Error(`The server cannot start:\n${errors.join('\n')}`);
 
   const state: ServerState = {
     log,
     connections: new Map(),
     router,
-    unknown: { found: unknownResource(baseHandler, policy, bodyLimit), parameters: NO_PARAMETERS },
+    unknown: { resource: unknownResource(baseHandler, policy, bodyLimit), pattern: '*', parameters: NO_PARAMETERS },
     validate: requestValidation(allowedHosts),
     makeBaseHandler: (exchange) => makeHandler(baseHandler, exchange, log),
     measuresDuration: logFormat !== 'off' || [...Object.values(routes), baseHandler].some(overridesLogRequest),
+    timeouts: timeoutsOf(requestTimeout, handlerTimeout),
     shutdown: new AbortController(),
     isClosing: false,
   };
   const server = http.createServer(nodeOptions(requestTimeout));
-  const limits = {
-    idleMs: Math.max(MIN_IDLE_MS, Math.ceil((requestTimeout + handlerTimeout) * 1000)),
-    lingerMs: Math.ceil(requestTimeout * 1000),
-  };
-  const interval = Math.min(1, requestTimeout / 4, (handlerTimeout || 4) / 4);
-  listenToServer(server, state, limits, {
-    intervalMs: interval * 1000,
-    response: handlerTimeout === 0 ? Infinity : Math.ceil(handlerTimeout / interval),
-    body: Math.ceil(requestTimeout / interval),
-  });
+  listenToServer(server, state);
   registerForShutdown(server, state);
   return server;
 }
 
-/** Stands for the base handler among the paths, which begin with a slash. */
-const BASE = 'baseHandler';
+/** All parameters are in seconds. */
+function timeoutsOf(requestTimeout: number, handlerTimeout: number): Timeouts {
+  const interval = Math.min(1, requestTimeout / 4, (handlerTimeout || 4) / 4);
+  return {
+    checkIntervalMs: interval * 1000,
+    responseChecks: handlerTimeout === 0 ? Infinity : Math.ceil(handlerTimeout / interval),
+    bodyChecks: Math.ceil(requestTimeout / interval),
+    idleMs: Math.max(MIN_IDLE_MS, Math.ceil((requestTimeout + handlerTimeout) * 1000)),
+    lingerMs: Math.ceil(requestTimeout * 1000),
+  };
+}
 
 function isHandlerClass(value: HandlerClass | undefined): value is HandlerClass {
   return value === RequestHandler || value?.prototype instanceof RequestHandler;

@@ -30,8 +30,9 @@ const MAX_ISSUES = 100;
  * @throws HttpError 422 with the first hundred issues, each with a pointer to its place (RFC 9457, section 3)
  */
 export async function validate(schema: StandardSchema, value: unknown, name: string): Promise<unknown> {
-  const { issues, ...result } = await schema['~standard'].validate(value);
-  if (!issues) return (result as { value: unknown }).value;
+  const result = await schema['~standard'].validate(value);
+  if (!result.issues) return result.value;
+  const { issues } = result;
   const errors = issues.slice(0, MAX_ISSUES).map((issue) => ({ detail: issue.message, pointer: pointer(issue) }));
   const more = issues.length > MAX_ISSUES ? `: ${issues.length} errors, of which the first ${MAX_ISSUES} follow` : '';
   throw new HttpError(422, `The ${name} does not match its schema${more}`, {}, { errors });

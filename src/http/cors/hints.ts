@@ -1,87 +1,76 @@
 import type { Exchange } from '../exchange.ts';
-import { isLoopback } from '../host-names.ts';
 import type { CorsOptionError } from './options.ts';
 
 /** Fetch, "CORS-safelisted response-header name", and headers that are not meant for a page's script. */
 const NEEDS_NO_EXPOSING = new RegExp(
-  `^(?:${[
-    'accept', 'accept-encoding', 'access-control-.*', 'allow', 'cache-control', 'connection', 'content-language',
-    'content-length', 'content-type', 'expires', 'last-modified', 'pragma', 'set-cookie', 'vary', 'www-authenticate',
-    'x-content-type-options',
-  ].join('|')})$`, 'i',
+  '^(?:accept(?:-encoding)?|access-control-.*|allow|cache-control|connection|content-(?:language|length|type)|expires' +
+    '|last-modified|pragma|set-cookie|vary|www-authenticate|x-content-type-options)$',
 );
+/** A cookie that browsers keep, and send back, in requests of pages on other sites. */
+const CROSS_SITE_COOKIE = /^(?=.*;\s*samesite=none\b)(?=.*;\s*secure\b)/i;
 
-/** What a cookie needs to return from pages on other sites, also in browsers that block third-party cookies. */
-const CROSS_SITE = 'SameSite=None; Secure; Partitioned';
-
-/** More than any page needs: a longer list would only cost time. */
+/** The number of requested header names in one hint. More than any page needs, so that a hint has a limited length. */
 const MAX_NAMES = 50;
 
-/** Yields the reason why an origin was denied, or problems that a page will have, each with the setting to change. */
+/** Yields why an origin was denied, or which problems a page will have, each with the setting to change. */
 export function* corsHints(exchange: Exchange): Generator<string> {
-  const { decision, isPreflight, path, request, resource, response } = exchange;
-  const { headers } = request;
-  const { HandlerClass, methods, pattern, policy } = resource;
-  const origin = headers.origin!;
-  /** The setting of an option: `cors` of the server is set in the environment, the policy of a class in code. */
-  const setting = (option: CorsOptionError['option']) =>
-    policy.name === 'cors' && option !== 'methods'
-      ? `CORS_${option.replace(/[A-Z]/g, '_$&').toUpperCase()}`
-      : `${policy.name}.${option}`;
-  const sent = (name: string) => exchange.sentHeader(name).split(/[\s,]+/).filter(Boolean);
-
+  const { decision, isPreflight, request, resource: { policy } } = exchange;
   if (decision === 'not cross-origin') return;
-  if (decision === 'denied') {
-    if (origin === 'null') yield 'denied null: a sandboxed page or a local file; open the page over http';
-    else if (policy.predicate) yield `denied ${origin}: the function ${policy.name}.origins does not allow it`;
-    else yield `denied ${origin}: it is not in ${setting('origins')} (add it there)`;
-    return;
-  }
+  if (decision !== 'denied') return yield* isPreflight ? preflightHints(exchange) : responseHints(exchange);
+  const { origin } = request.headers;
+  if (origin === 'null') yield 'denied null: the origin of sandboxed pages and local files (open the page over http)';
+  else if (policy.predicate) yield `denied ${origin}: the function ${policy.name}.origins does not allow it`;
+  else yield `denied ${origin}: it is not in ${settingOf(exchange, 'origins')} (add it there)`;
+}
 
-  if (isPreflight) {
-    const method = headers['access-control-request-method']!;
-    if (!sent('Access-Control-Allow-Methods').includes(method)) {
-      const upper = method.toUpperCase();
-      const names = [...new Set(methods.values())].filter((name) => name !== 'doOptions').join(', ');
-      if (pattern === '*') yield `${method} ${path}: no route matches this path`;
-      else if (methods.has(method)) yield `${method} ${pattern} is not in ${setting('methods')}`;
-      else if (methods.has(upper)) yield `${method} ${pattern}: methods are case-sensitive, write ${upper} in the page`;
-      else yield `${method} ${pattern} is not implemented (${HandlerClass.name} has ${names})`;
-    }
-    const allowed = sent('Access-Control-Allow-Headers');
-    const requested = headers['access-control-request-headers']?.toLowerCase().split(/[\s,]+/, MAX_NAMES) ?? [];
-    const missing = requested.filter((name) => name !== '' && !allowed.includes(name));
-    if (missing.length > 0 && !allowed.includes('*')) {
-      const names = `${missing.join(', ')} ${missing.length > 1 ? 'are' : 'is'}`;
-      yield `${names} not allowed (set ${setting('allowedHeaders')} to ${[...allowed, ...missing].join(',')})`;
-    }
-    return;
+function* preflightHints(exchange: Exchange): Generator<string> {
+  const { path, pattern, request: { headers }, resource: { HandlerClass, methods } } = exchange;
+  const method = headers['access-control-request-method']!;
+  if (!sentList(exchange, 'access-control-allow-methods').includes(method)) {
+    const upper = method.toUpperCase();
+    const supported = [...methods.keys()].join(', ');
+    if (pattern === '*') yield `${method} ${path}: no route matches this path`;
+    else if (methods.has(method)) yield `${method} ${pattern} is not in ${settingOf(exchange, 'methods')}`;
+    else if (methods.has(upper)) yield `${method} ${pattern}: methods are case-sensitive, write ${upper} in the page`;
+    else yield `${method} ${pattern} is not implemented (${HandlerClass.name} supports ${supported})`;
   }
+  const allowed = sentList(exchange, 'access-control-allow-headers');
+  const requested = headers['access-control-request-headers']?.toLowerCase().split(/[\s,]+/, MAX_NAMES) ?? [];
+  const missing = requested.filter((name) => name !== '' && !allowed.includes(name));
+  if (missing.length === 0 || allowed.includes('*')) return;
+  const all = [...allowed, ...missing].join(',');
+  yield `headers not allowed: ${missing.join(', ')} (set ${settingOf(exchange, 'allowedHeaders')} to ${all})`;
+}
 
-  const exposed = sent('Access-Control-Expose-Headers');
-  for (const name of response.getHeaderNames()) {
+function* responseHints(exchange: Exchange): Generator<string> {
+  const { head, pattern, request: { headers } } = exchange;
+  const exposed = sentList(exchange, 'access-control-expose-headers');
+  const cookies: string[] = [];
+  for (let at = 0; at < head.headers.length; at += 2) {
+    const name = head.headers[at]!.toLowerCase();
+    if (name === 'set-cookie') cookies.push(head.headers[at + 1]!);
     if (NEEDS_NO_EXPOSING.test(name) || exposed.includes('*') || exposed.includes(name)) continue;
-    yield `a page cannot read the ${name} of ${pattern} (add it to ${setting('exposedHeaders')})`;
+    yield `a page cannot read the ${name} of ${pattern} (add it to ${settingOf(exchange, 'exposedHeaders')})`;
   }
   const site = headers['sec-fetch-site'] ?? 'cross-site';
-  const withCredentials = exchange.sentHeader('Access-Control-Allow-Credentials') !== '';
-  if (!withCredentials && site !== 'same-origin') {
-    const fix = `list its origin in ${setting('origins')} and set ${setting('credentials')} to true`;
-    if (headers.cookie !== undefined) {
-      const reason = 'whose policy is without credentials, so the browser hides the response';
-      yield `a page sends cookies to ${pattern}, ${reason} (${fix}, or fetch without cookies)`;
-    }
-    if (!response.hasHeader('Set-Cookie')) return;
-    yield `a page of another origin does not keep the cookie of ${pattern} (${fix})`;
-  } else if (withCredentials && site === 'cross-site') {
-    const cookies = [response.getHeader('Set-Cookie') ?? []].flat().map(String);
-    if (cookies.every((cookie) => /;\s*samesite=none\b/i.test(cookie) && /;\s*secure\b/i.test(cookie))) return;
-    const isLocal = isLoopback(hostOf(origin)) && isLoopback(hostOf(`http://${headers.host}`));
-    const fix = isLocal ? 'open the page under the host name of this server' : `set it with ${CROSS_SITE}`;
+  if (head.get('access-control-allow-credentials') === undefined) {
+    if (site === 'same-origin' || (cookies.length === 0 && headers.cookie === undefined)) return;
+    const [origins, credentials] = [settingOf(exchange, 'origins'), settingOf(exchange, 'credentials')];
+    const fix = `list its origin in ${origins} and set ${credentials} to true, or fetch without cookies`;
+    yield `a page of another origin can neither send nor keep cookies of ${pattern} (${fix})`;
+  } else if (site === 'cross-site' && !cookies.every((cookie) => CROSS_SITE_COOKIE.test(cookie))) {
+    const fix = 'set it with SameSite=None; Secure; Partitioned, or open the page under the host name of this server';
     yield `a cookie of ${pattern} will not come back from pages on other sites (${fix})`;
   }
 }
 
-function hostOf(origin: string): string {
-  return URL.canParse(origin) ? new URL(origin).hostname : '';
+/** Returns the members of a header that has been sent, whose name is in lower case. */
+function sentList(exchange: Exchange, name: string): string[] {
+  return (exchange.head.get(name) ?? '').split(/[\s,]+/).filter(Boolean);
+}
+
+/** Returns the name of an option: those of the server's policy are set in the environment, those of a class in code. */
+function settingOf({ resource: { policy } }: Exchange, option: CorsOptionError['option']): string {
+  const isVariable = policy.name === 'cors' && option !== 'methods';
+  return isVariable ? `CORS_${option.replace(/[A-Z]/g, '_$&').toUpperCase()}` : `${policy.name}.${option}`;
 }

@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import { http } from '../node/builtins.ts';
-import { originError } from './origins.ts';
+import { originError } from './origin-errors.ts';
 
 /**
  * An origin as browsers and apps send it, such as `https://app.example.com` or `capacitor://localhost`, or one of the
@@ -35,23 +35,21 @@ export interface CorsOptionError {
   message: string;
 }
 
-const MAX_AGE_SECONDS = 86_400;
-
 /** RFC 9110, section 5.6.2. */
 export const TOKEN = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
 
 /** Headers that pages cannot set (Fetch, "forbidden request-header"), and those of the CORS protocol itself. */
 const FORBIDDEN_REQUEST_HEADER = new RegExp(
-  `^(?:${[
-    'accept-charset', 'accept-encoding', 'access-control-.*', 'connection', 'content-length', 'cookie2?', 'date', 'dnt',
-    'expect', 'host', 'keep-alive', 'origin', 'proxy-.*', 'referer', 'sec-.*', 'set-cookie2?', 'te', 'trailer',
-    'transfer-encoding', 'upgrade', 'via',
-  ].join('|')})$`,
+  '^(?:accept-(?:charset|encoding)|access-control-.*|connection|content-length|cookie2?|date|dnt|expect|host' +
+    '|keep-alive|origin|proxy-.*|referer|sec-.*|set-cookie2?|te|trailer|transfer-encoding|upgrade|via)$', 'i',
 );
+/** Fetch, "forbidden response-header name". */
+const FORBIDDEN_RESPONSE_HEADER = /^set-cookie2?$/i;
 
 /** Returns all errors in `options` at once. */
 export function corsErrors(options: CorsOptions): CorsOptionError[] {
-  const { origins, credentials = false, methods = [], allowedHeaders = [], exposedHeaders = [], maxAge = 0 } = options;
+  const { origins = [], credentials = false, maxAge = 0 } = options;
+  const { methods = [], allowedHeaders = [], exposedHeaders = [] } = options;
   const errors: CorsOptionError[] = [];
   const reject = (option: CorsOptionError['option'], message: string) => errors.push({ option, message });
 
@@ -60,60 +58,45 @@ export function corsErrors(options: CorsOptions): CorsOptionError[] {
   }
   if (origins === '*') {
     // Fetch, "CORS protocol and credentials": browsers reject this combination.
-    if (credentials === true) {
-      const advice = 'list the origins, such as https://app.example.com, or decide in code, with origins: () => true';
-      reject('credentials', `cannot be true with origins '*': ${advice}`);
-    }
-  } else if (Array.isArray(origins)) {
-    if (origins.length === 0) {
-      reject('origins', 'must not be empty: list an origin, such as https://app.example.com, or write * for any');
-    }
-    for (const entry of origins) {
-      const message = originError(entry, credentials === true);
-      if (message) reject('origins', message);
-    }
+    const advice = 'list the origins, such as https://app.example.com, or decide in code, with origins: () => true';
+    if (credentials === true) reject('credentials', `cannot be true with origins '*': ${advice}`);
   } else if (typeof origins !== 'function') {
-    reject('origins', `${String(origins)} is not a list: write '*', ['https://app.example.com'] or (origin) => …`);
+    const advice = 'list an origin, such as https://app.example.com, or write * for any';
+    if (origins.length === 0) reject('origins', `must not be empty: ${advice}`);
+    checkEach('origins', origins, (entry) => originError(entry, credentials === true));
   }
-
-  for (const method of listOf('methods', methods)) {
-    const upper = method.toUpperCase();
-    if (method === 'CONNECT' || method === 'TRACE' || method === 'TRACK') {
-      reject('methods', `${method} cannot be sent by scripts (Fetch, "forbidden method"): remove it`);
-    } else if (!http.METHODS.includes(upper)) {
-      reject('methods', `${method} is not an HTTP method: write one, such as GET`);
-    } else if (method !== upper) {
-      reject('methods', `${method}: methods are case-sensitive, write ${upper}`);
-    }
-  }
-
-  if (allowedHeaders !== '*') {
-    for (const name of listOf('allowedHeaders', allowedHeaders)) {
-      if (name === '*') reject('allowedHeaders', '* must stand alone, not in a list: remove it, or remove the others');
-      else if (!TOKEN.test(name)) reject('allowedHeaders', `${notAName(name)} x-api-key`);
-      else if (FORBIDDEN_REQUEST_HEADER.test(name.toLowerCase())) {
-        reject('allowedHeaders', `${name} cannot be set by scripts: remove it`);
-      }
-    }
-  }
-  for (const name of listOf('exposedHeaders', exposedHeaders)) {
-    if (name === '*' && credentials) reject('exposedHeaders', '* has no effect with credentials: list the headers');
-    else if (!TOKEN.test(name)) reject('exposedHeaders', `${notAName(name)} x-total-count`);
-    else if (/^set-cookie2?$/i.test(name)) reject('exposedHeaders', `${name} cannot be read by scripts: remove it`);
-  }
-
-  if (!Number.isInteger(maxAge) || maxAge < 0 || maxAge > MAX_AGE_SECONDS) {
-    reject('maxAge', `${maxAge} is not a whole number of seconds from 0 to ${MAX_AGE_SECONDS}: write one, such as 600`);
+  checkEach('methods', methods, methodError);
+  checkEach('allowedHeaders', allowedHeaders === '*' ? [] : allowedHeaders, (name) => {
+    if (name === '*') return '* must stand alone, not in a list: remove it, or remove the others';
+    return headerError(name, FORBIDDEN_REQUEST_HEADER, 'set');
+  });
+  checkEach('exposedHeaders', exposedHeaders, (name) => {
+    if (name === '*' && credentials) return '* has no effect with credentials: list the headers';
+    return headerError(name, FORBIDDEN_RESPONSE_HEADER, 'read');
+  });
+  if (!Number.isInteger(maxAge) || maxAge < 0 || maxAge > 86_400) {
+    reject('maxAge', `${maxAge} is not a whole number of seconds from 0 to 86400: write one, such as 600`);
   }
   return errors;
 
-  function listOf(option: CorsOptionError['option'], names: unknown): string[] {
-    if (Array.isArray(names)) return names.map(String);
-    reject(option, `${String(names)} is not a list: write ['${String(names)}']`);
-    return [];
+  function checkEach(option: CorsOptionError['option'], list: unknown, errorOf: (entry: string) => string | undefined) {
+    if (!Array.isArray(list)) return void reject(option, `${String(list)} is not a list: write ['${String(list)}']`);
+    for (const entry of list as unknown[]) {
+      const message = typeof entry === 'string' ? errorOf(entry) : `${String(entry)} is not a string: remove it`;
+      if (message) reject(option, message);
+    }
   }
 }
 
-function notAName(name: string): string {
-  return `${JSON.stringify(name)} is not a header name: write one, such as`;
+function methodError(method: string): string | undefined {
+  const upper = method.toUpperCase();
+  // Fetch, "forbidden method".
+  if (/^(?:CONNECT|TRACE|TRACK)$/.test(upper)) return `${method} cannot be sent by scripts: remove it`;
+  if (!http.METHODS.includes(upper)) return `${method} is not an HTTP method: write one, such as GET`;
+  return method === upper ? undefined : `${method}: methods are case-sensitive, write ${upper}`;
+}
+
+function headerError(name: string, forbidden: RegExp, doing: 'set' | 'read'): string | undefined {
+  if (!TOKEN.test(name)) return `${JSON.stringify(name)} is not a header name: write one, such as x-api-key`;
+  return forbidden.test(name) ? `${name} cannot be ${doing} by scripts: remove it` : undefined;
 }

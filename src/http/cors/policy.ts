@@ -2,7 +2,7 @@ import type { IncomingMessage } from 'node:http';
 import type { Log } from '../node/log.ts';
 import { ABSOLUTE_FORM } from '../request-target.ts';
 import { type CorsOptions, type OriginPredicate, TOKEN } from './options.ts';
-import { isSerialisedOrigin, originPattern } from './origins.ts';
+import { isSerialisedOrigin, originMatcher } from './origins.ts';
 
 /** The CORS headers of one allowed origin: names and values in turn, as Node's writeHead() takes them. */
 export interface CorsHeaders {
@@ -14,12 +14,11 @@ export interface CorsHeaders {
 export type CorsDecision = CorsHeaders | 'not cross-origin' | 'denied';
 
 const DEFAULT_ALLOWED_HEADERS = ['authorization', 'content-type', 'x-api-key'];
-const DEFAULT_MAX_AGE_SECONDS = 600;
 
 /** The longest list of header names that `allowedHeaders: '*'` with credentials sends back, in characters. */
 const MAX_MIRRORED_LENGTH = 1024;
 
-/** Compiled CorsOptions. Header lists are built once, so that a request usually needs only a lookup. */
+/** Compiled CorsOptions. The headers of listed origins are built once, so that most requests need only a lookup. */
 export class CorsPolicy {
   /** Its name in messages: `cors`, or `NotesHandler.cors`. */
   readonly name: string;
@@ -28,73 +27,71 @@ export class CorsPolicy {
   /** Narrows Access-Control-Allow-Methods; undefined: the methods of the class. */
   readonly methods: readonly string[] | undefined;
   /** With credentials, `*` has no special meaning, so that `allowedHeaders: '*'` mirrors the requested names. */
-  readonly mirrorsHeaders: boolean;
+  readonly #mirrorsHeaders: boolean;
   readonly predicate: OriginPredicate | undefined;
   readonly #anyOrigin: CorsHeaders | undefined;
-  readonly #known = new Map<string, CorsHeaders>();
-  readonly #patterns: readonly ((origin: string) => boolean)[] = [];
+  readonly #known: ReadonlyMap<string, CorsHeaders>;
+  readonly #isListed: (origin: string) => boolean;
   readonly #headersFor: (origin: string) => CorsHeaders;
   readonly #log: Log;
 
   /** @param options that corsErrors has accepted */
   constructor(options: CorsOptions, name: string, log: Log) {
-    const { origins, credentials = false, methods, allowedHeaders = DEFAULT_ALLOWED_HEADERS } = options;
+    const { origins, credentials = false, methods, allowedHeaders } = options;
+    const listed = Array.isArray(origins) ? (origins as readonly string[]) : [];
+    const exact = listed.filter((entry) => !entry.includes('*'));
     this.name = name;
     this.vary = origins === '*' ? undefined : 'Origin';
-    this.methods = methods && [...methods];
-    this.mirrorsHeaders = allowedHeaders === '*' && credentials;
+    this.methods = methods;
+    this.#mirrorsHeaders = allowedHeaders === '*' && credentials;
+    this.predicate = typeof origins === 'function' ? origins : undefined;
     this.#headersFor = compileHeaders(options);
+    this.#anyOrigin = origins === '*' ? this.#headersFor('*') : undefined;
+    this.#known = new Map(exact.map((origin) => [origin, this.#headersFor(origin)]));
+    this.#isListed = originMatcher(listed);
     this.#log = log;
-    if (origins === '*') {
-      this.#anyOrigin = this.#headersFor('*');
-    } else if (typeof origins === 'function') {
-      this.predicate = origins;
-    } else {
-      this.#patterns = origins.flatMap((entry) => originPattern(entry) ?? []);
-      for (const entry of origins) if (!entry.includes('*')) this.#known.set(entry, this.#headersFor(entry));
-    }
-    Object.freeze(this);
   }
 
-  /** Decides about a request. Returns a promise, which never rejects, only if an async predicate has to decide. */
+  /** Decides about a request. Returns a promise, which never rejects, only if a predicate must decide. */
   decide(request: IncomingMessage): CorsDecision | Promise<CorsDecision> {
     if (this.#anyOrigin) return this.#anyOrigin;
     const { origin } = request.headers;
     if (origin === undefined) return 'not cross-origin';
     const known = this.#known.get(origin);
     if (known) return known;
-    if (this.#patterns.some((matches) => matches(origin))) return this.#headersFor(origin);
+    if (this.#isListed(origin)) return this.#headersFor(origin);
     if (isSameOrigin(origin, request)) return 'not cross-origin';
     return this.predicate && isSerialisedOrigin(origin) ? this.#ask(this.predicate, origin, request) : 'denied';
   }
 
-  #ask(predicate: OriginPredicate, origin: string, request: IncomingMessage): ReturnType<CorsPolicy['decide']> {
-    const decide = (allowed: boolean) => (allowed === true ? this.#headersFor(origin) : 'denied');
-    const deny = (error: unknown) => {
-      this.#log.error(error, `${this.name}.origins`);
-      return 'denied' as const;
-    };
+  /** @param methods that Access-Control-Allow-Methods lists */
+  preflightHeaders({ preflight }: CorsHeaders, request: IncomingMessage, methods: string): readonly string[] {
+    const mirrored = this.#mirrorsHeaders ? mirroredHeaders(request) : undefined;
+    const headers = [...preflight, 'Access-Control-Allow-Methods', methods];
+    return mirrored ? [...headers, 'Access-Control-Allow-Headers', mirrored] : headers;
+  }
+
+  async #ask(isAllowed: OriginPredicate, origin: string, request: IncomingMessage): Promise<CorsDecision> {
     try {
-      const allowed = predicate(origin, request);
-      return typeof allowed === 'boolean' ? decide(allowed) : Promise.resolve(allowed).then(decide).catch(deny);
+      return (await isAllowed(origin, request)) === true ? this.#headersFor(origin) : 'denied';
     } catch (error) {
-      return deny(error);
+      this.#log.error(error, `${this.name}.origins`);
+      return 'denied';
     }
   }
 }
 
 /** Fetch, "CORS check": the exact origin or `*`; with credentials, exactly `true`. */
-function compileHeaders({
-  credentials, allowedHeaders = DEFAULT_ALLOWED_HEADERS, exposedHeaders = [], maxAge = DEFAULT_MAX_AGE_SECONDS,
-}: CorsOptions): (origin: string) => CorsHeaders {
+function compileHeaders(options: CorsOptions): (origin: string) => CorsHeaders {
+  const { credentials, allowedHeaders = DEFAULT_ALLOWED_HEADERS, exposedHeaders = [], maxAge = 600 } = options;
   // Fetch, "CORS non-wildcard request-header name": * does not cover authorization.
-  const allowed = (allowedHeaders === '*' ? ['*', 'authorization'] : allowedHeaders).join(',').toLowerCase();
+  const anyHeader = credentials ? [] : ['*', 'authorization'];
+  const allowed = (allowedHeaders === '*' ? anyHeader : allowedHeaders).join(',').toLowerCase();
   const exposed = exposedHeaders.join(',').toLowerCase();
-  const isMirrored = allowedHeaders === '*' && credentials;
   const common = credentials ? ['Access-Control-Allow-Credentials', 'true'] : [];
   const actual = exposed ? [...common, 'Access-Control-Expose-Headers', exposed] : common;
   const preflight = [...common, 'Access-Control-Max-Age', String(maxAge)];
-  if (allowed && !isMirrored) preflight.push('Access-Control-Allow-Headers', allowed);
+  if (allowed) preflight.push('Access-Control-Allow-Headers', allowed);
   return (origin) => ({
     actual: ['Access-Control-Allow-Origin', origin, ...actual],
     preflight: ['Access-Control-Allow-Origin', origin, ...preflight],
@@ -102,7 +99,7 @@ function compileHeaders({
 }
 
 /** Returns the header names that a preflight asks for, unless one is not a token or the list is too long. */
-export function mirroredHeaders(request: IncomingMessage): string | undefined {
+function mirroredHeaders(request: IncomingMessage): string | undefined {
   const requested = request.headers['access-control-request-headers'];
   if (!requested || requested.length > MAX_MIRRORED_LENGTH) return undefined;
   const names = requested.split(',').map((name) => name.trim().toLowerCase());

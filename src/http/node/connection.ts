@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net';
 import type { Exchange } from '../exchange.ts';
+import type { ServerState } from '../server.ts';
 import { continueReading, discardInput, pauseReading, resetConnection } from './workarounds.ts';
 
 /** How many pipelined requests are queued before the server stops reading. Requests received by then are queued too. */
@@ -10,39 +11,28 @@ const LINGER_IDLE_MS = 2_000;
 /** How much a client may still send on a connection that the server has ended, in bytes. */
 export const MAX_DISCARDED_BYTES = 64 * 1024 * 1024;
 
-/** The time limits of a connection, in milliseconds. */
-export interface ConnectionLimits {
-  /** How long a client may neither read nor send, while a response or a request is incomplete. */
-  readonly idleMs: number;
-  /** How long a connection that the server has ended stays open for a client that keeps sending. */
-  readonly lingerMs: number;
-}
-
 /** A client's connection. It serves one request at a time, and queues those that are pipelined behind it. */
 export class Connection {
+  readonly state: ServerState;
   readonly socket: Socket;
   /** The client's address, stored because Node forgets it when the socket closes. */
   readonly address: string | undefined;
   /** The request in flight, until its response is flushed and its body received. */
   exchange: Exchange | undefined;
-  readonly #limits: ConnectionLimits;
   readonly #queue: (() => void)[] = [];
   /** A request or a response has said `Connection: close` (RFC 9112, section 9.6): no later request is served. */
   isClosing = false;
   #hasEnded = false;
 
-  constructor(socket: Socket, limits: ConnectionLimits) {
+  constructor(state: ServerState, socket: Socket) {
+    this.state = state;
     this.socket = socket;
     this.address = socket.remoteAddress;
-    this.#limits = limits;
   }
 
+  /** Whether no response is in flight; requests are queued only behind one. */
   get isIdle(): boolean {
-    return !this.#isBusy && this.#queue.length === 0;
-  }
-
-  get #isBusy(): boolean {
-    return this.exchange !== undefined && !this.exchange.response.destroyed;
+    return this.exchange?.response.destroyed ?? true;
   }
 
   get hasQueued(): boolean {
@@ -56,7 +46,7 @@ export class Connection {
 
   /** Calls `start` when the responses to all earlier requests have been flushed. */
   enqueue(start: () => void): void {
-    if (!this.#isBusy) return start();
+    if (this.isIdle) return start();
     if (this.#queue.push(start) !== MAX_QUEUED_REQUESTS) return;
     pauseReading(this.socket);
     this.limitIdleTime();
@@ -74,7 +64,7 @@ export class Connection {
 
   /** Releases an exchange whose body was still being received when its response was flushed. */
   #releaseReceived(): void {
-    if (!this.#isBusy) this.exchange = undefined;
+    if (this.isIdle) this.exchange = undefined;
   }
 
   /** The response in flight is the last: drops the requests that are queued behind it. */
@@ -86,7 +76,7 @@ export class Connection {
 
   /** Sets the socket's timeout. Node replaces it with the keep-alive timeout when the response is complete. */
   limitIdleTime(): void {
-    this.socket.setTimeout?.(this.#limits.idleMs);
+    this.socket.setTimeout?.(this.state.timeouts.idleMs);
   }
 
   /** Ends the server's side, and lets the client read the response while it still sends (RFC 9112, section 9.6). */
@@ -97,7 +87,7 @@ export class Connection {
     this.isClosing = true;
     socket.end();
     const idle = setTimeout(() => socket.destroy(), LINGER_IDLE_MS);
-    const total = setTimeout(() => socket.destroy(), this.#limits.lingerMs);
+    const total = setTimeout(() => socket.destroy(), this.state.timeouts.lingerMs);
     discardInput(socket, MAX_DISCARDED_BYTES, () => idle.refresh());
     socket.once('close', () => {
       clearTimeout(idle);

@@ -1,19 +1,13 @@
 import { constants, fstatSync, openSync, writeSync } from 'node:fs';
 import { isatty } from 'node:tty';
 
-/** How long lines are gathered into one write, because a write costs more than a request. */
-const FLUSH_DELAY_MS = 50;
-/** Delay before the next attempt when a pipe is full or a terminal is stopped. */
-const EAGAIN_DELAY_MS = 10;
-/** Delay before the next attempt after any other error that may pass, such as a full disk. */
-const ERROR_DELAY_MS = 1_000;
-/** Size that the buffer starts with, and returns to when a backlog has been written. */
-const BUFFER_BYTES = 1024 * 1024;
-/** Further lines are dropped and counted. */
-const MAX_BACKLOG_BYTES = 16 * 1024 * 1024;
+/** How long lines are gathered into one write, and the delay before the next attempt after a write that failed. */
+const WRITE_DELAY_MS = 10;
+/** Limits the lines that wait. The operating system provides the memory when it is first used. */
+const BUFFER_BYTES = 16 * 1024 * 1024;
 /** Time that all pending lines together may take when the process exits. */
 const EXIT_TIMEOUT_MS = 1_000;
-/** Errors that mean that nobody will ever read the lines. Any other error may pass. */
+/** Errors that mean that nobody will ever read the lines. Others may pass, such as that of a full pipe or disk. */
 const READER_CLOSED_CODES = ['EPIPE', 'ECONNRESET', 'EIO', 'EBADF'];
 /** Never notified: waiting for it is the only way to sleep synchronously. */
 const SLEEP = new Int32Array(new SharedArrayBuffer(4));
@@ -22,16 +16,16 @@ let exitDeadline: number | undefined;
 
 /**
  * Writes lines to a file descriptor without blocking the event loop when a pipe is full or a terminal is stopped. Lines
- * that cannot be written wait. On a terminal, each line is written immediately.
+ * that cannot be written wait in a buffer. When it is full, lines are dropped and counted until it is empty again. On a
+ * terminal, each line is written immediately.
  */
 export class LineWriter {
   readonly #descriptor: number;
   readonly #isTerminal: boolean;
   /** Lines are encoded at once: waiting strings would be copied by V8's garbage collector again and again. */
-  #buffer = Buffer.allocUnsafeSlow(BUFFER_BYTES);
-  /** The part of `#buffer` that waits to be written. It may begin in the middle of a line. */
-  #start = 0;
-  #end = 0;
+  readonly #buffer = Buffer.allocUnsafeSlow(BUFFER_BYTES);
+  /** How many bytes wait. They may begin in the middle of a line. */
+  #length = 0;
   #dropped = 0;
   #timer: NodeJS.Timeout | undefined;
 
@@ -41,75 +35,59 @@ export class LineWriter {
     process.once('exit', () => this.#flushAtExit());
   }
 
+  /** Writes a line from JSON.stringify(), whose control characters from DEL on are escaped here, or from escape(). */
   write(line: string): void {
-    if (this.#end - this.#start > MAX_BACKLOG_BYTES) {
-      this.#dropped++;
-      return;
-    }
-    this.#addDropped();
-    this.#add(line);
-    if (this.#timer) return;
-    if (this.#isTerminal) this.#flush();
-    else this.#flushIn(FLUSH_DELAY_MS);
+    // A UTF-16 code unit takes at most six bytes, those of an escaped control character.
+    if (this.#dropped > 0 || this.#length + 6 * line.length >= BUFFER_BYTES) this.#dropped++;
+    else this.#append(line);
+    if (this.#isTerminal && !this.#timer) this.#flush();
+    else this.#flushLater();
   }
 
-  #add(line: string): void {
-    const length = Buffer.byteLength(line) + 1;
-    if (this.#end + length > this.#buffer.length) {
-      const waiting = this.#buffer.subarray(this.#start, this.#end);
-      this.#buffer = Buffer.concat([waiting], 2 * (waiting.length + length));
-      this.#start = 0;
-      this.#end = waiting.length;
-    }
-    this.#end += this.#buffer.write(line, this.#end);
-    this.#buffer[this.#end++] = 0x0a;
+  #append(line: string): void {
+    let bytes = this.#buffer.write(line, this.#length);
+    // A line with a control character above DEL has more bytes than code units. Searching all has a measurable cost.
+    if (bytes !== line.length || line.includes('\x7f')) bytes = this.#buffer.write(escape(line), this.#length);
+    this.#length += bytes;
+    this.#buffer[this.#length++] = 0x0a;
   }
 
-  /** Says where lines are missing, as JSON in every format: a log of JSON lines must have no other line. */
-  #addDropped(): void {
-    if (this.#dropped === 0) return;
-    const error = `${this.#dropped} lines were dropped because the log could not be written`;
-    this.#dropped = 0;
-    this.#add(JSON.stringify({ time: new Date(), level: 'error', error }));
+  #flushLater(): void {
+    this.#timer ??= setTimeout(() => this.#flush(), WRITE_DELAY_MS).unref();
   }
 
-  #flushIn(milliseconds: number): void {
-    this.#timer = setTimeout(() => this.#flush(), milliseconds).unref();
-  }
-
-  /** Writes until nothing waits. Returns the code of an error that may pass. */
-  #flush(): string | undefined {
-    clearTimeout(this.#timer);
+  /** Writes as much as possible. Returns whether nothing waits any more. */
+  #flush(): boolean {
     this.#timer = undefined;
-    while (this.#hasWaiting()) {
-      try {
-        this.#start += writeSync(this.#descriptor, this.#buffer, this.#start, this.#end - this.#start);
-      } catch (error) {
-        const code = (error as NodeJS.ErrnoException).code ?? '';
-        if (!READER_CLOSED_CODES.includes(code)) {
-          this.#flushIn(code === 'EAGAIN' ? EAGAIN_DELAY_MS : ERROR_DELAY_MS);
-          return code;
-        }
-        this.#start = this.#end;
-        this.#dropped = 0;
-      }
+    let start = 0;
+    try {
+      while (start < this.#length) start += writeSync(this.#descriptor, this.#buffer, start, this.#length - start);
+    } catch (error) {
+      if (READER_CLOSED_CODES.includes((error as NodeJS.ErrnoException).code ?? '')) start = this.#length;
     }
-    this.#start = this.#end = this.#dropped = 0;
-    if (this.#buffer.length > BUFFER_BYTES) this.#buffer = Buffer.allocUnsafeSlow(BUFFER_BYTES);
-    return undefined;
-  }
-
-  #hasWaiting(): boolean {
-    if (this.#start === this.#end) this.#addDropped();
-    return this.#start < this.#end;
+    if (start > 0) this.#buffer.copyWithin(0, start, this.#length);
+    this.#length -= start;
+    if (this.#dropped > 0 && this.#length === 0) {
+      // As JSON in every format: a log of JSON lines must have no other line.
+      const error = `${this.#dropped} lines were dropped because the log could not be written`;
+      this.#append(JSON.stringify({ time: new Date(), level: 'error', error }));
+      this.#dropped = 0;
+    }
+    if (this.#length > 0) this.#flushLater();
+    return this.#length === 0;
   }
 
   #flushAtExit(): void {
     exitDeadline ??= performance.now() + EXIT_TIMEOUT_MS;
-    while (this.#flush() === 'EAGAIN' && performance.now() < exitDeadline) {
-      Atomics.wait(SLEEP, 0, 0, EAGAIN_DELAY_MS);
-    }
+    while (!this.#flush() && performance.now() < exitDeadline) Atomics.wait(SLEEP, 0, 0, WRITE_DELAY_MS);
   }
+}
+
+/** Escapes control characters as JSON does, because ESC and CSI control a terminal. Keeps line feeds. */
+export function escape(text: string): string {
+  return text.replace(/[\x00-\x09\x0b-\x1f\x7f-\x9f]/g, (character) => {
+    return `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`;
+  });
 }
 
 /**

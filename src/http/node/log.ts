@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import { inspect } from './builtins.ts';
-import { LineWriter } from './line-writer.ts';
+import { LineWriter, escape } from './line-writer.ts';
 
 /** Format of the access log: one line per request as `text` or `json`, or `off`. Errors are always logged. */
 export type LogFormat = 'text' | 'json' | 'off';
@@ -19,9 +19,6 @@ export interface AccessLogEntry {
 /** Limits memory use: hints contain paths and origins, which clients control. */
 const MAX_HINTS = 200;
 
-type Write = (line: string) => void;
-const writers: { 1?: Write; 2?: Write } = {};
-
 /** Writes one line per request to standard output, and errors to standard error. */
 export class Log {
   readonly format: LogFormat;
@@ -32,15 +29,21 @@ export class Log {
   }
 
   /** @param address the client's address, which a closed socket no longer knows */
-  request(request: IncomingMessage, address: string | undefined, entry: AccessLogEntry): void {
+  request(
+    { method, url, headers }: IncomingMessage, address: string | undefined,
+    { status, milliseconds, outcome, ...own }: AccessLogEntry,
+  ): void {
     if (this.format === 'json') {
-      write(1, asJson(request, address, entry));
+      const { host, origin, 'user-agent': userAgent, 'x-forwarded-for': forwardedFor } = headers;
+      write(1, JSON.stringify({
+        time: timestamp(), method: method || undefined, target: url || undefined, status, milliseconds, outcome,
+        address, forwardedFor, host, origin, userAgent, ...own,
+      }));
     } else if (this.format === 'text') {
-      const { status, milliseconds, outcome, ...own } = entry;
-      const what = request.method ? `${request.method} ${request.url}` : '(no request)';
-      const known = Object.entries(own).filter(([, value]) => value !== undefined);
-      const fields = known.map(([name, value]) => ` ${name}=${String(value)}`).join('');
-      this.say(`${what} ${status || '-'} ${milliseconds} ms${outcome ? `, ${outcome}` : ''}${fields}`);
+      const fields = Object.entries(own).filter(([, value]) => value !== undefined);
+      const text = fields.map(([name, value]) => ` ${name}=${String(value)}`).join('');
+      const what = method ? `${method} ${url}` : '(no request)';
+      this.say(`${what} ${status || '-'} ${milliseconds} ms${outcome ? `, ${outcome}` : ''}${text}`);
     }
   }
 
@@ -53,53 +56,40 @@ export class Log {
 
   /** Writes a message; text format only. */
   say(text: string): void {
-    if (this.format === 'text') write(1, `${clock()} ${escape(text)}`);
+    // A line feed could forge a line.
+    if (this.format === 'text') write(1, `${clock()} ${escape(text).replaceAll('\n', '\\u000a')}`);
   }
 
   /** Writes an error with its stack and causes. `where` names the code that was running. */
   error(error: unknown, where: string): void {
     const text = describe(error);
     const code = property(error, 'code');
-    write(
-      2,
-      this.format === 'json'
-        ? escape(JSON.stringify({ time: new Date(), level: 'error', where, error: text, code }))
-        : `${clock()} ${escape(where)}\n  ${text.split('\n').map(escape).join('\n  ')}`,
-    );
+    if (this.format === 'json') {
+      write(2, JSON.stringify({ time: new Date(), level: 'error', where, error: text, code }));
+    } else {
+      write(2, `${clock()} ${escape(`${where}\n${text}`).replaceAll('\n', '\n  ')}`);
+    }
   }
 }
 
+const writers: Record<number, Pick<LineWriter, 'write'>> = {};
+
 function write(descriptor: 1 | 2, line: string): void {
   writers[descriptor] ??= writerTo(descriptor);
-  writers[descriptor](line);
+  writers[descriptor].write(line);
 }
 
-function writerTo(descriptor: 1 | 2): Write {
+function writerTo(descriptor: 1 | 2): Pick<LineWriter, 'write'> {
   const stream = descriptor === 1 ? process.stdout : process.stderr;
+  if (!Object.hasOwn(stream, 'write')) return new LineWriter(descriptor);
   // Process managers such as pm2 replace the method, and what bypasses it is lost.
-  if (Object.hasOwn(stream, 'write')) return (line) => void stream.write(`${line}\n`);
-  const writer = new LineWriter(descriptor);
-  return (line) => writer.write(line);
+  return { write: (line) => void stream.write(`${escape(line)}\n`) };
 }
 
-function asJson({ method, url, headers }: IncomingMessage, address: string | undefined, entry: AccessLogEntry): string {
-  const { host, origin, 'user-agent': userAgent, 'x-forwarded-for': forwardedFor } = headers;
-  const request = {
-    time: timestamp(), method: method || undefined, target: url || undefined,
-    // Fields of the entry, in the order of reading.
-    status: 0, milliseconds: 0, outcome: undefined, address, forwardedFor, host, origin, userAgent,
-  };
-  // Measured: much faster than to spread the entry.
-  const line = JSON.stringify(Object.assign(request, entry));
-  // Nearly every line is ASCII. JSON.stringify has escaped the control characters below the space.
-  return Buffer.byteLength(line) === line.length && !line.includes('\x7f') ? line : escape(line);
-}
-
-/** Describes whatever was thrown, with its causes. A value may throw while it is inspected, as may its causes. */
+/** Describes whatever was thrown, with its causes. Reading any part of it may throw. */
 function describe(error: unknown): string {
   try {
-    if (error instanceof Error) return inspect(error);
-    return `${typeof error === 'string' ? error : inspect(error)} was thrown`;
+    return error instanceof Error ? inspect(error) : `${typeof error === 'string' ? error : inspect(error)} was thrown`;
   } catch {
     return property(error, 'stack') ?? 'A value that cannot be inspected was thrown';
   }
@@ -114,26 +104,15 @@ function property(error: unknown, name: 'code' | 'stack'): string | undefined {
   }
 }
 
-let millisecond = 0;
-let stamp = '';
+let latest = { milliseconds: 0, text: '' };
 
 /** Formatting a time takes as long as the rest of the line, so all lines of a millisecond share it. */
 function timestamp(): string {
-  const now = Date.now();
-  if (now !== millisecond) {
-    millisecond = now;
-    stamp = new Date(now).toISOString();
-  }
-  return stamp;
+  const milliseconds = Date.now();
+  if (milliseconds !== latest.milliseconds) latest = { milliseconds, text: new Date(milliseconds).toISOString() };
+  return latest.text;
 }
 
 function clock(): string {
   return new Date().toTimeString().slice(0, 8);
-}
-
-/** Escapes control characters as JSON does: a line feed could forge a line, and ESC or CSI control a terminal. */
-function escape(text: string): string {
-  return text.replace(/[\x00-\x1f\x7f-\x9f]/g, (character) => {
-    return `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`;
-  });
 }

@@ -4,7 +4,7 @@ import { dispatch } from '../dispatch.ts';
 import { HttpError } from '../http-error.ts';
 import { COMMON_METHODS } from '../resource.ts';
 import type { ServerState } from '../server.ts';
-import { Connection, type ConnectionLimits, MAX_DISCARDED_BYTES } from './connection.ts';
+import { Connection, MAX_DISCARDED_BYTES } from './connection.ts';
 import { CLOSE, FRAMING } from './request-validation.ts';
 import {
   continueOnFirstRead, discardInput, emptyRequest, replaceDestroySoon, responseOn, withoutUpgrade,
@@ -20,43 +20,13 @@ const PARSER_ERRORS = new Map([
 ]);
 const NO_TUNNEL = new HttpError(405, 'This server is not a proxy', { Allow: COMMON_METHODS.join(', '), ...CLOSE });
 
-const OTHER_SERVER = new Error(
-  'Only connections of this server have its timeouts and its graceful shutdown. Pass connections to it, not ' +
-    "requests: for TLS, tls.createServer(options, (socket) => server.emit('connection', socket))",
-);
-
-/** How often time limits are checked, and how many checks each limit is. */
-interface TimeoutChecks {
-  readonly intervalMs: number;
-  readonly response: number;
-  readonly body: number;
-}
-
 /** Turns Node's events into requests to dispatch, and connections to close. */
-export function listenToServer(
-  server: Server, state: ServerState, limits: ConnectionLimits, checks: TimeoutChecks,
-): void {
+export function listenToServer(server: Server, state: ServerState): void {
   let timer: NodeJS.Timeout | undefined;
   const { connections } = state;
 
-  server.on('connection', (socket) => {
-    // It comes again from withoutUpgrade().
-    if (connections.has(socket)) return;
-    const connection = new Connection(socket, limits);
-    connections.set(socket, connection);
-    timer ??= setInterval(checkTimeouts, checks.intervalMs).unref();
-    replaceDestroySoon(socket, () => connection.end());
-    // Node removes its 'error' listener after a CONNECT, and an 'error' event without a listener ends the process.
-    socket.on('error', () => {});
-    socket.once('close', () => {
-      connection.close();
-      connections.delete(socket);
-      if (connections.size > 0) return;
-      clearInterval(timer);
-      timer = undefined;
-    });
-  });
-
+  // withoutUpgrade() emits the event again for a connection that is known.
+  server.on('connection', (socket) => connections.has(socket) || accept(socket));
   server.on('request', receive);
   // With listeners for these two, Node leaves 417 and 100 (Continue) to the server.
   server.on('checkExpectation', receive);
@@ -69,17 +39,36 @@ export function listenToServer(
   server.on('clientError', onClientError);
   server.on('timeout', onTimeout);
 
+  function accept(socket: Socket): Connection {
+    const connection = new Connection(state, socket);
+    connections.set(socket, connection);
+    timer ??= setInterval(checkTimeouts, state.timeouts.checkIntervalMs).unref();
+    replaceDestroySoon(socket, () => connection.end());
+    // Node removes its 'error' listener after a CONNECT, and an 'error' event without a listener ends the process.
+    socket.on('error', () => {});
+    socket.once('close', () => {
+      connection.close();
+      connections.delete(socket);
+      if (connections.size > 0) return;
+      clearInterval(timer);
+      timer = undefined;
+    });
+    return connection;
+  }
+
   function receive(request: IncomingMessage, response: ServerResponse): void {
-    const accepted = connections.get(request.socket);
-    const connection = accepted ?? new Connection(request.socket, limits);
-    // A synthetic request, of light-my-request for example, has no real socket.
-    const problem = !accepted && request.socket instanceof Socket ? OTHER_SERVER : undefined;
+    const connection = connections.get(request.socket) ?? adopt(request.socket);
     if (connection.isClosing) {
       request.resume();
       return discardInput(request.socket, MAX_DISCARDED_BYTES);
     }
-    connection.enqueue(() => dispatch(state, connection, request, response, problem));
+    connection.enqueue(() => dispatch(connection, request, response));
     if (!response.shouldKeepAlive) connection.isClosing = true;
+  }
+
+  /** Returns a connection for a request that another server passes on, or that has no real socket. */
+  function adopt(socket: Socket): Connection {
+    return socket instanceof Socket ? accept(socket) : new Connection(state, socket);
   }
 
   function onUpgrade(request: IncomingMessage, duplex: unknown, rest: Buffer): void {
@@ -145,7 +134,7 @@ export function listenToServer(
     connection.enqueue(() => {
       if (!socket.writable) return;
       const response = responseOn(socket, request, () => connection.end());
-      dispatch(state, connection, request, response, problem);
+      dispatch(connection, request, response, problem);
     });
   }
 
@@ -165,6 +154,6 @@ export function listenToServer(
 
   /** One timer checks all requests, because a timer for each would cost more than all other checks together. */
   function checkTimeouts(): void {
-    for (const { exchange } of connections.values()) exchange?.checkTimeouts(checks);
+    for (const { exchange } of connections.values()) exchange?.checkTimeouts();
   }
 }

@@ -1,5 +1,6 @@
 import type { Server } from 'node:http';
 import { setImmediate as afterPolling, setTimeout as sleep } from 'node:timers/promises';
+import type { Exchange } from '../exchange.ts';
 import type { ServerState } from '../server.ts';
 import { closeListener } from './workarounds.ts';
 
@@ -51,53 +52,48 @@ export async function shutdown(
   closeListener(server);
 
   const closedAt = performance.now();
-  const elapsed = () => performance.now() - closedAt;
-  let isSilent = true;
-  while (state.connections.size > 0 && elapsed() < timeout * 1000) {
+  const notice = setTimeout(() => sayWhatIsInFlight(state), SILENCE_MS);
+  while (state.connections.size > 0 && performance.now() < closedAt + timeout * 1000) {
     await sleep(CHECK_INTERVAL_MS);
     // If the event loop was blocked, what has arrived is read before a connection counts as idle.
     await afterPolling();
-    if (elapsed() >= IDLE_GRACE_MS) closeIdleConnections(state);
-    const inFlight = isSilent && elapsed() >= SILENCE_MS ? requestsInFlight(state) : '';
-    if (inFlight) {
-      isSilent = false;
-      state.log.say(`Stopping: waiting for ${inFlight}; press Ctrl-C again to stop at once`);
-    }
+    if (performance.now() < closedAt + IDLE_GRACE_MS) continue;
+    for (const { socket, isIdle } of state.connections.values()) if (isIdle && socket.writable) socket.destroy();
   }
-  const isClean = [...state.connections.values()].every((connection) => connection.isIdle);
-  abortAll(state);
-  return isClean;
+  clearTimeout(notice);
+  return abortAll(state);
 }
 
 /** The kernel's backlog holds connections that Node has not accepted yet, and would reset them with the listener. */
 async function acceptBacklog(server: Server): Promise<void> {
   const deadline = performance.now() + MAX_BACKLOG_MS;
-  let accepted = 0;
-  const count = () => accepted++;
-  server.on('connection', count);
+  let hasAccepted = true;
+  const onConnection = () => (hasAccepted = true);
+  server.on('connection', onConnection);
   // A signal interrupts the event loop after it has polled for connections.
   await afterPolling();
-  for (let before = -1; before < accepted && performance.now() < deadline; ) {
-    before = accepted;
+  while (hasAccepted && performance.now() < deadline) {
+    hasAccepted = false;
     await afterPolling();
   }
-  server.off('connection', count);
+  server.off('connection', onConnection);
 }
 
-function closeIdleConnections({ connections }: ServerState): void {
-  for (const { socket, isIdle } of connections.values()) if (isIdle && socket.writable) socket.destroy();
+function exchangesInFlight({ connections }: ServerState): Exchange[] {
+  return [...connections.values()].flatMap(({ exchange, isIdle }) => (exchange && !isIdle ? exchange : []));
 }
 
-function requestsInFlight({ connections }: ServerState): string {
-  const exchanges = [...connections.values()].flatMap(({ exchange, isIdle }) => (exchange && !isIdle ? exchange : []));
-  return exchanges.map(({ request }) => `${request.method} ${request.url}`).join(', ');
+function sayWhatIsInFlight(state: ServerState): void {
+  const requests = exchangesInFlight(state).map(({ request }) => `${request.method} ${request.url}`).join(', ');
+  if (requests) state.log.say(`Stopping: waiting for ${requests}; press Ctrl-C again to stop at once`);
 }
 
-function abortAll({ connections }: ServerState): void {
-  for (const { exchange, isIdle, socket } of connections.values()) {
-    if (exchange && !isIdle) exchange.abort();
-    socket.destroy();
-  }
+/** Closes all connections. Returns whether none had a request in flight. */
+function abortAll(state: ServerState): boolean {
+  const exchanges = exchangesInFlight(state);
+  for (const exchange of exchanges) exchange.abort();
+  for (const { socket } of state.connections.values()) socket.destroy();
+  return exchanges.length === 0;
 }
 
 export interface StopOptions {
@@ -112,11 +108,10 @@ export interface StopOptions {
   stopped?: () => unknown;
 }
 
-/** Servers that stopOnSignals() stops before the process exits. */
+/** The servers of this process, which exits when all of them have stopped. */
 const stoppable: { server: Server; options: StopOptions }[] = [];
 let isStopping = false;
 let hasSignal = false;
-let exitCode = 0;
 
 /**
  * Ends the process gracefully. SIGTERM, SIGINT and SIGHUP shut the server down and exit with 0, or with 1 if a request
@@ -126,47 +121,42 @@ let exitCode = 0;
  */
 export function stopOnSignals(server: Server, options: StopOptions = {}): void {
   const { log } = stateOf(server);
-  stoppable.push({ server, options });
-  if (stoppable.length > 1) return;
-  for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP']) {
-    process.on(signal, () => {
-      // A terminal that closes often sends two SIGHUP.
-      if (hasSignal && signal === 'SIGHUP') return;
-      if (hasSignal) {
-        for (const other of stoppable) abortAll(stateOf(other.server));
-        process.exit(1);
-      }
-      hasSignal = true;
-      void stopAll(true);
-    });
-  }
+  if (stoppable.push({ server, options }) > 1) return;
+  for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP']) process.on(signal, onSignal);
   process.on('uncaughtException', (error, origin) => {
     log.error(error, `${origin}, which stops the server`);
-    exitCode = 1;
-    void stopAll(false);
+    process.exitCode = 1;
+    void stopAll({ delay: 0 });
   });
   // A write fails if the disk is full, or nobody reads the output: no reason to stop.
   for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {});
 }
 
-async function stopAll(withDelay: boolean): Promise<void> {
-  if (isStopping) return;
-  isStopping = true;
-  await Promise.all(
-    stoppable.map(({ server, options }) => stop(server, withDelay ? options : { ...options, delay: 0 })),
-  );
-  process.exit(exitCode);
+function onSignal(signal: NodeJS.Signals): void {
+  // A terminal that closes often sends two SIGHUP.
+  if (hasSignal && signal !== 'SIGHUP') {
+    for (const { server } of stoppable) abortAll(stateOf(server));
+    process.exit(1);
+  }
+  hasSignal = true;
+  void stopAll();
 }
 
-async function stop(
-  server: Server, { delay = 0, timeout = DEFAULT_TIMEOUT_SECONDS, stopped = () => {} }: StopOptions,
-): Promise<void> {
+async function stopAll(overrides: StopOptions = {}): Promise<void> {
+  if (isStopping) return;
+  isStopping = true;
+  await Promise.all(stoppable.map(({ server, options }) => stop(server, { ...options, ...overrides })));
+  process.exit();
+}
+
+async function stop(server: Server, options: StopOptions): Promise<void> {
+  const { delay = 0, timeout = DEFAULT_TIMEOUT_SECONDS, stopped } = options;
   const deadline = performance.now() + (delay + timeout) * 1000;
-  if (!(await shutdown(server, { delay, timeout }))) exitCode = 1;
+  if (!(await shutdown(server, { delay, timeout }))) process.exitCode = 1;
   try {
-    await Promise.race([stopped(), sleep(Math.max(MIN_STOPPED_MS, deadline - performance.now()))]);
+    await Promise.race([stopped?.(), sleep(Math.max(MIN_STOPPED_MS, deadline - performance.now()))]);
   } catch (error) {
-    exitCode = 1;
+    process.exitCode = 1;
     stateOf(server).log.error(error, 'stopped');
   }
 }

@@ -111,23 +111,20 @@ test('logs each CORS problem once, with a fix', async (t) => {
   ];
   assert.deepEqual(await hintsOf(t, [...requests, ...requests], { origins: [origin] }), [
     'denied https://other.example: it is not in CORS_ORIGINS (add it there)',
-    'PUT /items is not implemented (Items has doGet, doPost)',
-    'x-token is not allowed (set CORS_ALLOWED_HEADERS to authorization,content-type,x-api-key,x-token)',
+    'PUT /items is not implemented (Items supports GET, HEAD, POST, OPTIONS)',
+    'headers not allowed: x-token (set CORS_ALLOWED_HEADERS to authorization,content-type,x-api-key,x-token)',
     'a page cannot read the location of /items (add it to CORS_EXPOSED_HEADERS)',
   ]);
 });
 
 test('warns about cookies that the browser will discard or not send back', async (t) => {
   const cookie = 'GET /own-policy?cookie=a=1';
-  const local: Sent = ['GET /local?cookie=a=1', ['Origin: http://localhost:5173', 'Sec-Fetch-Site: cross-site']];
-  assert.deepEqual(await hintsOf(t, [['GET /listed?cookie=a=1', [page]], local, [cookie, [page]]]), [
-    'a page of another origin does not keep the cookie of /listed ' +
-      '(list its origin in Listed.cors.origins and set Listed.cors.credentials to true)',
-    'a cookie of /local will not come back from pages on other sites ' +
-      '(open the page under the host name of this server)',
+  assert.deepEqual(await hintsOf(t, [['GET /listed?cookie=a=1', [page]], [cookie, [page]]]), [
+    'a page of another origin can neither send nor keep cookies of /listed ' +
+      '(list its origin in Listed.cors.origins and set Listed.cors.credentials to true, or fetch without cookies)',
     'a page cannot read the x-total-count of /own-policy (add it to OwnPolicy.cors.exposedHeaders)',
     'a cookie of /own-policy will not come back from pages on other sites ' +
-      '(set it with SameSite=None; Secure; Partitioned)',
+      '(set it with SameSite=None; Secure; Partitioned, or open the page under the host name of this server)',
   ]);
 });
 
@@ -156,9 +153,9 @@ test('names the class if it has its own policy', async (t) => {
   assert.deepEqual(await hintsOf(t, requests, { origins: '*', exposedHeaders: ['x-total-count'] }), [
     'denied https://other.example: it is not in OwnPolicy.cors.origins (add it there)',
     'PUT /own-policy is not in OwnPolicy.cors.methods',
-    'x-token is not allowed (set OwnPolicy.cors.allowedHeaders to x-token)',
+    'headers not allowed: x-token (set OwnPolicy.cors.allowedHeaders to x-token)',
     'a page cannot read the x-total-count of /own-policy (add it to OwnPolicy.cors.exposedHeaders)',
     'a cookie of /own-policy will not come back from pages on other sites ' +
-      '(set it with SameSite=None; Secure; Partitioned)',
+      '(set it with SameSite=None; Secure; Partitioned, or open the page under the host name of this server)',
   ]);
 });

@@ -71,6 +71,12 @@ const meant: [what: string, value: unknown, body: string][] = [
   ],
   ['a URL', new URL('https://app.example.com/'), '"https://app.example.com/"'],
   ['an object whose members are called next and then', { next: 1, then: 2, pipe: 3 }, '{"next":1,"then":2,"pipe":3}'],
+  ['a member called pipe beside an empty object', { pipe: 1, empty: {} }, '{"pipe":1,"empty":{}}'],
+  [
+    'a Map that has a toJSON()',
+    { map: new (class extends Map { toJSON() { return {}; } })() },
+    '{"map":{}}',
+  ],
   ['a string', '', '""'],
   ['false', false, 'false'],
   ['zero', 0, '0'],

@@ -267,10 +267,6 @@ class WithCookies extends Listed {
   static override readonly cors: CorsOptions = { origins: ['https://app.example.com'], credentials: true };
 }
 
-class Local extends Listed {
-  static override readonly cors: CorsOptions = { origins: ['http://localhost:*'], credentials: true };
-}
-
 class Items extends RequestHandler {
   override doGet() {
     return [];
@@ -318,7 +314,6 @@ const routes = {
   '/short': Short,
   '/listed': Listed,
   '/cookies': WithCookies,
-  '/local': Local,
   '/items': Items,
   '/own-policy': OwnPolicy,
   '/decides': Decides,

@@ -1,0 +1,131 @@
+import { http } from './node/builtins.ts';
+
+/** Header names and values in turn, as Node's writeHead() takes them. A list is never changed, only replaced. */
+export type HeaderList = readonly string[];
+
+/** Header fields that a response has once (RFC 9110, section 5.3): the last value that a handler sends wins. */
+const SINGLE_VALUE = new RegExp(
+  '^(?:access-control-.*|cache-control|connection|content-(?:disposition|length|location|range|type)|date|etag' +
+    '|expires|last-modified|location|retry-after|vary)$',
+);
+/** Headers of a handler that the server merges with its own. */
+const MERGED = /^(?:connection|content-length|vary|x-content-type-options)$/i;
+
+/** The status and the headers of a response, until they are sent. */
+export class ResponseHead {
+  /** 0 until it is set. */
+  status = 0;
+  /** The headers of the handler, and all headers once they have been sent. */
+  headers: HeaderList = [];
+  #corsHeaders: HeaderList = [];
+  /** The headers that were sent before the method, which an error response keeps; undefined until the method runs. */
+  #kept: HeaderList | undefined;
+  isSent = false;
+
+  /** @throws RangeError for a status that is not from 200 to 599 */
+  setStatus(status: number): void {
+    if (!Number.isInteger(status) || status < 200 || status > 599) {
+      throw new RangeError(`The status of a response must be from 200 to 599, not ${status}`);
+    }
+    if (this.isSent) throw new Error(`The status ${status} comes too late: the headers have been sent`);
+    this.status = status;
+  }
+
+  /**
+   * Adds a header.
+   *
+   * @throws TypeError for an invalid name or value; Error for a header that a handler cannot set, or too late
+   */
+  add(name: string, value: string): void {
+    if (this.isSent) throw new Error(`The header ${name} comes too late: the headers have been sent`);
+    http.validateHeaderName(name);
+    http.validateHeaderValue(name, value);
+    const lower = name.toLowerCase();
+    if (lower === 'transfer-encoding' || lower === 'trailer') {
+      throw new Error(`${name} is set by the server: leave it out`);
+    }
+    if (lower === 'content-length' && !/^\d{1,15}$/.test(value)) {
+      throw new Error(`Content-Length must be a whole number of bytes, not ${value}`);
+    }
+    const whole = lower === 'vary' ? mergeVary(this.get(lower), value) : value;
+    const others = SINGLE_VALUE.test(lower) ? without(this.headers, (other) => other === lower) : this.headers;
+    this.headers = [...others, name, whole];
+    // An override of sendCorsHeaders() may replace what super has set.
+    if (this.#corsHeaders.length > 0) this.#corsHeaders = without(this.#corsHeaders, (other) => other === lower);
+  }
+
+  /** Sets the CORS headers, in place of any that were set before. */
+  setCorsHeaders(headers: HeaderList): void {
+    if (this.headers.length > 0) this.headers = without(this.headers, (name) => name.startsWith('access-control-'));
+    this.#corsHeaders = headers;
+  }
+
+  /** Keeps the headers so far on an error response: drop() drops only those that are added later. */
+  keep(): void {
+    this.#kept = this.headers;
+  }
+
+  drop(): void {
+    this.headers = without(this.#kept ?? this.headers, (name) => /^content-(?:length|type)$/.test(name));
+  }
+
+  /**
+   * Returns the first value of a header.
+   *
+   * @param name in lower case
+   */
+  get(name: string): string | undefined {
+    const { headers } = this;
+    for (let at = 0; at < headers.length; at += 2) if (headers[at]!.toLowerCase() === name) return headers[at + 1];
+    return undefined;
+  }
+
+  /**
+   * Adds the server's own headers, and returns all.
+   *
+   * @param body undefined if its length is not known yet
+   * @param isHead whether the request is a HEAD, whose response may have the length of GET (RFC 9110, section 8.6)
+   * @param vary of the CORS policy
+   */
+  complete(
+    body: string | Uint8Array | undefined, isHead: boolean, vary: string | undefined, closes: boolean,
+  ): string[] {
+    const own = this.headers;
+    const length = isHead || body === undefined ? this.get('content-length') : undefined;
+    const status = (this.status ||= body === '' && length === undefined ? 204 : 200);
+    const all = this.#corsHeaders.slice();
+    if (own.length > 0) all.push(...without(own, (name) => MERGED.test(name)));
+    if (body && this.get('content-type') === undefined) all.push('Content-Type', 'application/json');
+    if (status === 205) all.push('Content-Length', '0');
+    else if (status !== 204 && !(status === 304 && body !== undefined)) {
+      if (length !== undefined) all.push('Content-Length', length);
+      else if (body !== undefined) all.push('Content-Length', String(Buffer.byteLength(body)));
+    }
+    all.push('X-Content-Type-Options', 'nosniff');
+    if (this.get('cache-control') === undefined) all.push('Cache-Control', 'no-store');
+    const allVary = vary ? mergeVary(this.get('vary'), vary) : this.get('vary');
+    if (allVary) all.push('Vary', allVary);
+    if (closes) all.push('Connection', 'close');
+    this.headers = all;
+    this.isSent = true;
+    return all;
+  }
+}
+
+/** @param isRemoved gets each name in lower case */
+function without(list: HeaderList, isRemoved: (name: string) => boolean): HeaderList {
+  return list.filter((_, at) => !isRemoved(list[at - (at % 2)]!.toLowerCase()));
+}
+
+/** Merges two lists (RFC 9110, section 12.5.5): no name is repeated, and `*` stays alone. */
+function mergeVary(names: string | undefined, more: string): string {
+  if (!names) return more;
+  const known = new Set(membersOf(names.toLowerCase()));
+  const added = membersOf(more).filter((name) => !known.has(name.toLowerCase()));
+  return known.has('*') || added.length === 0 ? names : [names, ...added].join(', ');
+}
+
+/** A regular expression for comma and white space would take quadratic time. */
+function membersOf(list: string): string[] {
+  return list.split(',').map((member) => member.trim());
+}
