@@ -5,7 +5,7 @@
  * to follow, with pages and servers on addresses that the browsers were configured to treat as public or local.
  */
 
-/** The privacy of an address, which belongs to this computer, its local network, or the internet. */
+/** The network of an address, which is this computer, its local network, or the internet. */
 export type AddressSpace = 'loopback' | 'local' | 'public';
 
 /** Chrome's name of the permission that a user gives to a page. */

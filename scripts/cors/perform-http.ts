@@ -6,7 +6,7 @@ const TIMEOUT_MS = 10_000;
 
 const MAX_BODY_CHARACTERS = 65_536;
 
-/** The reasons of a missing response, with what to do about each. */
+/** Explanations of a missing response, each with advice. */
 const REASONS: Record<string, string> = {
   ECONNREFUSED: 'nothing is listening there. Start the server, or check the address.',
   ECONNRESET: 'the connection was reset. Check the log of the server; if it speaks https:, write https:// instead.',
