@@ -53,6 +53,8 @@ function loader(folder: string): string {
 function runTests(files: readonly string[], options: readonly string[]): number {
   if (files.length === 0) return console.error('The folder contains no test file'), 1;
   const folder = mkdtempSync(join(tmpdir(), 'tests-'));
+  // Ctrl+C also ends the child process, after which the folder is removed.
+  process.on('SIGINT', () => {});
   try {
     const results = join(folder, 'results.tap');
     const reporters = ['--test-reporter=spec', '--test-reporter-destination=stdout',
