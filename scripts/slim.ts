@@ -1,9 +1,9 @@
 /**
- * Reduces a clone to the server: deletes the notes example, scripts/ and test/cors/, and the lines that mention them.
+ * Reduces a clone to the server. Deletes the notes example, scripts/ and test/cors/, and the lines that mention them.
  *
- * node --import tsx scripts/slim.ts [--engine-tests]
+ *     node --import tsx scripts/slim.ts [--engine-tests]
  *
- * With --engine-tests, test/http/ is deleted too. Node 22.18 and newer need no `--import tsx`.
+ * With --engine-tests, it deletes test/http/ too. Node 22.18 and newer need no `--import tsx`.
  */
 import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync, readdirSync, rmSync, rmdirSync, writeFileSync } from 'node:fs';
@@ -11,7 +11,7 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 
 const LINE_LENGTH = 120;
-/** Whatever else is in scripts/ is the owner's. */
+/** The parts of the template in scripts/. Everything else there is the owner's. */
 const TEMPLATE_SCRIPTS = ['cors', 'deploy', 'maintenance', 'recipes', 'slim.ts'];
 const MENTION = new RegExp(
   `\\bscripts/(?:${TEMPLATE_SCRIPTS.join('|').replace('.', '\\.')})|\`scripts/\`|\\btest/cors\\b` +
@@ -52,7 +52,7 @@ function requireCommitted(): void {
     changes = git('status', '--porcelain', '--', '.');
     git('rev-parse', '--verify', 'HEAD');
   } catch {
-    return stop('There is no commit to return to: run git init, git add . and git commit first');
+    return stop('The repository has no commit to return to: run git init, git add . and git commit first');
   }
   if (changes) stop(`Commit or stash your changes first, so that git can undo this:\n${changes.trimEnd()}`);
 }
@@ -169,7 +169,7 @@ function report(): void {
   console.log('Now run npm run typecheck and npm test, then commit. To undo all of it: git restore .');
 }
 
-/** What an update replaces stays as it is, so that git shows no differences of the owner's. */
+/** Returns whether an update replaces the file. It stays as it is, so that git shows no differences from the owner. */
 function isOfEngine(file: string): boolean {
   return /^(?:src|test)\/http\//.test(file);
 }

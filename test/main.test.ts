@@ -1,9 +1,7 @@
 import assert from 'node:assert/strict';
 import { type ChildProcessWithoutNullStreams, execFileSync, spawn } from 'node:child_process';
-import { on, once } from 'node:events';
-import {
-  cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, symlinkSync, writeFileSync,
-} from 'node:fs';
+import { once } from 'node:events';
+import { existsSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { Agent, type IncomingMessage, get } from 'node:http';
 import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -14,8 +12,10 @@ import { fileURLToPath } from 'node:url';
 
 const CONFIG = new URL('../src/config.ts', import.meta.url).href;
 const MAIN = fileURLToPath(new URL('../src/main.ts', import.meta.url));
-/** Use the same loader as this process, with an absolute path: the server starts in another directory. */
-const OPTIONS = process.execArgv.map((option) => (option === 'tsx' ? import.meta.resolve('tsx') : option));
+/** The loader of this process with an absolute path, because the server starts in another directory. */
+const OPTIONS = process.execArgv.map((option) =>
+  option.replace(/(?<=^|^--import=)tsx$/, () => import.meta.resolve('tsx')),
+);
 const LISTENING = /^Listening on http:\/\/127\.0\.0\.1:\d+$/;
 const MKFIFO = '/usr/bin/mkfifo';
 /** Timeout for a server that neither starts nor exits, in milliseconds. */
@@ -28,7 +28,7 @@ interface Scope {
 interface Setup {
   /** Environment variables besides PATH and PORT. */
   environment?: Record<string, string>;
-  /** Default: a directory without .env. */
+  /** The working directory. By default, a directory without .env. */
   cwd?: string;
   /** Arguments for node before main.ts. */
   options?: string[];
@@ -96,7 +96,7 @@ describe('main.ts', { concurrency: true }, () => {
     assert.deepEqual(await exited, [0, null]);
   });
 
-  test('prints its address, all routes with their methods, and the CORS policy (LOG=text)', async (t) => {
+  test('prints its address, all routes and methods, and the CORS policy: LOG=text', async (t) => {
     const server = start(t, { environment: { LOG: 'text' } });
     const lines = await firstLines(server, /^CORS.*\n/m);
     const { routes } = await import('../src/routes.ts');
@@ -113,7 +113,7 @@ describe('main.ts', { concurrency: true }, () => {
     const request = get({ host: '127.0.0.1', port, headers, agent: false });
     const [response] = (await once(request, 'response')) as [IncomingMessage];
     response.resume();
-    // The routes are the owner's: any response but 421 Misdirected Request shows that the name is allowed.
+    // The routes are the owner's, so any response but 421 Misdirected Request shows that the name is allowed.
     assert.notEqual(response.statusCode, 421);
   });
 
@@ -155,14 +155,14 @@ describe('.env', { concurrency: true }, () => {
     assert.match(lines.join('\n'), /^KEEP_ALIVE_TIMEOUT=x: .*$/);
   });
 
-  test('is read by whatever imports config.ts first', async (t) => {
+  test('is read by the first module that imports config.ts', async (t) => {
     const cwd = temporaryFolder(t);
     writeFileSync(join(cwd, '.env'), 'PORT=1234\nOTHER=5\n');
     const first = `import { config } from ${JSON.stringify(CONFIG)}; console.log(config.port, process.env.OTHER);`;
-    writeFileSync(join(cwd, 'first.ts'), first);
+    writeFileSync(join(cwd, 'first.mjs'), first);
     const { PATH = '' } = process.env;
     const how = { cwd, env: { PATH }, timeout: TIMEOUT_MS };
-    const output = execFileSync(process.execPath, [...OPTIONS, 'first.ts'], how);
+    const output = execFileSync(process.execPath, [...OPTIONS, 'first.mjs'], how);
     assert.equal(String(output), '1234 5\n');
   });
 
@@ -170,16 +170,16 @@ describe('.env', { concurrency: true }, () => {
     const cwd = temporaryFolder(t);
     writeFileSync(join(cwd, '.env'), 'PORT=1234\nnonsense\n');
     const own = `import { config } from ${JSON.stringify(CONFIG)}; console.log('port', config.port, config.errors);`;
-    writeFileSync(join(cwd, 'own.test.ts'), own);
+    writeFileSync(join(cwd, 'own.test.mjs'), own);
     const { PATH = '' } = process.env;
     for (const options of [OPTIONS, [...OPTIONS, '--test', '--test-reporter=tap']]) {
       const how = { cwd, env: { PATH }, timeout: TIMEOUT_MS };
-      assert.match(String(execFileSync(process.execPath, [...options, 'own.test.ts'], how)), /port 8000 \[\]/);
+      assert.match(String(execFileSync(process.execPath, [...options, 'own.test.mjs'], how)), /port 8000 \[\]/);
     }
   });
 
-  const skip = existsSync(MKFIFO) ? false : `there is no ${MKFIFO}`;
-  test('may be a named pipe, as secret managers provide it', { skip }, async (t) => {
+  const skip = existsSync(MKFIFO) ? false : `this system lacks ${MKFIFO}`;
+  test('is read from a named pipe, as secret managers provide it', { skip }, async (t) => {
     const cwd = temporaryFolder(t);
     execFileSync(MKFIFO, [join(cwd, '.env')]);
     const errors = errorsOf(t, { cwd });
@@ -214,49 +214,4 @@ describe('.env', { concurrency: true }, () => {
       '.env:3', 'ALLOWED_HOST', 'BODY_LIMIT=1MB', 'CORS_ORIGINS=example.com', 'PORT=eighty',
     ]);
   });
-});
-
-const TSX = fileURLToPath(new URL('../node_modules/tsx/dist/cli.mjs', import.meta.url));
-const skip = existsSync(TSX) ? false : 'npm install brings tsx';
-test('npm run dev restarts on every save by rename and on every change of .env', { skip }, async (t) => {
-  const cwd = temporaryFolder(t);
-  cpSync(fileURLToPath(new URL('../src', import.meta.url)), join(cwd, 'src'), { recursive: true });
-  // A handler may import a package.
-  symlinkSync(fileURLToPath(new URL('../node_modules', import.meta.url)), join(cwd, 'node_modules'));
-  const { scripts } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8'));
-  writeFileSync(join(cwd, 'package.json'), '{ "type": "module" }');
-  const [program, ...parameters] = scripts.dev.split(' ');
-  assert.equal(program, 'tsx');
-  const env = { PATH: process.env['PATH'], LOG: 'off', PORT: '0' };
-  const dev = spawn(process.execPath, [TSX, ...parameters], { cwd, env, timeout: TIMEOUT_MS });
-  const exited = once(dev, 'exit');
-  t.after(async () => {
-    // tsx passes the signal on to the server, which a SIGKILL would leave running.
-    dev.kill('SIGTERM');
-    await exited;
-  });
-  let output = '';
-  const lines = on(dev.stdout.setEncoding('utf8'), 'data', { signal: AbortSignal.timeout(TIMEOUT_MS) });
-  dev.stderr.on('data', (chunk) => dev.stdout.emit('data', String(chunk)));
-  const until = async (pattern: RegExp) => {
-    while (!pattern.test(output)) output += (await lines.next()).value![0];
-    output = '';
-  };
-  const save = (file: string, content: string) => {
-    writeFileSync(join(cwd, 'saved'), content);
-    renameSync(join(cwd, 'saved'), join(cwd, file));
-  };
-  const routes = readFileSync(join(cwd, 'src/routes.ts'), 'utf8');
-
-  await until(/Listening/);
-  for (const round of [1, 2, 3]) {
-    save('src/routes.ts', `${routes}// ${round}\n`);
-    await until(/Listening/);
-  }
-  for (const [content, result] of [['1', /Listening/], ['x', /BODY_LIMIT=x: must/], ['2', /Listening/]] as const) {
-    save('.env', `BODY_LIMIT=${content}\n`);
-    await until(result);
-  }
-  rmSync(join(cwd, '.env'));
-  await until(/Listening/);
 });

@@ -1,12 +1,19 @@
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, readdirSync, rmSync, statSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
-import { join, relative } from 'node:path';
+import { dirname, join, relative } from 'node:path';
+import { pathToFileURL } from 'node:url';
 
-// npm test: finds the test files and hands them to `node --test`, with the options that it was given.
+// `npm test` runs this file, which finds the test files and passes them and its options to `node --test`.
 
 /** Half of the tests wait rather than compute. */
 const OPTIONS = ['--test', '--test-concurrency=4', '--test-timeout=120000'];
+
+function filesIn(folder: string, ending: string): string[] {
+  const files = readdirSync(folder, { recursive: true, encoding: 'utf8' });
+  return files.filter((file) => file.endsWith(ending)).map((file) => relative('.', join(folder, file)));
+}
 
 function testsAt(path: string): string[] {
   const entry = statSync(path, { throwIfNoEntry: false });
@@ -15,20 +22,47 @@ function testsAt(path: string): string[] {
     process.exit(1);
   }
   if (!entry?.isDirectory()) return [path];
-  const files = readdirSync(path, { recursive: true, encoding: 'utf8' });
-  return files.filter((file) => file.endsWith('.test.ts')).map((file) => relative('.', join(path, file)));
+  return filesIn(path, '.test.ts');
 }
 
-/** Runs the tests, and returns the exit code: 1 also if no test ran, for which Node has 0. */
+/** Compiles all TypeScript into this folder, and returns the module that loads it from there in place of tsx. */
+function compileInto(folder: string): string {
+  const folders = readdirSync('.').filter((name) => !/\.|^node_modules$/.test(name));
+  const entryPoints = folders.flatMap((name) => filesIn(name, '.ts'));
+  const { buildSync } = createRequire(import.meta.resolve('tsx'))('esbuild') as typeof import('esbuild');
+  const how = { outdir: '.', outbase: '.', write: false, sourcemap: 'inline', keepNames: true } as const;
+  for (const { path, contents } of buildSync({ ...how, entryPoints, logLevel: 'silent' }).outputFiles) {
+    const file = join(folder, relative('.', path));
+    mkdirSync(dirname(file), { recursive: true });
+    writeFileSync(file, contents);
+  }
+  const query = new URLSearchParams({ folder: `${pathToFileURL(folder)}/` });
+  return String(new URL(`load-compiled.js?${query}`, import.meta.url));
+}
+
+/** Returns the compiled code's loader, or tsx if the code does not compile, so that the test that imports it fails. */
+function loader(folder: string): string {
+  try {
+    return compileInto(folder);
+  } catch {
+    return 'tsx';
+  }
+}
+
+/** Runs the tests, and returns the exit code. It is also 1 if no test ran, for which Node has 0. */
 function runTests(files: readonly string[], options: readonly string[]): number {
-  if (files.length === 0) return console.error('There is no test file'), 1;
+  if (files.length === 0) return console.error('The folder contains no test file'), 1;
   const folder = mkdtempSync(join(tmpdir(), 'tests-'));
+  // Ctrl+C also ends the child process, after which the folder is removed.
+  process.on('SIGINT', () => {});
   try {
     const results = join(folder, 'results.tap');
     const reporters = ['--test-reporter=spec', '--test-reporter-destination=stdout',
       '--test-reporter=tap', `--test-reporter-destination=${results}`];
     const hasReporter = options.some((option) => option.startsWith('--test-reporter'));
-    const all = [...process.execArgv, ...OPTIONS, ...(hasReporter ? [] : reporters), ...options, ...files];
+    const isWatching = options.some((option) => option.startsWith('--watch'));
+    const inherited = process.execArgv.map((option) => (option === 'tsx' && !isWatching ? loader(folder) : option));
+    const all = [...inherited, ...OPTIONS, ...(hasReporter ? [] : reporters), ...options, ...files];
     const { status } = spawnSync(process.execPath, all, { stdio: 'inherit' });
     if (status !== 0 || hasReporter) return status ?? 1;
     // A file without tests counts as a test with its name.

@@ -5,7 +5,7 @@ import { shutdown } from '../src/http/index.ts';
 import { routes } from '../src/routes.ts';
 import { listen } from './listen.ts';
 
-test('GET / responds with status OK and allows any origin', async (t) => {
+test('responds to GET / with the status OK and allows any origin', async (t) => {
   const { url } = await listen(t, routes);
   const response = await fetch(url);
   assert.equal(response.status, 200);
@@ -13,7 +13,7 @@ test('GET / responds with status OK and allows any origin', async (t) => {
   assert.deepEqual(await response.json(), { status: 'OK' });
 });
 
-test('POST / echoes the request body', async (t) => {
+test('echoes the request body of POST /', async (t) => {
   const { url } = await listen(t, routes);
   const headers = { 'content-type': 'application/json' };
   const response = await fetch(url, { method: 'POST', headers, body: '{"a":1}' });
@@ -21,12 +21,12 @@ test('POST / echoes the request body', async (t) => {
   assert.deepEqual(await response.json(), { status: 'OK', received: { a: 1 } });
 });
 
-test('GET /health responds 200', async (t) => {
+test('responds 200 to GET /health', async (t) => {
   const { url } = await listen(t, routes);
   assert.equal((await fetch(`${url}/health`)).status, 200);
 });
 
-test('GET /health responds 503 once a graceful shutdown begins', async (t) => {
+test('responds 503 to GET /health once a graceful shutdown begins', async (t) => {
   let stopped: Promise<boolean> | undefined;
   class StoppingHandler extends HealthHandler {
     override prepare() {

@@ -10,8 +10,8 @@ import { HOUSEKEEPING_HEADERS } from './sentences.ts';
 const MAX_REPAIRS = 50;
 
 /**
- * Returns everything that must change. A browser reports only the first error; here each error is repaired in the
- * recorded responses, which are then checked again, until the request succeeds or the responses say no more.
+ * Returns everything that must change. A browser reports only the first error. This function repairs each error in the
+ * recorded responses and checks them again, until the request succeeds or the responses say no more.
  *
  * @param performHttp asks the server which methods a path supports, if one is not allowed
  */
@@ -43,7 +43,7 @@ export async function changesFor(page: PageRequest, verdict: Verdict, performHtt
   return repairs.map(({ text, variable, code }) => ({ text, ...(variable && { variable }), ...(code && { code }) }));
 }
 
-/** If the path already implements the method, suggests only the CORS setting. */
+/** Suggests only the CORS setting if the path already implements the method. */
 async function repairOfNarrowedMethod(
   change: Repair, method: string, url: string, performHttp: PerformHttp,
 ): Promise<Repair> {
@@ -58,7 +58,7 @@ async function repairOfNarrowedMethod(
   };
 }
 
-/** Returns remarks beside the verdict: on permission prompts, cookies, caches, and what may break one day. */
+/** Returns remarks beside the verdict on permission prompts, cookies, caches, and what may break one day. */
 export function remarksOn(page: PageRequest, verdict: Verdict): Change[] {
   const { asks, tolerated, exchanges, allowed, response } = verdict;
   const remarks: Change[] = [];
@@ -95,7 +95,7 @@ export function hiddenHeaders({ response, readableHeaders = [] }: Verdict): stri
   return [...names].filter((name) => !readableHeaders.includes(name) && !/^set-cookie2?$/.test(name)).sort();
 }
 
-/** Suggests exposing the hidden headers that a page could need; undefined if there are none. */
+/** Suggests exposing the hidden headers that a page could need, or returns undefined without such headers. */
 export function exposure(page: PageRequest, verdict: Verdict): Change | undefined {
   const names = hiddenHeaders(verdict)
     .filter((name) => !HOUSEKEEPING_HEADERS.test(name) && !/^(?:access-control-.*|vary)$/.test(name));

@@ -1,12 +1,13 @@
 /**
  * A model of CORS in browsers when a page calls `fetch()`, written from the Fetch standard
- * (https://fetch.spec.whatwg.org): which requests are sent, whether the page may read the response, and if not, why.
- * It imports only its own parts, and uses only what browsers and Node share. Comments and `Blocked.section` name the
- * standard's algorithms and steps. Step numbers change when the standard is edited; names do not.
+ * (https://fetch.spec.whatwg.org). It predicts which requests are sent, whether the page may read the response, and if
+ * not, why. It imports only its own parts, and uses only what browsers and Node share. Comments and `Blocked.section`
+ * name the standard's algorithms and steps. Step numbers change when the standard is edited, but names do not.
  *
  * The model covers mode "cors", redirect mode "follow", http: and https: URLs, and which addresses a page may call. It
- * omits what is not CORS: cookies themselves, HTTP caching, authentication dialogs, service workers, Content Security
- * Policy, and headers that do not concern CORS (such as User-Agent, Referer, Accept-Language and Content-Length).
+ * omits what CORS does not cover, such as cookies themselves, HTTP caching, authentication dialogs, service workers,
+ * Content Security Policy, and headers that do not concern CORS (User-Agent, Referer, Accept-Language and
+ * Content-Length).
  */
 
 import { TOKEN, type Header, getHeader, parseTokens, trim } from './header-list.ts';
@@ -20,13 +21,15 @@ import { isSameSite } from './site.ts';
 
 /** The arguments that a page passes to `fetch()`. */
 export interface PageRequest {
-  /** The page's serialised origin, such as `https://app.example.com`; `null` for a local file or a sandboxed frame. */
+  /**
+   * The page's serialised origin, such as `https://app.example.com`, or `null` for a local file or a sandboxed frame.
+   */
   origin: string;
   /** An absolute URL. */
   url: string;
   method?: string;
   headers?: readonly Header[];
-  /** The credentials mode; default: `same-origin`, as in `fetch()`. */
+  /** The credentials mode. The default is `same-origin`, as in `fetch()`. */
   credentials?: 'omit' | 'same-origin' | 'include';
   body?: string;
 }
@@ -66,12 +69,12 @@ export interface Verdict {
   allowed: boolean;
   /** The requests that were sent, in order. */
   exchanges: readonly Exchange[];
-  /** The response that the page receives, if allowed; the same object that `performHttp` returned. */
+  /** The response that the page receives if allowed, the same object that `performHttp` returned. */
   response?: HttpResponse;
-  /** Names of the response headers that the page can read: lower case, sorted. */
+  /** Names of the response headers that the page can read, sorted and in lower case. */
   readableHeaders?: readonly string[];
   blocked?: Blocked;
-  /** The permission prompt, if there is one; `allowed` then depends on the user's consent. */
+  /** The permission prompt, if the browser shows one. `allowed` then depends on the consent of the user. */
   asks?: { permission: Permission; url: string; detail: string };
   /** Blocked by the standard, but still allowed by browsers. */
   tolerated?: Tolerated;
@@ -95,7 +98,7 @@ export type BlockedReason =
 
 export interface Blocked {
   reason: BlockedReason;
-  /** `page`: blocked before anything was sent. */
+  /** The step that was blocked. On `page`, the browser sent nothing. */
   during: 'page' | 'preflight' | 'request';
   /** The section of the standard. */
   section: string;
@@ -108,14 +111,14 @@ export interface Blocked {
 }
 
 export interface FetchOptions {
-  /** The preflights that the browser has cached; default: none. */
+  /** The preflights that the browser has cached. By default, it has cached none. */
   cache?: PreflightCache;
   /**
    * Stops before the request itself is sent, so that a DELETE deletes nothing. `allowed` then means that the browser
-   * would send the request: the preflight passed, or none was needed (then nothing was sent at all).
+   * would send the request, either after a preflight that passed or without any.
    */
   preflightOnly?: boolean;
-  /** Returns the IP address of the page's host; called only if the verdict depends on it. */
+  /** Returns the IP address of the page's host. It is called only if the verdict depends on the address. */
   lookUpPage?: () => Promise<string | undefined>;
 }
 
@@ -198,14 +201,14 @@ interface FetchRequest {
   method: string;
   headers: readonly Header[];
   body: string | undefined;
-  /** URL list; the last is the current URL. */
+  /** URL list, whose last item is the current URL. */
   readonly urls: URL[];
-  /** Response tainting: becomes `cors` at the first cross-origin URL, and stays so. */
+  /** Response tainting, which becomes `cors` at the first cross-origin URL and stays so. */
   tainting: 'basic' | 'cors';
   tolerated?: Tolerated;
 }
 
-/** The `Request` constructor, and the first checks of `fetch` and `main fetch`. */
+/** Implements the `Request` constructor, and the first checks of `fetch` and `main fetch`. */
 function createRequest(page: PageRequest): FetchRequest {
   const { origin, credentials = 'same-origin', method = 'GET', body } = page;
   // A caller's mistake, such as a trailing slash, must not look like an error of the server.
@@ -254,12 +257,14 @@ function currentUrl({ urls }: FetchRequest): URL {
   return urls.at(-1) as URL;
 }
 
-/** The URL as it is sent and cached: without a fragment, and without user information, which waits for a 401. */
+/** Returns the URL as sent and cached, without a fragment and without user information, which waits for a 401. */
 function httpUrl({ origin, pathname, search }: URL): string {
   return origin + pathname + search;
 }
 
-/** "Serializing a request origin", "redirect-taint": `null` after a redirect from one other origin to a second. */
+/**
+ * Implements "serializing a request origin". The result is `null` after a redirect from one other origin to a second.
+ */
 function serialiseOrigin({ origin, urls }: FetchRequest): string {
   const tainted = urls.some((url, index) => {
     const last = urls[index - 1];
@@ -268,7 +273,7 @@ function serialiseOrigin({ origin, urls }: FetchRequest): string {
   return tainted ? 'null' : origin;
 }
 
-/** HTTP-network-or-cache fetch, steps 8.3 to 8.13: adds the headers that only the browser can set. */
+/** Adds the headers that only the browser can set (HTTP-network-or-cache fetch, steps 8.3 to 8.13). */
 function toHttpRequest(request: FetchRequest): HttpRequest {
   const { method, credentials, tainting, body } = request;
   const headers = request.headers.map(([name, value]): [string, string] => [name, value]);
@@ -285,12 +290,12 @@ function toHttpRequest(request: FetchRequest): HttpRequest {
   };
 }
 
-/** Fetch Metadata: browsers send Sec-Fetch-* only to https: and to this machine. */
+/** Returns whether browsers send Sec-Fetch-* to this URL (Fetch Metadata), only to https: and to this machine. */
 function isPotentiallyTrustworthy({ protocol, hostname }: URL): boolean {
   return protocol === 'https:' || isLoopbackName(hostname);
 }
 
-/** Fetch Metadata, "set Sec-Fetch-Site": every URL of a redirect chain counts. */
+/** Implements "set Sec-Fetch-Site" of Fetch Metadata, in which every URL of a redirect chain counts. */
 function fetchSite({ origin, urls }: FetchRequest): string {
   const others = urls.filter((url) => url.origin !== origin);
   if (others.length === 0) return 'same-origin';
@@ -303,7 +308,7 @@ const REDIRECT_STATUSES = [301, 302, 303, 307, 308];
 
 type Send = (kind: Exchange['kind'], request: HttpRequest, why: string) => Promise<HttpResponse>;
 
-/** Main fetch, step 12, and HTTP fetch, step 4.1. Returns why the request may be sent. */
+/** Implements main fetch, step 12, and HTTP fetch, step 4.1. Returns why the request may be sent. */
 async function mainFetch(request: FetchRequest, send: Send, cache: PreflightCache): Promise<string> {
   if (currentUrl(request).origin === request.origin && request.tainting === 'basic') {
     return 'it has the same origin, so CORS does not apply';
@@ -320,7 +325,7 @@ async function mainFetch(request: FetchRequest, send: Send, cache: PreflightCach
   return 'the preflight allows it';
 }
 
-/** CORS-preflight fetch. */
+/** Implements CORS-preflight fetch. */
 async function corsPreflightFetch(request: FetchRequest, send: Send, cache: PreflightCache): Promise<void> {
   const { method } = request;
   const unsafeNames = unsafeRequestHeaderNames(request.headers);
@@ -384,7 +389,7 @@ async function corsPreflightFetch(request: FetchRequest, send: Send, cache: Pref
   cache.store(cacheKey(request), 'header', headerNames, maxAge);
 }
 
-/** CORS check. */
+/** Implements the CORS check. */
 function corsCheck(request: FetchRequest, { headers }: HttpResponse, subject: string): void {
   const origin = serialiseOrigin(request);
   const name = 'Access-Control-Allow-Origin';
@@ -412,7 +417,7 @@ function corsCheck(request: FetchRequest, { headers }: HttpResponse, subject: st
   }
 }
 
-/** HTTP-redirect fetch. Returns false if the response is not a redirect to follow. */
+/** Implements HTTP-redirect fetch. Returns false if the response is not a redirect to follow. */
 function httpRedirectFetch(request: FetchRequest, { status, headers }: HttpResponse): boolean {
   const values = headers.filter(([name]) => name.toLowerCase() === 'location').map(([, value]) => value);
   const locations = [...new Set(values)];
@@ -448,7 +453,7 @@ const SAFELISTED_RESPONSE_HEADERS = [
   'cache-control', 'content-language', 'content-length', 'content-type', 'expires', 'last-modified', 'pragma',
 ];
 
-/** Main fetch, step 14: "basic filtered response" and "CORS filtered response". */
+/** Implements the "basic filtered response" and "CORS filtered response" of main fetch, step 14. */
 function readableHeaders(request: FetchRequest, response: HttpResponse): string[] {
   const names = [...new Set(response.headers.map(([name]) => name.toLowerCase()))].sort();
   const list = parseTokens(getHeader(response.headers, 'Access-Control-Expose-Headers')) ?? [];

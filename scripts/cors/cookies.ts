@@ -9,7 +9,7 @@ import { isSameSite } from './site.ts';
 
 const NEEDED_ATTRIBUTES = ['samesite=none', 'secure', 'partitioned'];
 
-/** Returns what the cookies of this request need; undefined if the request needs no cookies of another site. */
+/** Returns what the cookies of this request need, or undefined if it needs no cookies of another site. */
 export function adviceOnCookies(page: PageRequest, { exchanges }: Verdict): string | undefined {
   if (page.credentials !== 'include' || !/^https?:/.test(page.origin)) return undefined;
   const address = exchanges.at(-1)?.request.url ?? page.url;

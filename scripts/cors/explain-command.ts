@@ -1,4 +1,4 @@
-/** Implements `cors:explain`: sends the requests of a browser, and explains the outcome. */
+/** Implements `cors:explain`, which sends the requests of a browser and explains the outcome. */
 
 import { lookup } from 'node:dns/promises';
 import { setTimeout } from 'node:timers/promises';
@@ -34,7 +34,7 @@ npm run cors:explain -- URL [options]
   --help             show this text
 
 Exit code: 0 if the server allows the request (ASKS FIRST too: then the browser asks the user), 1 if it is blocked,
-2 if there is no verdict (the server is not reachable, the request was not sent, or the usage is wrong).
+2 without a verdict (the server is not reachable, the request was not sent, or the usage is wrong).
 
 npm run cors:explain -- http://localhost:8000/notes/1 --method PUT --header content-type --origin http://localhost:5173
 `;
@@ -177,7 +177,7 @@ async function perform({ page, send }: Call): Promise<Outcome> {
   };
 }
 
-/** Returns the address of the page's host; undefined on failure or timeout. */
+/** Returns the address of the page's host, or undefined on failure or timeout. */
 async function addressOf(origin: string): Promise<string | undefined> {
   const timeout = setTimeout(LOOKUP_TIMEOUT_MS, undefined, { ref: false });
   const hostname = new URL(origin).hostname.replace(/^\[|\]$/g, '');

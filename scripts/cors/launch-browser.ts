@@ -45,7 +45,7 @@ const FIREFOX_PREFERENCES = {
   'toolkit.telemetry.reportingpolicy.firstRun': false,
 };
 
-/** Returns the path of an installed browser; undefined if it is not installed. */
+/** Returns the path of an installed browser, or undefined if it is not installed. */
 export function browserPath(name: Browser): string | undefined {
   const folders = (process.env['PATH'] ?? '').split(delimiter);
   return COMMANDS[name].flatMap((command) => folders.map((folder) => join(folder, command))).find((path) => {
@@ -58,7 +58,9 @@ export function browserPath(name: Browser): string | undefined {
   });
 }
 
-/** Returns the option `skip` of a test in this browser: what to install, or false. With CI=true, always false. */
+/**
+ * Returns the option `skip` of a test in this browser, which says what to install. With CI=true, it is always false.
+ */
 export function skipWithout(name: Browser): string | false {
   return browserPath(name) || process.env['CI'] === 'true' ? false : howToInstall(name);
 }
@@ -78,7 +80,7 @@ export interface LaunchOptions {
 export interface Launched {
   /** Chromium reads commands of the DevTools protocol from `stdio[3]`, and writes their results to `stdio[4]`. */
   process: ChildProcess;
-  /** Rejects if the browser exits before the end of its lifetime: race it with the page's report. */
+  /** Rejects if the browser exits before the end of its lifetime. Race it with the report of the page. */
   ended: Promise<never>;
 }
 

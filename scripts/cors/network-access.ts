@@ -1,11 +1,11 @@
 /**
- * Restrictions by address, which apply in addition to CORS: blocked ports (Fetch, "block bad port"), mixed content
- * (https://www.w3.org/TR/mixed-content/) and local network access (https://wicg.github.io/local-network-access/). The
- * rules are those that Chromium 156 and Firefox 153 were observed to follow, with pages and servers on addresses that
- * the browsers were configured to treat as public or local.
+ * Restrictions by address, which apply in addition to CORS. They are blocked ports (Fetch, "block bad port"), mixed
+ * content (https://www.w3.org/TR/mixed-content/) and local network access
+ * (https://wicg.github.io/local-network-access/). The rules are those that Chromium 156 and Firefox 153 were observed
+ * to follow, with pages and servers on addresses that the browsers were configured to treat as public or local.
  */
 
-/** How private an address is: this computer, its local network, or the internet. */
+/** The network of an address, which is this computer, its local network, or the internet. */
 export type AddressSpace = 'loopback' | 'local' | 'public';
 
 /** Chrome's name of the permission that a user gives to a page. */
@@ -26,7 +26,7 @@ interface Addresses {
   page?: string | undefined;
 }
 
-/** Fetch, "bad port": ports of other protocols, which browsers block. */
+/** The "bad ports" of Fetch, ports of other protocols that browsers block. */
 const BAD_PORTS = new Set([
   0, 1, 7, 9, 11, 13, 15, 17, 19, 20, 21, 22, 23, 25, 37, 42, 43, 53, 69, 77, 79, 87, 95, 101, 102, 103, 104, 109, 110,
   111, 113, 115, 117, 119, 123, 135, 137, 139, 143, 161, 179, 389, 427, 465, 512, 513, 514, 515, 526, 530, 531, 532,
@@ -57,12 +57,12 @@ export function spaceOf(hostname: string, address?: string): AddressSpace {
   return spaceOfAddress(/^[\d.]+$|^\[/.test(hostname) ? hostname : (address ?? ''));
 }
 
-/** Secure Contexts, "potentially trustworthy origin": without https:, only names that always mean this computer. */
+/** Returns whether a name always means this computer (Secure Contexts, "potentially trustworthy origin"). */
 export function isLoopbackName(hostname: string): boolean {
   return /^(?:(?:.+\.)?localhost\.?|127(?:\.\d+){3}|\[::1\])$/.test(hostname);
 }
 
-/** Local Network Access, "IP address block". */
+/** Implements "IP address block" of Local Network Access. */
 function spaceOfAddress(address: string): AddressSpace {
   const plain = address.toLowerCase().replace(/^\[|\]$/g, '');
   const mapped = /^::ffff:([\da-f]+):([\da-f]+)$/.exec(plain)?.slice(1).map((part) => parseInt(part, 16));
@@ -75,7 +75,7 @@ function spaceOfAddress(address: string): AddressSpace {
   return /^(?:f[cd]|fe[89ab])[\da-f]*:/.test(plain) ? 'local' : 'public';
 }
 
-/** Only https: pages are protected. Loopback counts as secure, and Chrome also allows the local network. */
+/** Blocks an http: address for an https: page. Loopback counts as secure, and Chrome also allows the local network. */
 function mixedContent(url: URL, page: URL): Access | undefined {
   if (page.protocol !== 'https:' || url.protocol !== 'http:' || isLoopbackName(url.hostname)) return undefined;
   const isBlockedInChrome = spaceOf(url.hostname) === 'public';
@@ -113,7 +113,9 @@ function localNetwork(url: URL, page: URL, addresses: Addresses): Access | undef
   };
 }
 
-/** Only requests from the internet to the local network or this computer need a permission. */
+/**
+ * Returns whether the request goes from the internet to the local network or this computer, which needs a permission.
+ */
 function needsPermission(url: URL, page: URL, addresses: Addresses): boolean {
   if (page.hostname === url.hostname) return false;
   return spaceOf(page.hostname, addresses.page) === 'public' && spaceOf(url.hostname, addresses.target) !== 'public';

@@ -6,11 +6,11 @@ const TIMEOUT_MS = 10_000;
 
 const MAX_BODY_CHARACTERS = 65_536;
 
-/** Why there is no response, and what to do about it. */
+/** Explanations of a missing response, each with advice. */
 const REASONS: Record<string, string> = {
   ECONNREFUSED: 'nothing is listening there. Start the server, or check the address.',
   ECONNRESET: 'the connection was reset. Check the log of the server; if it speaks https:, write https:// instead.',
-  ENOTFOUND: 'there is no host with this name. Check the address.',
+  ENOTFOUND: 'no host has this name. Check the address.',
   EAI_AGAIN: 'the host name could not be looked up. Check the address, or try again later.',
   TimeoutError: `there was no response within ${TIMEOUT_MS / 1000} seconds. Check the log of the server.`,
   EPROTO: 'this port does not speak https:. Write http:// instead, or let the server speak https:.',
@@ -30,7 +30,7 @@ for (const code of [
 /**
  * Sends one request with exactly these headers, and returns every header line of the response unchanged.
  *
- * @param agent reuses connections; default: a new connection for each request
+ * @param agent reuses connections. Without it, each request opens a connection
  */
 export async function performHttp(request: HttpRequest, agent: Agent | false = false): Promise<HttpResponse> {
   const { method, url, headers, body } = request;
@@ -59,7 +59,7 @@ export async function performHttp(request: HttpRequest, agent: Agent | false = f
   }
 }
 
-/** Reads the body only if it is JSON: other bodies are not needed, and may never end. */
+/** Reads the body only if it is JSON, because the caller needs no other body, and some never end. */
 async function readText(response: IncomingMessage, options: { keepConnection: boolean }): Promise<string> {
   let text = '';
   if (/^application\/(?:[\w.+-]+\+)?json\b/i.test(response.headers['content-type'] ?? '')) {

@@ -1,4 +1,4 @@
-/** Implements `cors:playground`: starts the server of the playground. */
+/** Implements `cors:playground`, which starts the server of the playground. */
 
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';

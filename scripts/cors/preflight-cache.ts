@@ -28,7 +28,7 @@ export class PreflightCache {
     this.#now = now;
   }
 
-  /** "Method cache entry match" and "header-name cache entry match". */
+  /** Implements "method cache entry match" and "header-name cache entry match". */
   has(key: CacheKey, kind: CacheEntry['kind'], name: string): boolean {
     return this.#find(key, kind, name) !== undefined;
   }
@@ -44,12 +44,12 @@ export class PreflightCache {
     this.#entries = this.#entries.filter((entry) => entry.expires > now);
   }
 
-  /** "Clear cache entries". */
+  /** Implements "clear cache entries". */
   clear({ origin, url }: CacheKey): void {
     this.#entries = this.#entries.filter((entry) => entry.origin !== origin || entry.url !== url);
   }
 
-  /** An entry with credentials also covers requests without, but its `*` is not a wildcard. */
+  /** Finds a matching entry. One with credentials also covers requests without, but its `*` is not a wildcard. */
   #find(key: CacheKey, kind: CacheEntry['kind'], name: string): CacheEntry | undefined {
     const now = this.#now();
     return this.#entries.find((entry) =>

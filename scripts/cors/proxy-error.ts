@@ -6,7 +6,7 @@ import { getHeader } from './header-list.ts';
 /** Values of the Server header that name a proxy, a load balancer or a content delivery network. */
 const PROXY_NAMES = /^(?:nginx|openresty|apache|caddy|haproxy|envoy|istio|traefik|varnish|cloudflare|cloudfront|aws)/i;
 
-/** Whether a proxy sent this response because it could not reach the server behind it. */
+/** Returns whether a proxy sent this response because it could not reach the server behind it. */
 export function isProxyError(response: HttpResponse | undefined): response is HttpResponse {
   if (response === undefined) return false;
   const { status, headers } = response;

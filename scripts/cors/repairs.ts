@@ -1,4 +1,4 @@
-/** For each reason for blocking: what to change, and the response after that change. */
+/** Says what to change for each reason of blocking, and what the response is after that change. */
 
 import type { Blocked, BlockedReason, Exchange, HttpRequest, HttpResponse, PageRequest } from './browser-model.ts';
 import type { Repair } from './change.ts';
@@ -21,7 +21,7 @@ const CHECK_AGAIN = 'allow that origin, and check again with it';
 /**
  * Returns the repair of one error.
  *
- * @param exchange the last one; missing if the request was blocked before anything was sent
+ * @param exchange the last one, which is missing if the request was blocked before anything was sent
  */
 export function repair(blocked: Blocked, page: PageRequest, exchange: Exchange | undefined): Repair {
   const { reason, name = '' } = blocked;
@@ -152,7 +152,7 @@ function originLines({ headers }: HttpResponse): Header[] {
   return headers.filter(([name]) => name.toLowerCase() === ORIGIN.toLowerCase());
 }
 
-/** If the remaining value is wrong, it is the next error. */
+/** Removes the repetition. If the remaining value is wrong, it is the next error. */
 function repairRepeatedOrigin(origin: string, response: HttpResponse): Repair {
   const lines = originLines(response);
   const values = lines.map(([, value]) => value);
@@ -166,7 +166,7 @@ function repairRepeatedOrigin(origin: string, response: HttpResponse): Repair {
   };
 }
 
-/** A proxy that adds one CORS header again usually adds all of them again. */
+/** Removes repeated lines, because a proxy that adds one CORS header again usually adds all of them again. */
 function withoutRepetition(headers: readonly Header[]): Header[] {
   const line = ([name, value]: Header) => `${name.toLowerCase()}: ${value}`;
   return headers.filter((header, index) => headers.findIndex((other) => line(other) === line(header)) === index);

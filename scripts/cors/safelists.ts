@@ -1,22 +1,22 @@
-/** The safelists of the Fetch standard: what a page may send to another origin without a preflight. */
+/** The safelists of the Fetch standard, which say what a page may send to another origin without a preflight. */
 
 import { type Header, getHeader, splitValue, trim } from './header-list.ts';
 
 const NORMALISED_METHODS = ['DELETE', 'GET', 'HEAD', 'OPTIONS', 'POST', 'PUT'];
 const FORBIDDEN_METHODS = ['CONNECT', 'TRACE', 'TRACK'];
 
-/** Fetch, "normalize a method": `patch` is not on the list, and stays unchanged. */
+/** Implements "normalize a method". `patch` is not on the list and stays unchanged. */
 export function normaliseMethod(method: string): string {
   const upperCase = method.toUpperCase();
   return NORMALISED_METHODS.includes(upperCase) ? upperCase : method;
 }
 
-/** Fetch, "forbidden method". */
+/** Implements "forbidden method". */
 export function isForbiddenMethod(method: string): boolean {
   return FORBIDDEN_METHODS.includes(method.toUpperCase());
 }
 
-/** Fetch, "CORS-safelisted method". */
+/** Implements "CORS-safelisted method". */
 export function isSafelistedMethod(method: string): boolean {
   return isGetOrHead(method) || method === 'POST';
 }
@@ -32,7 +32,7 @@ const FORBIDDEN_REQUEST_HEADERS = new Set([
 ]);
 const METHOD_OVERRIDES = ['x-http-method', 'x-http-method-override', 'x-method-override'];
 
-/** Fetch, "forbidden request-header": `fetch()` drops it silently. */
+/** Implements "forbidden request-header", which `fetch()` drops silently. */
 export function isForbiddenRequestHeader([name, value]: Header): boolean {
   const lowerCase = name.toLowerCase();
   if (FORBIDDEN_REQUEST_HEADERS.has(lowerCase) || /^(?:proxy|sec)-/.test(lowerCase)) return true;
@@ -43,7 +43,7 @@ const UNSAFE_BYTE = /[\0-\x08\x0A-\x1F"():<>?@[\\\]{}\x7F]/;
 const LANGUAGE = /^[0-9A-Za-z *,\-.;=]*$/;
 const FORM_TYPES = ['application/x-www-form-urlencoded', 'multipart/form-data', 'text/plain'];
 
-/** Fetch, "CORS-safelisted request-header". Each character of a header is one byte, so `length` counts bytes. */
+/** Implements "CORS-safelisted request-header". Each character of a header is one byte, so `length` counts bytes. */
 export function isSafelistedRequestHeader([name, value]: Header): boolean {
   if (value.length > 128) return false;
   switch (name.toLowerCase()) {
@@ -63,7 +63,7 @@ export function isSafelistedRequestHeader([name, value]: Header): boolean {
   }
 }
 
-/** Fetch, "CORS-unsafe request-header names": the names that the server must allow; lower case, sorted. */
+/** Returns the "CORS-unsafe request-header names", which the server must allow, sorted and in lower case. */
 export function unsafeRequestHeaderNames(headers: readonly Header[]): string[] {
   const safe = headers.filter(isSafelistedRequestHeader);
   const safelistValueSize = safe.reduce((size, [, value]) => size + value.length, 0);
@@ -71,7 +71,7 @@ export function unsafeRequestHeaderNames(headers: readonly Header[]): string[] {
   return [...new Set(unsafe.map(([name]) => name.toLowerCase()))].sort();
 }
 
-/** Returns why a cross-origin request needs a preflight; undefined if it needs none. */
+/** Returns why a cross-origin request needs a preflight, or undefined if it needs none. */
 export function whyPreflight(request: { method: string; headers: readonly Header[] }): string | undefined {
   const { method, headers } = request;
   const reasons: string[] = [];

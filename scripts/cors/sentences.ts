@@ -26,7 +26,7 @@ export function outcomeOf(page: PageRequest, verdict: Verdict): string {
   ].join(' ');
 }
 
-/** Returns the label of an outcome; undefined if it depends on a request that was not sent. */
+/** Returns the label of an outcome, or undefined if it depends on a request that was not sent. */
 export function labelOf({ allowed, exchanges, asks, tolerated, blocked }: Verdict): string | undefined {
   if (blocked?.reason === 'network-error') return 'NO RESPONSE';
   if (!allowed) return 'BLOCKED';
@@ -62,7 +62,7 @@ const REACHED_SERVER =
   'The request did reach the server, which may have processed it; only the page cannot read the response.';
 const REACHED_PROXY = 'The request reached a proxy, and perhaps not the server behind it.';
 
-/** Whether a header says something about CORS or about this response; the others would hide it. */
+/** Returns whether a header concerns CORS or this response. The other headers would hide it. */
 export function isRelevantHeader([name, value]: readonly [name: string, value: string]): boolean {
   return !HOUSEKEEPING_HEADERS.test(name) && !(/^accept$/i.test(name) && value === '*/*');
 }

@@ -1,6 +1,6 @@
 /**
- * HTML, "same site", approximately: the registrable domain is the last two labels, even for `co.uk`. Firefox ignores
- * the scheme when it decides about cookies; Chromium and the standard do not.
+ * Approximates "same site" of HTML. The registrable domain is the last two labels, even for `co.uk`. Firefox ignores
+ * the scheme when it decides about cookies, but Chromium and the standard do not.
  */
 export function isSameSite(one: URL, other: URL): boolean {
   return siteOf(one) === siteOf(other);

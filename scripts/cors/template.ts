@@ -22,7 +22,7 @@ export function problemDetail(response: HttpResponse | undefined): string | unde
   return typeof detail === 'string' ? detail : undefined;
 }
 
-/** Whether this template sent the response by itself, without calling a handler. */
+/** Returns whether this template sent the response by itself, without calling a handler. */
 export function isTemplateResponse(response: HttpResponse | undefined): boolean {
   return TEMPLATE_CODES.includes(problemOf(response).code);
 }
@@ -44,7 +44,7 @@ export const HOW_TO_SET =
   'Start the server with these variables. Keep the entries that a list already has, separated by commas. ' +
   'If the class has its own `static cors`, change that instead.';
 
-/** Returns the variables to set and the code to change; undefined if there are none. */
+/** Returns the variables to set and the code to change, or undefined without any. */
 export function templateLines(changes: readonly Change[]): { variables: string[]; code: string[] } | undefined {
   const variables = [...new Set(changes.flatMap(({ variable = [] }) => variable))];
   const code = [...new Set(changes.flatMap(({ code = [] }) => code))];

@@ -1,11 +1,11 @@
 /**
- * Copies a folder of TypeScript as JavaScript, so that node does not have to strip the types at every start:
+ * Copies a folder of TypeScript as JavaScript, so that node does not strip the types at every start:
  *
  *     node scripts/deploy/strip-types.ts src build
  *
  * The target must not exist yet. Other files are copied unchanged. Of the paths in the code, only those of imports and
- * exports are rewritten. Lines and columns stay the same, so a stack trace still points into the source.
- * Needs Node 22.18 or newer.
+ * exports are rewritten. Lines and columns stay the same, so a stack trace still points into the source. Needs Node
+ * 22.18 or newer.
  */
 import { cpSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import * as module from 'node:module';

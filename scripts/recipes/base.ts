@@ -1,13 +1,13 @@
 import { randomUUID } from 'node:crypto';
 import { type AccessLogEntry, RequestHandler } from '../../src/http/index.ts';
 
-/** What a proxy may send as X-Request-Id: nothing that could forge a log entry, or fill the log. */
+/** The values that a proxy may send as X-Request-Id. They cannot forge a log entry or fill the log. */
 const REQUEST_ID = /^[\w.:-]{1,64}$/;
 
 /**
- * Extend this class instead of RequestHandler: every response has a request ID and security headers, and the log names
- * the request ID. `createServer(routes, { baseHandler: ApiHandler })` does the same for responses without a route. A
- * page of another origin can read the ID with CORS_EXPOSED_HEADERS=x-request-id.
+ * Extend this class instead of RequestHandler. Every response then has a request ID and security headers, and the log
+ * names the request ID. `createServer(routes, { baseHandler: ApiHandler })` does the same for responses without a
+ * route. A page of another origin can read the ID with CORS_EXPOSED_HEADERS=x-request-id.
  */
 export class ApiHandler extends RequestHandler {
   readonly requestId = requestIdOf(this.request.headers['x-request-id']);

@@ -94,7 +94,7 @@ test('rejects with the detail of an error response', LIMIT, async (t) => {
   });
 });
 
-/** Never called: the compiler reports each `@ts-expect-error` below which no error is. */
+/** Contains calls that must not compile. The compiler reports each `@ts-expect-error` that has no error below it. */
 export async function wrongCalls(): Promise<void> {
   const call = createClient<ReturnType<typeof routes>>('http://127.0.0.1:8000');
   // @ts-expect-error: there is no such path

@@ -6,7 +6,7 @@ type NameOf<M extends Method> = `do${Capitalize<Lowercase<M>>}`;
 /** The methods that a class defines. */
 type MethodOf<Handler> = { [M in Method]: Handler extends Record<NameOf<M>, () => unknown> ? M : never }[Method];
 
-/** The type of a value after it has been sent as JSON: a Date, for example, has become a string. */
+/** The type of a value after it has been sent as JSON. A Date, for example, has become a string. */
 type Json<Value> = Value extends { toJSON(): infer Text } ? Text
   : Value extends void ? undefined
   : Value extends object ? { [Key in keyof Value]: Json<Value[Key]> }

@@ -1,11 +1,11 @@
 import { type EventEmitter, on } from 'node:events';
 import { RequestHandler } from '../../src/http/index.ts';
 
-/** What may wait for a client that reads slowly, in bytes. */
+/** Upper bound on the bytes that wait for a client that reads slowly. */
 const MAX_BUFFERED_BYTES = 1024 * 1024;
 
 /**
- * Server-sent events: `events.emit('message', value)` sends a value to every page that has opened
+ * Returns a route of server-sent events. `events.emit('message', value)` sends a value to every page that has opened
  * `new EventSource(url)`. A page reconnects when its stream ends.
  */
 export function eventsRoutes(events: EventEmitter) {

@@ -4,7 +4,7 @@ import { type CorsOptions, HttpError, RequestHandler } from '../../src/http/inde
 const cities = ['Athens', 'Berlin', 'Cairo', 'Dakar', 'Essen', 'Florence', 'Geneva'];
 const SIZE = 3;
 
-/** Pages of a list: `?page=2`. RFC 8288 defines Link. */
+/** Responds with a page of a list, as in `?page=2`. RFC 8288 defines Link. */
 export class CitiesHandler extends RequestHandler {
   /** Lets pages of other origins read these headers. This replaces the policy of the environment, hence the spread. */
   static override readonly cors: CorsOptions = { ...config.server.cors, exposedHeaders: ['link', 'x-total-count'] };

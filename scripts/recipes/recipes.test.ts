@@ -71,7 +71,7 @@ test('form.ts reads a form in either encoding', LIMIT, async (t) => {
   assert.deepEqual(await multipart.json(), { name: 'Ada', attachment: 4 });
 });
 
-test('form.ts rejects what is not a form', LIMIT, async (t) => {
+test('form.ts rejects a body that is not a form', LIMIT, async (t) => {
   const { url } = await listen(t, { '/form': FormHandler });
   assert.equal((await fetch(`${url}/form`, sending('POST', 'multipart/form-data; boundary=x', 'no form'))).status, 400);
   assert.equal((await fetch(`${url}/form`, sending('POST', 'text/plain', 'name=Ada'))).status, 415);

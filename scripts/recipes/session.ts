@@ -7,12 +7,12 @@ const scryptAsync = promisify(scrypt) as (password: string, salt: Buffer, length
 const HASH_BYTES = 32;
 const SESSION_SECONDS = 3_600;
 
-/** Returns what to keep of a password: the salt, and the hash after it. */
+/** Returns what to store of a password, which is the salt and the hash after it. */
 export async function hashPassword(password: string, salt: Buffer = randomBytes(16)): Promise<Buffer> {
   return Buffer.concat([salt, await scryptAsync(password, salt, HASH_BYTES)]);
 }
 
-/** Who is logged in. Kept in memory for the example; use a database in production. */
+/** The users that are logged in. The example keeps them in memory. Use a database in production. */
 export class Sessions {
   readonly #sessions = new Map<string, { user: string; expiresAt: number }>();
 
@@ -41,17 +41,17 @@ function sessionId({ headers }: IncomingMessage): string {
 }
 
 /**
- * Pages of another site send the cookie only with SameSite=None, which requires Secure; and Chromium without
- * third-party cookies only with Partitioned. Browsers accept Secure from http://localhost too.
+ * Returns a Set-Cookie header. Pages of another site send the cookie only with SameSite=None, which requires Secure,
+ * and Chromium without third-party cookies only with Partitioned. Browsers accept Secure from http://localhost too.
  */
 function cookie(id: string, maxAge: number): string {
   return `session=${id}; HttpOnly; Secure; SameSite=None; Partitioned; Path=/; Max-Age=${maxAge}`;
 }
 
 /**
- * POST logs in, GET responds with who is logged in, DELETE logs out. Any other handler that has `sessions` asks
- * `sessions.userOf(this.request)`. Pages call fetch() with `credentials: 'include'`, and the server needs
- * CORS_CREDENTIALS=true and the origin of the page in CORS_ORIGINS.
+ * Returns a route. POST logs in, GET responds with the user who is logged in, and DELETE logs out. Any other handler
+ * that has `sessions` asks `sessions.userOf(this.request)`. Pages call fetch() with `credentials: 'include'`, and the
+ * server needs CORS_CREDENTIALS=true and the origin of the page in CORS_ORIGINS.
  *
  * @param users maps each name to what hashPassword() returned: `new Map([['ada', await hashPassword(password)]])`
  */

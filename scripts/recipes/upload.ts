@@ -6,8 +6,8 @@ interface Picture {
 }
 
 /**
- * Uploads of raw bytes: `curl -T cat.png -H 'Content-Type: image/png' …/pictures/cat`. Kept in memory for the example,
- * up to 200 MiB; use files in production.
+ * Returns a route for uploads of raw bytes, as with `curl -T cat.png -H 'Content-Type: image/png' …/pictures/cat`. The
+ * example keeps up to 200 MiB in memory. Use files in production.
  */
 export function picturesRoutes(pictures = new Map<string, Picture>(), limit = 20) {
   class PictureHandler extends RequestHandler {

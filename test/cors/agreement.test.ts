@@ -133,14 +133,14 @@ const requests = pages.flatMap((origin, page) =>
 );
 
 /**
- * One allowed page sends every request. The other pages differ only in whether they are allowed, so combinations of any
- * two values are enough for them.
+ * Returns every request of one allowed page. The other pages differ only in whether they are allowed, so combinations
+ * of any two values are enough for them.
  */
 function requestsFor({ allows }: Meaning): Request[] {
   return requests.filter(({ page, isPaired }) => isPaired || page.origin === allows[0]);
 }
 
-/** A public server: the rules for local addresses do not concern the policy. */
+/** A public server, because the rules for local addresses do not concern the policy. */
 const API = { url: 'https://api.example.net', address: '203.0.113.1' };
 
 const implemented = ['GET', 'HEAD', 'POST', 'PUT', 'OPTIONS'];
@@ -168,7 +168,7 @@ class Fails extends Things {
   override logError() {}
 }
 
-/** Returns the expected outcome of one request: what the page can read, and whether the handler runs. */
+/** Returns the expected outcome of one request, which is what the page can read, and whether the handler runs. */
 function expectedOf(
   { cors, allows, headers = usual, methods: narrowed, exposes = [] }: Meaning,
   { path, page }: Request,

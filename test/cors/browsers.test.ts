@@ -55,8 +55,8 @@ const headerSets: Case['headers'][] = [
 ];
 
 /**
- * The requests of a page under one policy. They combine any two of the methods, header sets, paths and credentials
- * modes. Every URL is different, so that no request uses the cached preflight of an earlier one.
+ * Returns the requests of a page under one policy. They combine any two of the methods, header sets, paths and
+ * credentials modes. Every URL is different, so that no request uses the cached preflight of an earlier one.
  */
 function casesFor(api: string, policy: number): Case[] {
   const paths = ['/things', '/things', '/nope', '/fails'];
@@ -113,13 +113,13 @@ async function assertAsPredicted(t: TestContext, browser: OneBrowser): Promise<v
 
 // ---- Addresses ----
 
-/** While the browser shows a permission prompt, there is no result; every other request ends at some time. */
+/** A request has no result while the browser shows its permission prompt. All others end. */
 const OBSERVE_ACCESS = `({ url, timeout }) => fetch(url, timeout && { signal: AbortSignal.timeout(timeout) }).then(
   () => 'open',
   ({ name }) => (name === 'TimeoutError' ? 'asks' : 'blocked'),
 )`;
 
-/** A page and an API on the internet, without https:, and an API on this computer. */
+/** Serves a page and an API on the internet, without https:, and an API on this computer. */
 async function serveInternet(lifetime: Lifetime) {
   const createApi = () => createServer((_request, response) => {
     response.setHeader('Access-Control-Allow-Origin', '*').end();
@@ -168,7 +168,7 @@ const OBSERVE_COOKIES = `async (url) => {
 
 // ---- Extensions ----
 
-/** An extension without host permissions, so that CORS applies to it as to any page. */
+/** Creates an extension without host permissions, so that CORS applies to it as to any page. */
 async function extensionFolder(lifetime: Lifetime): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'cors-extension-'));
   lifetime.after(() => rm(folder, { recursive: true }));

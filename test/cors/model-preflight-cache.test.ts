@@ -7,7 +7,7 @@ import {
   respond,
 } from './simulated-fetch.ts';
 
-/** A cache with its clock, and a fetch that returns whether it sent a preflight. */
+/** Returns a cache with its clock, and a fetch that returns whether it sent a preflight. */
 function fetchingWithCache(maxAge: string | string[] = []) {
   const clock = { now: 1_000_000 };
   const cache = new PreflightCache(() => clock.now);
@@ -51,7 +51,7 @@ test('does not cache a preflight with a max age of 0 or less', async () => {
   }
 });
 
-test('allows what a cached preflight lists, and nothing else', async () => {
+test('allows only the methods and headers that a cached preflight lists', async () => {
   const sendsSecondPreflight = async (page: Partial<PageRequest>) => {
     const { sendsPreflight } = fetchingWithCache('60');
     await sendsPreflight();

@@ -11,7 +11,7 @@ const OPENER = `<!doctype html><title>Opens pages</title><script>
 /** A browser that several tests share, because opening a page is far faster than starting a browser. */
 export interface OneBrowser {
   process: ChildProcess;
-  /** Opens another page. The promise rejects if the browser exits: race it with the page's report. */
+  /** Opens another page. The promise rejects if the browser exits. Race it with the report of the page. */
   open(url: string): Promise<never>;
 }
 

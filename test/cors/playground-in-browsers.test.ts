@@ -56,7 +56,7 @@ function testsIn(name: Browser): void {
   after(() => Promise.all(closing.map((close) => close())));
 
   for (const [policy, cors, expected] of name === 'chromium' ? policies : policies.slice(0, 1)) {
-    test(`predicts all sample requests in ${name} if the API allows ${policy}`, options, async (t) => {
+    test(`predicts every sample in ${name} if the API allows ${policy}`, options, async (t) => {
       const { results = [], error, unsent, denied } = await reportOf(t, browser, cors);
       assert.equal(error, undefined);
       assert.deepEqual(results.filter(({ agree }) => !agree), []);

@@ -43,7 +43,7 @@ for (const stream of [false, true]) {
   });
 }
 
-test('aborts only the request in flight of a client that pipelined three, and logs one entry', async (t) => {
+test('aborts and logs only the request in flight of a client that pipelined three', async (t) => {
   const entries: AccessLogEntry[] = [];
   const signals: AbortSignal[] = [];
   const events = new EventEmitter();

@@ -1,4 +1,4 @@
-/** The page of the playground: sends requests from the real browser, and shows the model's prediction for each. */
+/** The page of the playground. It sends requests from the real browser, and shows what the model predicts for each. */
 
 import { changesFor, exposure, hiddenHeaders, remarksOn } from '../advice.ts';
 import { fetchAsPage } from '../browser-model.ts';
@@ -79,7 +79,7 @@ async function resources() {
   return known.length > 0 ? known : [{ path: '/', methods: [] }];
 }
 
-/** Requests that only read are sent immediately; the others only when the user presses Send. */
+/** Returns the requests. Those that only read are sent immediately, the others when the user presses Send. */
 function requestsFor(known) {
   const isReadable = ({ methods }) => methods.length === 0 || methods.includes('GET');
   const { path, methods } = known.find(isReadable) ?? known[0];
@@ -125,7 +125,7 @@ async function sendAll() {
       : `Prediction and browser agree for ${agreeing} of ${results.length} requests.`;
 }
 
-/** If every request is blocked because of the page's origin, says so first. */
+/** Says first if every request is blocked because of the origin of the page. */
 async function showIfDenied(results) {
   const isDenied = ({ verdict: { blocked, exchanges } }) =>
     /^origin-(?:missing|mismatch)$/.test(blocked?.reason ?? '') && !isProxyError(exchanges.at(-1)?.response);
@@ -195,7 +195,9 @@ async function sendBothWays(page) {
   return { page: asked, verdict, prediction, reality, agree: agree(prediction, reality) };
 }
 
-/** Each way sends its own request, and a second DELETE may get another status: then the headers may differ too. */
+/**
+ * Returns whether the prediction is right. A second DELETE may get another status, and then the headers may differ too.
+ */
 function agree(prediction, reality) {
   if (prediction.allowed !== reality.allowed) return false;
   return prediction.status !== reality.status || String(prediction.readable) === String(reality.readable);
@@ -212,7 +214,7 @@ async function fetchForReal({ url, ...options }) {
   }
 }
 
-/** The server of the playground sends the requests of the model, which a page cannot send. */
+/** Sends a request of the model, which a page cannot send, from the server of the playground. */
 async function performHttp(request) {
   const response = await post('/perform', request);
   const result = await response.json();
@@ -230,7 +232,7 @@ function post(path, value) {
 
 // ---- The form ----
 
-/** Returns the text next to the field; empty if the address is valid. */
+/** Returns the text next to the field, which is empty if the address is valid. */
 function addressError(url) {
   if (/^https?:\/\/[^/]/i.test(url) && URL.canParse(url)) return '';
   const isBare = !url.includes('://') && url !== '' && URL.canParse(`http://${url}`);
@@ -242,7 +244,7 @@ function showAddressError(message) {
   form.elements.url.setAttribute('aria-invalid', String(message !== ''));
 }
 
-/** GET and HEAD have no body. */
+/** Clears the body for GET and HEAD, which have none. */
 function clearBody() {
   if (/^(?:GET|HEAD)$/.test(form.elements.method.value)) form.elements.body.value = '';
 }
@@ -391,7 +393,7 @@ function responseParts(verdict, { headers, body }) {
   ];
 }
 
-/** On a narrow screen, moves the result below the section in which a button was pressed. */
+/** Moves the result below the section in which a button was pressed, on a narrow screen. */
 function showResultBelow(id) {
   if (!matchMedia('(max-width: 60rem)').matches) return;
   byId(id).after(byId('result'));

@@ -134,7 +134,7 @@ async function readJson(request: IncomingMessage): Promise<unknown> {
   }
 }
 
-/** Returns the paths that a file has as keys; none if the file does not exist. */
+/** Returns the paths that a file has as keys, or none if the file does not exist. */
 async function pathsIn(file: string): Promise<string[]> {
   const source = await readFile(file, 'utf8').catch(() => '');
   return [...source.matchAll(/^\s*(['"])(\/[^'"\s]*)\1\s*:/gm)].map(([, , path]) => path ?? '');

@@ -57,7 +57,7 @@ function choose<Named extends { readonly name: string }>(
   names?: readonly string[],
 ): readonly Named[] {
   const unknown = names?.find((name) => !all.some((one) => one.name === name));
-  if (unknown) throw new Error(`There is no ${what} ${unknown}: choose from ${all.map(({ name }) => name).join(', ')}`);
+  if (unknown) throw new Error(`Unknown ${what} ${unknown}: choose from ${all.map(({ name }) => name).join(', ')}`);
   return all.filter(({ name }) => names?.includes(name) ?? true);
 }
 

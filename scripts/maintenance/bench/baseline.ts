@@ -1,11 +1,11 @@
 import http from 'node:http';
 import type { AddressInfo } from 'node:net';
 
-/** The response headers for the method of each load: name, value, name, value, … */
+/** The response headers for the method of each load, in the order name, value, name, value, … */
 export type HeaderLines = Readonly<Record<string, string[]>>;
 
 /**
- * Returns the baseline: a minimal handler on node:http. It checks the origin, parses and serializes JSON, and sends
+ * Returns the baseline, a minimal handler on node:http. It checks the origin, parses and serializes JSON, and sends
  * precomputed headers, without request validation, size limits or error handling.
  */
 export function baselineServer(origins: readonly string[], headerLines: HeaderLines): http.Server {

@@ -11,7 +11,9 @@ export interface Contestant {
   readonly idleConnections?: number;
 }
 
-/** A message from BlockClient: the servers to connect to, or a number of requests to send to one of them. */
+/**
+ * A message from BlockClient. It contains the servers to connect to, or a number of requests to send to one of them.
+ */
 export type Order = readonly Contestant[] | { readonly contestant: number; readonly count: number };
 
 const CONNECTIONS = 25;
@@ -84,7 +86,7 @@ async function carryOut(order: Order): Promise<void> {
 
 function report(text: string): void {
   isBusy = false;
-  // The callback ignores an error: the run is over when nobody listens.
+  // The callback ignores an error, because the run is over when nobody listens.
   process.send!(text, () => {});
 }
 

@@ -29,7 +29,7 @@ const STYLE = `
       .point { fill: #58a6ff }
     }`;
 
-/** Returns an SVG with a panel for each series: CPU time per request relative to the smallest size. */
+/** Returns an SVG with a panel for each series, which shows CPU time per request relative to the smallest size. */
 export function growthPicture(all: readonly Series[], circumstances: string): string {
   const highest = Math.max(1.2, ...all.flatMap(({ costs }) => costs.map((cost) => cost / costs[0]! + 0.05)));
   const y = (ratio: number) => round(BOTTOM - ((BOTTOM - TOP) * ratio) / highest);

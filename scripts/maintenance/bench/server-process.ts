@@ -57,14 +57,14 @@ export async function startServer(
   throw new Error(printed.trim() || `${command} ${parameters.join(' ')} stopped before it listened`);
 }
 
-/** Returns the CPU time of a process so far: proc(5), /proc/pid/stat, utime and stime. Linux only. */
+/** Returns the CPU time of a process so far, which Linux lists in /proc/pid/stat (proc(5), utime and stime). */
 export function cpuSeconds(id: number): number {
   const fields = readFileSync(`/proc/${id}/stat`, 'utf8').split(') ')[1]!.split(' ');
   const TICKS = 100;
   return (Number(fields[11]) + Number(fields[12])) / TICKS;
 }
 
-/** Returns the peak memory of a process in MB: proc(5), /proc/pid/status, VmHWM. Linux only. */
+/** Returns the peak memory of a process in MB, which Linux lists in /proc/pid/status (proc(5), VmHWM). */
 export function peakMemory(id: number): number {
   const kibibytes = /^VmHWM:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${id}/status`, 'utf8'))?.[1];
   return (Number(kibibytes) * 1024) / 1e6;

@@ -25,7 +25,7 @@ interface Start {
   readonly memory: number;
 }
 
-/** Compares the costs of a start up to the first response: of this server, built and from source, and of others. */
+/** Compares the costs of a start up to the first response, of this server, built and from source, and of others. */
 export async function start(): Promise<string> {
   const folder = mkdtempSync(join(tmpdir(), 'start-'));
   try {

@@ -21,7 +21,7 @@ import { test } from 'node:test';
 import { routes } from '../src/routes.ts';
 import { listen } from './listen.ts';
 
-test('it responds', async (t) => {
+test('responds 200', async (t) => {
   const { url } = await listen(t, routes);
   assert.equal((await fetch(url + '${path}')).status, 200);
 });
@@ -30,7 +30,7 @@ test('it responds', async (t) => {
 /** A copy of this repository, as a clone has it, with what has changed since the last commit. */
 export class Clone {
   readonly folder = mkdtempSync(join(tmpdir(), 'clone-'));
-  /** Nothing but what the three commands need: no browser. */
+  /** A PATH with the programs that the three commands need, without a browser. */
   readonly #path = mkdtempSync(join(tmpdir(), 'clone-path-'));
 
   /** @param commit what to copy in place of the files as they are now */
@@ -120,7 +120,7 @@ export class Clone {
     await this.run(`npm install --no-audit --no-fund --loglevel=error ${packageName}`, process.env['PATH']!);
   }
 
-  /** Resolves with what a command prints; rejects with it if the command fails. */
+  /** Resolves with the output of a command, and rejects with it if the command fails. */
   async run(command: string, path = this.#path): Promise<string> {
     const step = new Command(command, { PATH: path, CI: '' }, this.folder);
     if ((await step.ended(LIMIT)) !== 0) throw new Error(`${command} failed:\n${step.output}`);
@@ -136,8 +136,8 @@ export class Clone {
   async starts(): Promise<void> {
     const server = new Command('npm start', { PATH: this.#path, PORT: '0', LOG: 'off' }, this.folder);
     const [url] = await server.printed(/http:\/\/[\d.:]+/);
-    const response = await fetch(url, { signal: AbortSignal.timeout(20_000) });
-    assert.ok(response.status < 500, `npm start responds ${response.status}`);
+    const { status } = await fetch(url, { signal: AbortSignal.timeout(20_000) });
+    assert.ok(status < 500, `npm start responds ${status}`);
     server.kill('SIGTERM');
     await server.ended();
   }

@@ -1,8 +1,9 @@
 /**
- * Checks that a clone can become somebody's own: makes a copy for each change that the README allows, and runs
- * `npm run typecheck`, `npm test` and `npm start` in it. Browsers are left out: none of these changes is theirs.
+ * Checks that a clone can become somebody's own. Makes a copy for each change that the README allows, and runs `npm run
+ * typecheck`, `npm test` and `npm start` in it. The copies run without browsers, because none of these changes concerns
+ * them.
  *
- * node --import tsx scripts/maintenance/check/clones.ts [name…]
+ *     node --import tsx scripts/maintenance/check/clones.ts [name…]
  */
 import assert from 'node:assert/strict';
 import { Clone } from './clone.ts';

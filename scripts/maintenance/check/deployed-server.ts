@@ -12,7 +12,7 @@ const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
 /** Older versions cannot strip types. */
 export const canStripTypes = major > 22 || (major === 22 && minor >= 18);
 
-/** Puts what a deployment needs into a folder: package.json and build. */
+/** Puts package.json and the build into a folder, as a deployment needs them. */
 export function strippedInto(folder: string): void {
   cpSync('package.json', join(folder, 'package.json'));
   const flags = ['--disable-warning=ExperimentalWarning', 'scripts/deploy/strip-types.ts'];
@@ -37,7 +37,7 @@ export class DeployedServer {
     this.#output = output;
   }
 
-  /** Resolves once the server listens; rejects if it ends before that. */
+  /** Resolves once the server listens, and rejects if it ends before that. */
   static async start(t: TestContext, { folder, command, environment }: Deployment): Promise<DeployedServer> {
     // Node 25 and newer need a flag for the network, as the deployment files say.
     const flags = major < 25 || !command.includes('--permission') ? [] : ['--allow-net', '--no-warnings'];
@@ -64,7 +64,7 @@ export class DeployedServer {
     return fetch(this.url + path, { signal: AbortSignal.timeout(STEP_LIMIT_MS), ...options });
   }
 
-  /** Resolves once the server has stopped; rejects if it fails or has written to standard error. */
+  /** Resolves once the server has stopped, and rejects if it fails or has written to standard error. */
   async stop(): Promise<void> {
     const closed = once(this.process, 'close', { signal: AbortSignal.timeout(STEP_LIMIT_MS) });
     this.process.kill('SIGTERM');

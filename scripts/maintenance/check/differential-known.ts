@@ -85,7 +85,7 @@ function withoutType(run: Run): Run {
   return { ...run, asked: run.asked.map((line) => line.replace(/^(GET .*?) (?:text|application)\/.*/, '$1')) };
 }
 
-/** Whether one run sent this request more often than the other. */
+/** Returns whether one run sent this request more often than the other. */
 function isMore(line: string, one: Run, other: Run): boolean {
   const times = ({ asked }: Run) => asked.filter((each) => each === line).length;
   return times(one) > times(other);

@@ -10,7 +10,7 @@ import { type TestContext, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { DeployedServer, canStripTypes, strippedInto } from './deployed-server.ts';
 
-// scripts/deploy/kubernetes.yaml without a cluster. The types of kubernetes-models find a misspelt field; its own
+// Tests scripts/deploy/kubernetes.yaml without a cluster. The types of kubernetes-models find a misspelt field, but its
 // validator does not.
 
 const packages = new URL('manifest/', import.meta.url);
@@ -52,7 +52,7 @@ function readManifest(): Objects {
   return objects as unknown as Objects;
 }
 
-/** Returns the errors of the compiler for these objects as literals of their types; empty if there are none. */
+/** Returns the errors of the compiler for these objects as literals of their types, or an empty text. */
 function typeErrorsIn(t: TestContext, objects: Objects): string {
   // The compiler finds the packages from there, and git ignores it.
   const folder = new URL(`node_modules/.checked-${process.pid}/`, packages);

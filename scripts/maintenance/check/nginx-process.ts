@@ -46,12 +46,12 @@ const BARE_SITE = `
 /** A server that does nothing but `proxy_pass`. */
 export const bareSite: Site = { text: BARE_SITE, replacements: [] };
 
-/** The file of scripts/deploy without its rate limit, and with other changes. */
+/** Returns the file of scripts/deploy without its rate limit, and with other changes. */
 export function shippedSite(...changes: [pattern: RegExp, replacement: string][]): Site {
   return limitedSite([/^  limit_req zone=.*\n/m, ''], ...changes);
 }
 
-/** The file of scripts/deploy with these changes. */
+/** Returns the file of scripts/deploy with these changes. */
 export function limitedSite(...replacements: [pattern: RegExp, replacement: string][]): Site {
   return { text: readFileSync('scripts/deploy/nginx.conf', 'utf8'), replacements };
 }

@@ -28,7 +28,7 @@ const ENVIRONMENT = {
 
 const skip = process.env['CI'] !== 'true' && missing();
 
-/** Returns what to install; false if nothing is missing. */
+/** Returns what to install, or false if nothing is missing. */
 function missing(): string | false {
   const path = `${process.env['PATH']}:/usr/sbin`;
   for (const tool of ['nginx', 'openssl']) {

@@ -75,7 +75,8 @@ async function checkHealth(): Promise<void> {
 async function checkExample(): Promise<void> {
   const folder = mkdtempSync(join(tmpdir(), 'readme-'));
   try {
-    for (const name of ['src', 'test/listen.ts', 'test/run.ts', 'package.json', 'tsconfig.json']) {
+    const tests = ['listen.ts', 'run.ts', 'load-compiled.js'].map((file) => `test/${file}`);
+    for (const name of ['src', ...tests, 'package.json', 'tsconfig.json']) {
       cpSync(name, join(folder, name), { recursive: true });
     }
     symlinkSync(join(process.cwd(), 'node_modules'), join(folder, 'node_modules'));

@@ -75,7 +75,7 @@ test('passes the duration to logRequest(), even with LOG=off', async (t) => {
   assert.ok(milliseconds > 48 && milliseconds <= most, `${milliseconds} of ${most} ms`);
 });
 
-test('logRequest receives the outcome if the client disconnected', async (t) => {
+test('passes the outcome to logRequest() if the client disconnected', async (t) => {
   Told.lines = [];
   const { port } = await listen(t, { '/:how': Told });
   const waiting = once(Told.events, 'waiting');
@@ -126,7 +126,7 @@ test('logs X-Forwarded-For unmodified, in addition to the peer address', async (
   assert.ok(!('forwardedFor' in direct!));
 });
 
-/** Ways to disconnect: bytes sent, number of requests, and output to wait for. */
+/** Returns ways to disconnect, each with the bytes sent, the number of requests, and the output to wait for. */
 function departuresOf(log: string): [what: string, path: string, bytes: string, count?: number, until?: string][] {
   const [one, stream, body, three] = ['1', 'stream', '2', '3'].map((which) => `/waits?${which}&${log}`);
   const json = ['Content-Type: application/json', 'Content-Length: 100'];
@@ -139,7 +139,7 @@ function departuresOf(log: string): [what: string, path: string, bytes: string, 
 }
 
 for (const log of ['json', 'text'] as const) {
-  test(`logs one entry for the request in flight if the client disconnects, and no error: LOG=${log}`, async (t) => {
+  test(`logs one entry and no error if the client disconnects in flight: LOG=${log}`, async (t) => {
     const departures = departuresOf(log);
     const { lines, errors } = await server.written({ log }, async (port) => {
       for (const [, path, bytes, count = 1, until] of departures) {
@@ -165,7 +165,7 @@ for (const log of ['json', 'text'] as const) {
       }
     }
     for (const line of lines.filter((line) => line.includes('/fields'))) {
-      assert.doesNotMatch(line, /disconnected/, 'It got its answer');
+      assert.doesNotMatch(line, /disconnected/, 'It received its response');
     }
     assert.equal(errors, '');
   });

@@ -37,7 +37,7 @@ for (const format of ['text', 'json'] as const) {
     assert.match(line!, format === 'text' ? /GET \/ 200 1 ms, aborted$/ : /"outcome":"aborted"/);
   });
 
-  test(`logs whatever is thrown: LOG=${format}`, LIMIT, async (t) => {
+  test(`logs any thrown value: LOG=${format}`, LIMIT, async (t) => {
     const lines = await logged(t, format, `
       const revoked = () => { const { proxy, revoke } = Proxy.revocable({}, {}); revoke(); return proxy; };
       const throwing = { get() { throw new Error('getter'); } };

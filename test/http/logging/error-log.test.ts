@@ -85,7 +85,7 @@ test('logs stack, code, causes and aggregated errors: LOG=json', async (t) => {
     [],
   );
 
-  assert.match(entry('cause').error, /^Error: outer failed\n +at [^]*\[cause\]: Error: inner refused\n/);
+  assert.match(entry('cause').error, /^Error: outer failed\n +at [^]*\[cause\]: Error: inner failed\n/);
   assert.match(entry('cause').error, /code: 'ECONNREFUSED'/);
   assert.match(entry('causes').error, /\[cause\]: Error: three\n +at /);
   const gathered = entry('errors').error;
@@ -109,7 +109,7 @@ test('logs errors like util.inspect: LOG=text', async (t) => {
   for (const shown of [
     /Error: plain\n +at .*spawned-server\.ts/,
     /Error: outer failed\n +at /,
-    /\[cause\]: Error: inner refused\n +at /,
+    /\[cause\]: Error: inner failed\n +at /,
     /code: 'ECONNREFUSED'/,
     /\[cause\]: Error: three\n/,
     /AggregateError: all failed/,
@@ -155,7 +155,7 @@ for (const log of ['json', 'text', 'off'] as const) {
   });
 }
 
-// Must be the last test: it ends the shared process.
+// Must be the last test, because it ends the shared process.
 test('does not log that it is waiting if shutdown does not wait: LOG=text', async () => {
   server.child.kill('SIGTERM');
   assert.equal(await server.ended(), 0);

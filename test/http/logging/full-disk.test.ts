@@ -15,7 +15,7 @@ test('continues in the middle of a line when a full disk has room again', LIMIT,
   t.after(() => rmSync(directory, { recursive: true }));
   const path = join(directory, 'access.log');
   const file = openSync(path, 'a');
-  // A limit of the file's size fails as a full disk does: the last write is partial, those after it are errors.
+  // A limit of the file's size fails as a full disk does. The last write is partial, and those after it are errors.
   const limit = ['sh', '-c', `ulimit -f ${BLOCKS}; exec "$0" "$@"`];
   const logging = new LoggingProcess(t, `
     const log = new Log('json');

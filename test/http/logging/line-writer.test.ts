@@ -106,7 +106,7 @@ describe('LineWriter in a running process', () => {
       const readings = [3, 4, 5].map((descriptor) => new Reading(writing.pipe(descriptor)));
       const ends = [/9999\n$/, / dropped.*\n$/, / €\n$/];
       await Promise.all(readings.map((reading, index) => reading.until(ends[index]!)));
-      // Everything arrived while the process was running; duplicates would arrive at exit.
+      // Everything arrived while the process was running. Duplicates would arrive at exit.
       writing.child.send('All is read');
       assert.equal(await writing.ended(), 0);
       const [full, dropped, wide] = readings.map(({ text }) => text);

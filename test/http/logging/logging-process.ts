@@ -9,12 +9,12 @@ const { Log } = await import(${JSON.stringify(new URL('../../../src/http/node/lo
 const entry = { status: 200, milliseconds: 1 };
 `;
 
-/** A test, or whatever else ends. */
+/** A test, or anything else with an end. */
 export interface Scope {
   after(cleanUp: () => void): void;
 }
 
-/** Returns the arguments with which Node runs this code; it finds `Log` and an `entry` for it. */
+/** Returns the arguments with which Node runs this code, in which `Log` and an `entry` for it are defined. */
 export function nodeArguments(code: string): string[] {
   return [...process.execArgv, '--input-type=module', '--eval', START + code];
 }

@@ -63,7 +63,7 @@ async function stoppedTerminal(t: Scope) {
   const terminal = new Terminal(t, SERVER);
   const [, port] = await terminal.shows(/port (\d+);/);
   const get = async (path: string) => {
-    const response = await within(`GET ${path} was answered`, fetch(`http://127.0.0.1:${port}${path}`));
+    const response = await within(`the server responded to GET ${path}`, fetch(`http://127.0.0.1:${port}${path}`));
     return Number(await response.text());
   };
   // The server responds when it has read the line, and the terminal has stopped by then.

@@ -26,7 +26,7 @@ class Echo extends RequestHandler {
   }
 }
 
-/** A request without a connection, as test tools and serverless adapters make them. */
+/** Sends a request without a connection, as test tools and serverless adapters do. */
 function inject(method: string, body = '') {
   const socket = Object.assign(new EventEmitter(), { destroy: () => void socket.emit('destroyed') });
   const request = new IncomingMessage(socket as unknown as Socket);
@@ -68,7 +68,7 @@ test('destroys the socket of a synthetic request if its stream fails', async () 
   assert.deepEqual(Echo.logged, ['The disk is gone']);
 });
 
-test('serves the requests that another server passes on, and closes their connections on shutdown', async (t) => {
+test('serves requests that another server passes on, and closes their connections', async (t) => {
   const server = createServer({ '/': Echo });
   const other = createNodeServer(server.listeners('request')[0] as RequestListener).listen(0, '127.0.0.1');
   t.after(() => other.close());

@@ -7,7 +7,7 @@ import { listen } from '../support/listen.ts';
 import { within } from '../support/within.ts';
 
 const COUNT = 5_000;
-/** Upper bound on in-flight requests: one socket read of minimal requests plus the limit. */
+/** Upper bound on in-flight requests, which is one socket read of minimal requests plus the limit. */
 const MOST = 3_000;
 
 /** Creates a handler that waits for `release` and counts waiting requests. */

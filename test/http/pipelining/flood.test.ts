@@ -7,7 +7,7 @@ import { Connection, requestBytes } from '../support/connection.ts';
 import { listen } from '../support/listen.ts';
 import { eventually, untilNoConnections, within } from '../support/within.ts';
 
-test('limits what a pipelined flood holds, and releases all of it', async (t) => {
+test('limits the memory of a pipelined flood, and releases all of it', async (t) => {
   let constructed = 0;
   let running = 0;
   class Poll extends RequestHandler {

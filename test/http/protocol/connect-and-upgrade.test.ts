@@ -38,7 +38,7 @@ test('survives clients that reset the connection, including during CONNECT', asy
 });
 
 for (const protocol of ['websocket', 'h2c', 'TLS/1.0']) {
-  test(`serves an Upgrade request to ${protocol} as any other, and what is pipelined behind it`, async (t) => {
+  test(`serves an Upgrade request to ${protocol} and the request pipelined behind it`, async (t) => {
     const { port } = await listen(t, routes);
     const upgrade = ['Connection: Upgrade', `Upgrade: ${protocol}`];
     const connection = await Connection.open(t, port);
@@ -159,7 +159,7 @@ test('disconnects a client that never reads despite a pipelined CONNECT', async 
   const [socket] = await within('the server had the connection', connected);
   await eventually('the idle time is limited', () => socket.timeout === 60_000);
   server.emit('timeout', socket);
-  await within('the server cut the connection off', once(socket, 'close'));
+  await within('the server closed the connection', once(socket, 'close'));
 });
 
 test('detects a disconnect after a pipelined CONNECT while a stream is idle', async (t) => {

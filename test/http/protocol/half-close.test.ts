@@ -52,7 +52,7 @@ for (const [what, bytes, status] of errors) {
   });
 }
 
-/** A client that keeps sending after the server has half-closed the connection. */
+/** Keeps sending after the server has half-closed the connection. */
 async function sendOn(t: { after(free: () => void): void }, port: number, start: string): Promise<string> {
   const socket = connect({ port, host: '127.0.0.1', allowHalfOpen: true });
   t.after(() => socket.destroy());

@@ -23,7 +23,7 @@ const badHosts: Record<string, string> = {
   'has non-ASCII bytes': 'Host: \xe4.example.com\r\n',
 };
 for (const [what, lines] of Object.entries(badHosts)) {
-  test(`responds 400 to a Host that ${what}, whatever allowedHosts is`, async (t) => {
+  test(`responds 400 to a Host that ${what}, with any allowedHosts`, async (t) => {
     for (const options of [{}, allowed]) {
       const { port } = await listen(t, routes, options);
       expectClosingError(await sendRaw(t, port, `GET / HTTP/1.1\r\n${lines}\r\n`), 400);

@@ -68,13 +68,13 @@ const bodies: [what: string, request: string, status: number][] = [
   ['without content', post('/', ''), 400],
   ['rejected by a schema', post('/?schema', '{"a":1}'), 422],
   ['whose schema throws', post('/?broken', '{"a":1}'), 500],
-  ['with a schema, but invalid JSON', post('/?schema', '{'), 400],
+  ['that is invalid JSON', post('/?schema', '{'), 400],
   ['with too many bytes', post('/?bytes', '12345678901'), 413],
   ['that is never awaited', post('/', '{').replace('POST', 'PUT'), 200],
 ];
 // The test runner fails a test on an unhandled rejection.
 for (const [what, request, status] of bodies) {
-  test(`responds ${status} without unhandled rejection to a body ${what}`, async (t) => {
+  test(`responds ${status} without an unhandled rejection to a body ${what}`, async (t) => {
     const rejected: unknown[] = [];
     const note = (reason: unknown): void => void rejected.push(reason);
     process.on('unhandledRejection', note);

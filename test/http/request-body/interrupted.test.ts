@@ -115,14 +115,14 @@ const early: Record<string, Read> = {
   'throws inside for await': async ({ request }) => {
     for await (const chunk of request) if (chunk.length > 0) throw new HttpError(418);
   },
-  'pipes it to a stream that fails': async ({ request }) => {
+  'pipes to a failing stream': async ({ request }) => {
     const failing = new Writable({ write: (_chunk, _encoding, done) => done(new HttpError(418)) });
     await pipeline(request, failing);
   },
 };
 for (const [what, read] of Object.entries(early)) {
-  for (const [size, rest] of [[100, 'whole'], [100_000, 'part'], [3_000_000, 'whole']] as const) {
-    test(`sends the status of a handler that ${what}: ${rest} body of ${size} bytes`, async (t) => {
+  for (const [size, sent] of [[100, 'all'], [100_000, 'part of'], [3_000_000, 'all']] as const) {
+    test(`sends the status if the handler ${what}: ${sent} ${size} bytes`, async (t) => {
       class Upload extends RequestHandler {
         override async doPost() {
           await read(this, '');
@@ -136,7 +136,7 @@ for (const [what, read] of Object.entries(early)) {
       }
       const { port, server } = await listen(t, { '/': Upload });
       const connection = await Connection.open(t, port);
-      connection.send(announced('POST /', size) + 'a'.repeat(rest === 'whole' ? size : size / 2));
+      connection.send(announced('POST /', size) + 'a'.repeat(sent === 'all' ? size : size / 2));
       const received = await connection.until(/\}$/);
       const [response] = expectResponses(received, [418]);
       if (response!.headers.get('connection') === 'close') await connection.untilClosed();
@@ -146,7 +146,7 @@ for (const [what, read] of Object.entries(early)) {
   }
 }
 
-test('does not respond 408 while a handler that has left its body early works on', async (t) => {
+test('does not respond 408 while a handler works on without the rest of its body', async (t) => {
   let release!: () => void;
   const released = new Promise<void>((resolve) => (release = resolve));
   class Upload extends RequestHandler {

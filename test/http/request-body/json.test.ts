@@ -156,7 +156,7 @@ test('does not count brackets in strings or sibling elements as nesting', async 
   }
 });
 
-test('reads like JSON.parse what the JSON grammar leaves open', async (t) => {
+test('parses like JSON.parse if the JSON grammar leaves a choice', async (t) => {
   const { port } = await listen(t, routes);
   for (const [body, echo] of [
     ['{"a":1,"a":2}', '{"a":2}'],

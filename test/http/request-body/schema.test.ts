@@ -60,7 +60,7 @@ test('responds 422 for issues with a symbol in the path or an empty path', async
 });
 
 test('accepts any Standard Schema, and responds 422 with the path of each issue', async (t) => {
-  // Like the schemas of zod, valibot and arktype: functions or class instances with additional properties.
+  // Like the schemas of zod, valibot and arktype, these are functions or class instances with additional properties.
   const schema: StandardSchema<{ n: number }> = Object.assign(() => {}, {
     parse: () => {},
     '~standard': {

@@ -7,7 +7,7 @@ import { expectResponses } from '../support/response.ts';
 
 const GET = requestBytes('GET /', ['Connection: close']);
 
-test('responds 500 without details, whatever is thrown', async (t) => {
+test('responds 500 without details to any thrown value', async (t) => {
   const thrown: unknown[] = [
     new Error('secret'), 'secret', undefined, null, Symbol('secret'), Object.create(null),
     { status: 404, message: 'secret' }, () => 'secret',
@@ -53,7 +53,7 @@ class Unread extends RequestHandler {
   }
 }
 
-test('does not send or cut anything for an HttpError thrown after a complete response', async (t) => {
+test('sends nothing for an HttpError that is thrown after a complete response', async (t) => {
   const outcomes: unknown[] = [];
   class Late extends RequestHandler {
     override async doGet() {

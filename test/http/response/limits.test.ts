@@ -44,7 +44,7 @@ for (const method of ['GET', 'PUT']) {
   });
 }
 
-test('responds with the first hundred of 200,000 schema issues, and says how many there are', async (t) => {
+test('responds with the first hundred of 200,000 schema issues and their number', async (t) => {
   const { port } = await listen(t, { '/': Special });
   const received = await sendRaw(t, port, withBody('POST /', '[]', [JSON_TYPE]));
   const [response] = expectResponses(received, [422]);

@@ -50,7 +50,7 @@ async function untilNotListening(port: number): Promise<void> {
 
 // Each test spawns a process and mostly waits.
 describe('process shutdown', { concurrency: 4 }, () => {
-  // The first error triggers shutdown; the others occur during it.
+  // The first error triggers shutdown, and the others occur during it.
   const uncaught: [log: 'json' | 'text', query: string, logged: RegExp[]][] = [
     [
       'json',
@@ -142,33 +142,28 @@ describe('process shutdown', { concurrency: 4 }, () => {
   }
 
   for (const [log, timeout] of [['json', 0], ['text', 1.6]] as const) {
-    const waiting = log === 'text' ? ', which says after a second what it waits for' : '';
-    test(
-      `aborts and logs in-flight requests ${timeout} seconds into shutdown${waiting}, and the exit ` +
-        `code is 1: LOG=${log}`,
-      async (t) => {
-        const server = new ServerProcess(t, { log, handlerTimeout: 0, shutdown: { timeout } });
-        const port = await server.port();
-        await upload(t, port);
-        const events = await Connection.open(t, port);
-        events.send(requestBytes('GET /waits?stream'));
-        await events.until('begun');
-        const waits = await Connection.open(t, port);
-        waits.send(requestBytes('GET /waits'));
-        expectResponses(await sendRaw(t, port, ask('/waiting/2')), [200]);
-        server.child.kill('SIGTERM');
-        assert.equal(await server.ended(), 1);
-        assert.equal(await waits.untilClosed(), '');
-        const aborted = server.output.split('\n').flatMap((line) => {
-          if (log === 'text') return /^[\d:]{8} (.*) (?:-|200) [\d.]+ ms, aborted/.exec(line)?.[1] ?? [];
-          const { method, target, outcome } = JSON.parse(line || '{}');
-          return outcome === 'aborted' ? `${method} ${target}` : [];
-        });
-        assert.deepEqual(aborted.sort(), ['GET /waits', 'GET /waits?stream', 'POST /']);
-        const spoken = /Stopping: waiting for .*GET \/waits/.test(server.output);
-        assert.equal(spoken, log === 'text');
-      },
-    );
+    test(`aborts and logs requests in flight after ${timeout} seconds, exits with 1: LOG=${log}`, async (t) => {
+      const server = new ServerProcess(t, { log, handlerTimeout: 0, shutdown: { timeout } });
+      const port = await server.port();
+      await upload(t, port);
+      const events = await Connection.open(t, port);
+      events.send(requestBytes('GET /waits?stream'));
+      await events.until('begun');
+      const waits = await Connection.open(t, port);
+      waits.send(requestBytes('GET /waits'));
+      expectResponses(await sendRaw(t, port, ask('/waiting/2')), [200]);
+      server.child.kill('SIGTERM');
+      assert.equal(await server.ended(), 1);
+      assert.equal(await waits.untilClosed(), '');
+      const aborted = server.output.split('\n').flatMap((line) => {
+        if (log === 'text') return /^[\d:]{8} (.*) (?:-|200) [\d.]+ ms, aborted/.exec(line)?.[1] ?? [];
+        const { method, target, outcome } = JSON.parse(line || '{}');
+        return outcome === 'aborted' ? `${method} ${target}` : [];
+      });
+      assert.deepEqual(aborted.sort(), ['GET /waits', 'GET /waits?stream', 'POST /']);
+      const spoken = /Stopping: waiting for .*GET \/waits/.test(server.output);
+      assert.equal(spoken, log === 'text');
+    });
   }
 
   describe('during the shutdown delay', { concurrency: 1 }, () => {

@@ -31,7 +31,7 @@ async function allowedBy(t: TestContext, cors: CorsOptions, origins: readonly st
   return allowed;
 }
 
-/** Follows the advice in an error message: what it says to write, or the function that it says to use. */
+/** Follows the advice in an error message, which says what to write, or which function to use. */
 function follow(message: string): Origin[] | OriginPredicate {
   const predicate = /with origins: (\(origin\) => .*)$/.exec(message)?.[1];
   if (predicate) return new Function(`return ${predicate}`)() as OriginPredicate;
@@ -87,7 +87,7 @@ const entries: [written: string, meant: string[], notMeant?: string[]][] = [
   ['moz-extension://*', ['moz-extension://0f5f9b1c-6d1a-4c5e-8a55-6b8f3f0f0a11'], ['chrome-extension://abcd']],
 ];
 for (const [written, meant, notMeant = ['http://stranger.example']] of entries) {
-  test(`gives advice for ${written} that starts and allows what was meant`, async (t) => {
+  test(`suggests valid origins for ${written}`, async (t) => {
     const [error, ...rest] = corsErrors({ origins: [written as Origin] });
     assert.deepEqual(rest, []);
     const origins = follow(error!.message);
@@ -148,7 +148,7 @@ test('allows listed origins of apps exactly as sent', async (t) => {
   assert.deepEqual(await allowedBy(t, cors, [...apps, ...others]), apps);
 });
 
-test('asks a predicate about every single origin, whatever its scheme', async (t) => {
+test('asks a predicate about every origin of any scheme', async (t) => {
   const asked: string[] = [];
   const origins = [...apps, 'file://', 'HTTPS://App.Example.com', 'https://a.example:8443', 'http://[::1]:3000'];
   const cors: CorsOptions = { origins: (origin) => asked.push(origin) > 0 };
@@ -156,7 +156,7 @@ test('asks a predicate about every single origin, whatever its scheme', async (t
   assert.deepEqual(asked, origins);
 });
 
-test('denies what is not one origin without asking the predicate', async (t) => {
+test('denies an Origin that is not one origin without asking the predicate', async (t) => {
   const origins = [
     '', 'null', 'https://a.example, https://b.example', 'https://a.example https://b.example', 'https://a.example/',
     'https://user@a.example', 'a.example', '*',

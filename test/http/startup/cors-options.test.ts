@@ -12,7 +12,10 @@ class Good extends RequestHandler {
 const policies: [cors: unknown, error: RegExp][] = [
   [{ origins: '*', credentials: true }, /^cors\.credentials: cannot be true with origins '\*': list the origins/],
   [{ origins: [] }, /^cors\.origins: must not be empty/],
-  [{ origins: 'https://app.example.com' }, /^cors\.origins: https:\/\/app\.example\.com is not a list: write \['https:\/\/app\.example\.com'\]$/],
+  [
+    { origins: 'https://app.example.com' },
+    /^cors\.origins: https:\/\/app\.example\.com is not a list: write \['https:\/\/app\.example\.com'\]$/,
+  ],
   [{}, /^cors\.origins: must not be empty/],
   [{ origins: [1] }, /^cors\.origins: 1 is not a string/],
   [{ origins: ['null'] }, /^cors\.origins: null is the origin of every sandboxed page.*remove it/],

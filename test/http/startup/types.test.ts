@@ -14,7 +14,7 @@ const compiles: CorsOptions[] = [
   { origins: ['capacitor://localhost'] },
 ];
 
-// @ts-expect-error: browsers refuse * with credentials
+// @ts-expect-error: browsers reject * with credentials
 const starWithCredentials: CorsOptions = { origins: '*', credentials: true };
 // @ts-expect-error: an origin has a scheme
 const noScheme: CorsOptions = { origins: ['app.example.com'] };
@@ -28,7 +28,7 @@ const noSlash: Routes = { notes: RequestHandler };
 const noHandler: Routes = { '/': class {} };
 
 class Typed extends RequestHandler {
-  // @ts-expect-error: there is no such method to override
+  // @ts-expect-error: the base class lacks the method to override
   override doFetch() {}
 }
 

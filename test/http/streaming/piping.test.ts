@@ -9,7 +9,7 @@ import { listen } from '../support/listen.ts';
 import { expectResponses } from '../support/response.ts';
 import { within } from '../support/within.ts';
 
-/** A stream that takes several event-loop turns. */
+/** Returns a stream that takes several event-loop turns. */
 function slowly(parts = ['one ', 'two ', 'three']): Readable {
   return Readable.from(
     (async function* () {

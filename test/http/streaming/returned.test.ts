@@ -55,7 +55,7 @@ for (const [what, path] of [['a file', FILE], ['a file that does not exist', '/d
   }
 }
 
-test('ignores a getter that throws in a value returned after the response has timed out', async (t) => {
+test('ignores a throwing getter in a value that is returned after the timeout', async (t) => {
   const events = new EventEmitter();
   let isRead = false;
   class Late extends Returns {
@@ -76,7 +76,7 @@ test('ignores a getter that throws in a value returned after the response has ti
   await new Promise(setImmediate);
 });
 
-test('closes a file that is returned after the response has timed out', async (t) => {
+test('closes a file that is returned after the timeout', async (t) => {
   const events = new EventEmitter();
   class File extends Returns {
     override async doGet() {

@@ -36,7 +36,7 @@ export class Connection {
     this.socket.write(typeof bytes === 'string' ? Buffer.from(bytes, 'latin1') : bytes);
   }
 
-  /** Resolves with everything received once it contains `text`; rejects if the connection closes first. */
+  /** Resolves with everything received once it contains `text`, and rejects if the connection closes first. */
   async until(text: string | RegExp): Promise<string> {
     const isThere = () => (typeof text === 'string' ? this.received.includes(text) : text.test(this.received));
     while (!isThere()) {

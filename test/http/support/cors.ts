@@ -13,7 +13,7 @@ export class Things extends RequestHandler {
   override doPut() {}
 }
 
-/** Like fetch(), but can set Host, Origin and Sec-Fetch-Site. */
+/** Sends a request like fetch(), but can set Host, Origin and Sec-Fetch-Site. */
 export async function send(
   port: number, method: string, headers: OutgoingHttpHeaders, path = '/',
 ): Promise<IncomingMessage> {

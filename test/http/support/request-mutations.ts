@@ -6,7 +6,7 @@ export class Random {
     this.#state = seed | 0;
   }
 
-  /** A whole number from 0 to `end`, exclusive. */
+  /** Returns a whole number from 0 to `end`, exclusive. */
   below(end: number): number {
     this.#state = (this.#state + 0x6d2b79f5) | 0;
     let mixed = Math.imul(this.#state ^ (this.#state >>> 15), 1 | this.#state);
@@ -201,8 +201,8 @@ const MADE: readonly Made[] = [
 ];
 
 /**
- * Returns request `number` of the run with this seed: a well-formed request or pipeline with one or two mutations, or
- * occasionally an unmutated one with a known response.
+ * Returns request `number` of the run with this seed. It is a well-formed request or pipeline with one or two
+ * mutations, or occasionally an unmutated one with a known response.
  */
 export function mutatedRequest(seed: number, number: number): MutatedRequest {
   const random = new Random(Math.imul(seed, 0x9e3779b1) + number);

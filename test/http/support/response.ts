@@ -45,8 +45,8 @@ export function parseResponses(bytes: string): RawResponse[] {
 }
 
 /**
- * Asserts what holds for every response: the CORS headers, Vary, nosniff, no-store, no software name, and problem+json
- * for errors.
+ * Asserts what is true of every response, namely the CORS headers, Vary, nosniff, no-store, no software name, and
+ * problem+json for errors.
  *
  * @param allowOrigin the expected Access-Control-Allow-Origin, null for none
  */

@@ -18,7 +18,7 @@ export class ServerProcess {
   /**
    * Starts one server that shuts down on signals. The environment is empty except for PATH.
    *
-   * @param streams a file descriptor for stdout and stderr; default: pipes
+   * @param streams a file descriptor for stdout and stderr, which are pipes by default
    */
   constructor(t: Scope, options: SpawnedOptions = {}, streams: 'pipe' | number = 'pipe') {
     const file = fileURLToPath(new URL('spawned-server.ts', import.meta.url));
@@ -31,9 +31,11 @@ export class ServerProcess {
     this.child.stderr?.on('data', (chunk) => (this.errors += chunk));
     this.#closed = once(this.child, 'close');
     this.#port = this.listen({ shutdown: {}, ...options });
+    // If --test-name-pattern skips all tests, nothing awaits the port, and the process is killed early.
+    this.#port.catch(() => {});
   }
 
-  /** The port of the first server. */
+  /** Resolves with the port of the first server. */
   port(): Promise<number> {
     return this.#port;
   }

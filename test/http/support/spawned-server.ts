@@ -5,7 +5,7 @@ import {
   type CorsOptions, HttpError, RequestHandler, type AccessLogEntry, type ServerOptions, createServer, stopOnSignals,
 } from '../../../src/http/index.ts';
 
-// Child process of ServerProcess. Each message contains server options; the reply is the port.
+// Child process of ServerProcess. Each message contains server options, and the reply is the port.
 
 /** The JSON-serializable options of createServer() and stopOnSignals(). */
 export interface SpawnedOptions extends ServerOptions {
@@ -112,7 +112,7 @@ class Fails extends RequestHandler {
   override async doGet() {
     switch (this.param('how')) {
       case 'cause':
-        throw new Error('outer failed', { cause: Object.assign(new Error('inner refused'), { code: 'ECONNREFUSED' }) });
+        throw new Error('outer failed', { cause: Object.assign(new Error('inner failed'), { code: 'ECONNREFUSED' }) });
       case 'causes':
         throw new Error('one', { cause: new Error('two', { cause: new Error('three') }) });
       case 'errors':
@@ -178,8 +178,8 @@ const uncaught: Record<string, unknown> = {
 };
 
 /**
- * Raises the uncaught errors that the query lists (`?thrown=text&rejected=null`): the first immediately, the others
- * once the server is shutting down.
+ * Raises the uncaught errors that the query lists, as in `?thrown=text&rejected=null`. It raises the first immediately,
+ * and the others once the server is shutting down.
  */
 class Uncaught extends RequestHandler {
   override doGet() {
@@ -319,7 +319,7 @@ const routes = {
   '/decides': Decides,
 };
 
-// A plain `node --test` runs this file without an IPC channel; it then exits.
+// A plain `node --test` runs this file without an IPC channel. It then exits.
 process.on('message', ({ shutdown, ...options }: SpawnedOptions) => {
   const server = createServer(routes, options);
   server.listen(0, '127.0.0.1', () => process.send!((server.address() as AddressInfo).port));

@@ -22,7 +22,7 @@ export async function within<Value>(what: string, promise: PromiseLike<Value>): 
   }
 }
 
-/** Polls a condition for which there is no event, up to the limit. The error says that `what` did not happen. */
+/** Polls a condition that causes no event, up to the limit. The error says that `what` did not happen. */
 export async function eventually(what: string, isSo: () => boolean | Promise<boolean>): Promise<void> {
   const deadline = Date.now() + WAIT_LIMIT_SECONDS * 1000;
   while (!(await isSo())) {

@@ -4,7 +4,7 @@ import { Connection, requestBytes } from '../support/connection.ts';
 import { listen } from '../support/listen.ts';
 import { expectResponses } from '../support/response.ts';
 
-test('serves requests that arrived on idle connections while the event loop was blocked', async (t) => {
+test('serves requests that arrived while the event loop was blocked', async (t) => {
   class Value extends RequestHandler {
     override doGet() {
       return 'value';

@@ -54,7 +54,7 @@ test('does not apply the handler timeout once the response has started', async (
   class Stream extends RequestHandler {
     override async doGet() {
       const body = this.endHeaders();
-      await once(requests, 'given up on');
+      await once(requests, 'timed out');
       body.write('done');
     }
   }
@@ -68,7 +68,7 @@ test('does not apply the handler timeout once the response has started', async (
   connection.send(GET);
   await connection.until('\r\n\r\n');
   expectResponses(await sendRaw(t, port, requestBytes('GET /never')), [503]);
-  requests.emit('given up on');
+  requests.emit('timed out');
   const [response] = expectResponses(await connection.untilClosed(), [200]);
   assert.equal(response!.body, 'done');
 });

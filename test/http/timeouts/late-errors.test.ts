@@ -13,7 +13,7 @@ const late: Record<string, [make: (signal: AbortSignal) => unknown, isLogged: bo
   'an error with another cause': [() => new Error('a bug', { cause: new Error('its cause') }), true],
   null: [() => null, true],
 };
-for (const when of ['the 503', 'the client has disconnected']) {
+for (const when of ['the 503', 'the client disconnected']) {
   for (const [what, [make, isLogged]] of Object.entries(late)) {
     test(`${isLogged ? 'logs' : 'does not log'} ${what}, thrown after ${when}`, async (t) => {
       const events = new EventEmitter();
