@@ -56,7 +56,7 @@ export function parseJson(bytes: Buffer): unknown {
   return value;
 }
 
-/** A key named `__proto__` is harmless here, but sets the prototype of whatever object it is assigned to. */
+/** Rejects deep nesting, and `__proto__` as a key, which sets the prototype of the object to which it is copied. */
 function rejectUnsafe(value: unknown, depth = 1): void {
   if (typeof value !== 'object' || value === null) return;
   if (depth > MAX_DEPTH) throw new HttpError(400, `The body is nested deeper than ${MAX_DEPTH} levels`);
@@ -85,7 +85,7 @@ export function stringifyJson(value: unknown, handlerName: string): string {
   return json;
 }
 
-/** Whether a value is a primitive, or an object or array of no other class. */
+/** Whether a value is a primitive, a plain object or an array. */
 function isPlain(value: unknown): boolean {
   if (typeof value !== 'object' || value === null) return true;
   const prototype: unknown = Object.getPrototypeOf(value);
