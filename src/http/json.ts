@@ -107,7 +107,7 @@ export function stringifyJson(value: unknown, handlerName: string): string {
   return json;
 }
 
-/** Whether a value is a primitive, or an object or array of no other class. */
+/** Whether a value is a primitive, a plain object or an array. */
 function isPlain(value: unknown): boolean {
   if (typeof value !== 'object' || value === null) return true;
   const prototype: unknown = Object.getPrototypeOf(value);

@@ -1,8 +1,10 @@
 import { constants, fstatSync, openSync, writeSync } from 'node:fs';
 import { isatty } from 'node:tty';
 
-/** How long lines are gathered into one write, and the delay before the next attempt after a write that failed. */
-const WRITE_DELAY_MS = 10;
+/** How long lines are gathered into one write, because a write costs more than a request. */
+const FLUSH_DELAY_MS = 50;
+/** Delay before the next attempt after a write that failed. */
+const RETRY_DELAY_MS = 10;
 /** Limits the lines that wait. The operating system provides the memory when it is first used. */
 const BUFFER_BYTES = 16 * 1024 * 1024;
 /** Time that all pending lines together may take when the process exits. */
@@ -42,7 +44,7 @@ export class LineWriter {
     if (this.#dropped > 0 || this.#end + 6 * line.length >= BUFFER_BYTES) this.#dropped++;
     else this.#append(line);
     if (this.#isTerminal && !this.#timer) this.#flush();
-    else this.#flushLater();
+    else this.#flushIn(FLUSH_DELAY_MS);
   }
 
   #append(line: string): void {
@@ -53,8 +55,8 @@ export class LineWriter {
     this.#buffer[this.#end++] = 0x0a;
   }
 
-  #flushLater(): void {
-    this.#timer ??= setTimeout(() => this.#flush(), WRITE_DELAY_MS).unref();
+  #flushIn(milliseconds: number): void {
+    this.#timer ??= setTimeout(() => this.#flush(), milliseconds).unref();
   }
 
   /** Writes as much as possible. Returns whether nothing waits any more. */
@@ -79,13 +81,13 @@ export class LineWriter {
       this.#append(JSON.stringify({ time: new Date(), level: 'error', error }));
       this.#dropped = 0;
     }
-    if (this.#end > 0) this.#flushLater();
+    if (this.#end > 0) this.#flushIn(RETRY_DELAY_MS);
     return this.#end === 0;
   }
 
   #flushAtExit(): void {
     exitDeadline ??= performance.now() + EXIT_TIMEOUT_MS;
-    while (!this.#flush() && performance.now() < exitDeadline) Atomics.wait(SLEEP, 0, 0, WRITE_DELAY_MS);
+    while (!this.#flush() && performance.now() < exitDeadline) Atomics.wait(SLEEP, 0, 0, RETRY_DELAY_MS);
   }
 }
 
