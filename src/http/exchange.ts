@@ -103,7 +103,7 @@ export class Exchange {
   sendValue(value: unknown): void {
     const { stream } = this;
     if (stream && this.#body !== undefined) throw new Error('The response has already been sent');
-    const body = bodyOf(value, this.head.get('content-type'), this.resource.HandlerClass.name);
+    const body = bodyOf(value, this.head.get('content-type'));
     if (stream) return void stream.write(body);
     // An empty text is a value, too.
     this.head.status ||= 200;
@@ -122,8 +122,9 @@ export class Exchange {
   }
 
   #requireSent(): void {
+    if (this.stream) return;
     const { name } = this.#hooks().constructor;
-    if (!this.stream) throw new Error(`${name} has sent nothing: call super in its endHeaders() and sendJson()`);
+    throw new Error(`${name} has sent nothing: call super in its endHeaders() and sendJson()`);
   }
 
   /** Sends status and headers, with them the body if it is known, and returns the stream of the body. */
@@ -146,7 +147,8 @@ export class Exchange {
   /** Returns whether the connection must close after this response (RFC 9112, section 9.6). */
   #mustClose(): boolean {
     const { connection, head, request, state } = this;
-    if (/\bclose\b/i.test(head.get('connection') ?? '')) return true;
+    const option = head.get('connection');
+    if (option !== undefined && /\bclose\b/i.test(option)) return true;
     // Node loses what is pipelined behind an Upgrade request that withoutUpgrade() has not put back.
     if (request.headers.upgrade !== undefined) return true;
     const readsNoMore = this.#body !== undefined || request.destroyed;

@@ -44,7 +44,8 @@ export function isJsonType(contentType: string): boolean {
  */
 export function parseJson(bytes: Buffer): unknown {
   if (!isUtf8(bytes)) throw new HttpError(400, 'The body is not valid UTF-8');
-  const text = bytes.toString().replace(/^\ufeff/, '');
+  let text = bytes.toString();
+  if (text.charCodeAt(0) === 0xfeff) text = text.slice(1);
   // A short text cannot be too deep: 100 levels need 200 brackets.
   if (text.length > 2 * MAX_DEPTH && isTooDeep(text)) {
     throw new HttpError(400, `The body is nested deeper than ${MAX_DEPTH} levels`);
@@ -89,21 +90,20 @@ function hasPrototypeKey(value: unknown): boolean {
 /**
  * Serializes a value as JSON.
  *
- * @param handlerName for the message
  * @throws TypeError for a value that JSON cannot represent, with its place in the value and what to return instead
  */
-export function stringifyJson(value: unknown, handlerName: string): string {
-  if (!isPlain(value)) rejectUnserializable(value, handlerName);
+export function stringifyJson(value: unknown): string {
+  if (!isPlain(value)) rejectUnserializable(value);
   let json: string | undefined;
   try {
     json = JSON.stringify(value) as string | undefined;
   } catch (error) {
-    rejectUnserializable(value, handlerName);
+    rejectUnserializable(value);
     throw error;
   }
-  if (json === undefined) throw new TypeError(`${handlerName} returned a ${typeof value}, which JSON cannot represent`);
+  if (json === undefined) throw new TypeError(`The returned value is a ${typeof value}, which JSON cannot represent`);
   // JSON.stringify turns promises, Maps, Sets and Errors into {}, so that other values need no second look.
-  if (json.includes('{}')) rejectUnserializable(value, handlerName);
+  if (json.includes('{}')) rejectUnserializable(value);
   return json;
 }
 
@@ -114,13 +114,13 @@ function isPlain(value: unknown): boolean {
   return prototype === Object.prototype || prototype === Array.prototype;
 }
 
-function rejectUnserializable(value: unknown, handlerName: string): void {
-  const error = unserializable(value, handlerName);
+function rejectUnserializable(value: unknown): void {
+  const error = unserializable(value);
   if (error) throw error;
 }
 
 /** Returns an error for the first part of a value that JSON cannot represent. Promises in it cannot end the process. */
-export function unserializable(value: unknown, handlerName: string): TypeError | undefined {
+export function unserializable(value: unknown): TypeError | undefined {
   let error: TypeError | undefined;
   const visited = new Set<unknown>();
   visit(value, '');
@@ -131,7 +131,7 @@ export function unserializable(value: unknown, handlerName: string): TypeError |
     if (visited.has(part)) return;
     visited.add(part);
     const fix = fixFor(part) ?? (part === value && !isPlain(part) ? fixForWhole(part as object) : undefined);
-    if (fix) error ??= new TypeError(`${handlerName} returned${path && `, at ${path},`} ${fix}`);
+    if (fix) error ??= new TypeError(`The returned value ${path ? `has, at ${path},` : 'is'} ${fix}`);
     if (fix || 'toJSON' in Object(part)) return;
     for (const [key, item] of Object.entries(part)) {
       visit(item, Array.isArray(part) ? `${path}[${key}]` : `${path}${path && '.'}${key}`);

@@ -23,17 +23,12 @@ export function readBody<Parsed>(
   const promise = new Promise<Parsed>((resolve, reject) => {
     let body = EMPTY;
     let length = 0;
-    // Only a rejected promise is marked as handled: for each good body, a second promise would have a measurable cost.
-    const fail = (error: unknown): void => {
-      reject(error as Error);
-      void ignoreRejection(promise);
-    };
     request.on('data', (chunk: Buffer<ArrayBuffer>) => {
       const start = length;
       length += chunk.length;
       if (length > bodyLimit) {
         body = EMPTY;
-        if (start <= bodyLimit) fail(tooLarge(bodyLimit));
+        if (start <= bodyLimit) rejectQuietly(promise, reject, tooLarge(bodyLimit));
       } else if (start === 0) {
         // Most bodies are one chunk.
         body = chunk;
@@ -51,11 +46,20 @@ export function readBody<Parsed>(
         }
         resolve(parse(body.length > length ? body.subarray(0, length) : body));
       } catch (error) {
-        fail(error);
+        rejectQuietly(promise, reject, error);
       }
     });
   });
   return promise;
+}
+
+/**
+ * Rejects a promise that nobody may await (yet). Only a rejected promise is marked as handled, because for each good
+ * body a second promise would have a measurable cost.
+ */
+function rejectQuietly(promise: Promise<unknown>, reject: (error: unknown) => void, error: unknown): void {
+  reject(error);
+  void ignoreRejection(promise);
 }
 
 /** Keeps a promise that nobody awaits (yet) from ending the process, and returns it. */

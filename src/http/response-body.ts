@@ -7,12 +7,12 @@ import { isJsonType, stringifyJson, unserializable } from './json.ts';
  *
  * @throws TypeError for a value that cannot be sent with this Content-Type, with what to write instead
  */
-export function bodyOf(value: unknown, contentType: string | undefined, handlerName: string): string | Uint8Array {
-  if (contentType === undefined || isJsonType(contentType)) return stringifyJson(value, handlerName);
+export function bodyOf(value: unknown, contentType: string | undefined): string | Uint8Array {
+  if (contentType === undefined || isJsonType(contentType)) return stringifyJson(value);
   if (typeof value === 'string' || value instanceof Uint8Array) return value;
   if (value instanceof ArrayBuffer) return new Uint8Array(value);
-  const fix = `return one, or leave out the Content-Type ${contentType}`;
-  throw new TypeError(`${handlerName} must return a string or bytes, not ${typeof value}: ${fix}`);
+  const fix = `return a string or bytes, or leave out the Content-Type ${contentType}`;
+  throw new TypeError(`The returned value is of the type ${typeof value}: ${fix}`);
 }
 
 /** Destroys a stream, which may have a file open, and ignores rejections in a value that will not be sent. */
@@ -20,7 +20,7 @@ export function discardValue(value: unknown): void {
   if (value instanceof Readable) return void value.on('error', () => {}).destroy();
   try {
     // Marks the promises in the value as handled.
-    unserializable(value, '');
+    unserializable(value);
   } catch {
     // A getter of the value throws.
   }

@@ -53,7 +53,7 @@ for (const [what, make, said] of values) {
       assert.equal(JSON.parse(problem!.body!).detail, 'Internal Server Error');
       assert.equal(logged.length, 1);
       assert.ok(logged[0] instanceof Error);
-      for (const pattern of [/\bMeant\b/, ...said]) assert.match(logged[0].message, pattern);
+      for (const pattern of said) assert.match(logged[0].message, pattern);
     });
   }
 }
