@@ -58,7 +58,7 @@ export function readConfig(environment: NodeJS.ProcessEnv, circumstances: Circum
       timeout: number('SHUTDOWN_TIMEOUT', { min: 0, max: 3_600, unit: 'seconds' }),
     },
   };
-  reader.rejectMisspelt();
+  reader.rejectMistakes();
   return { ...engine, ...yours };
 
   /** Ignores a HOST that is a name other than localhost, because conda and tcsh set HOST for their own use. */

@@ -17,12 +17,12 @@ interface ChoiceOptions<Choice, Default> extends TextOptions<Default> {
 /** Creates functions that read settings from environment variables, and collect all errors and warnings. */
 export function settingsReader(environment: NodeJS.ProcessEnv) {
   const known = new Set<string>();
-  /** Variables whose value is right except for its punctuation, with the value to write instead. */
+  /** Lists that are right except for their punctuation, with the value to write instead. */
   const repaired = new Map<string, string>();
   const rejected = new Set<string>();
   const errors: string[] = [];
   const warnings: string[] = [];
-  return { choice, errors, list, number, reject, rejectMisspelt, text, warn, warnings };
+  return { choice, errors, list, number, reject, rejectMistakes, text, warn, warnings };
 
   function reject(name: string, message: string): void {
     rejected.add(name);
@@ -43,7 +43,8 @@ export function settingsReader(environment: NodeJS.ProcessEnv) {
     const written = read(name);
     // Docker and systemd keep quotes that a shell and .env remove.
     const inside = /^\s*(["'`])(.*)\1\s*$/s.exec(written ?? '')?.[2];
-    if (inside !== undefined) repaired.set(name, inside);
+    // Without the value, which may be a secret.
+    if (inside !== undefined) errors.push(`${name}: must be written without quotes`);
     return (inside ?? written) || (options.default as Default);
   }
 
@@ -80,8 +81,8 @@ export function settingsReader(environment: NodeJS.ProcessEnv) {
     return separated;
   }
 
-  /** Rejects variables that look like misspelt settings. Call it last, because it compares them with all settings. */
-  function rejectMisspelt(): void {
+  /** Rejects malformed lists and misspelt settings. Call it last, because it compares variables with all settings. */
+  function rejectMistakes(): void {
     for (const [name, value] of repaired) {
       const format = value.includes(',') ? 'a list separated by commas, without quotes' : 'without quotes';
       if (!rejected.has(name)) reject(name, `must be ${format}: write ${name}=${value}`);
@@ -109,7 +110,7 @@ const OF_OTHER_TOOLS = new Set(['KEEPALIVE_TIMEOUT', 'REQUESTS_TIMEOUT']);
 
 /**
  * Returns whether `name` looks like a typo of `meant`: it differs only in case, underscores or hyphens or, for names of
- * eight or more letters, by one or two letters. Different digits, as in KEY_1 and KEY_2, are not a typo.
+ * eight or more letters, by one or two letters. Different digits, as in API_KEY_1 and API_KEY_2, are not a typo.
  */
 function isTypoOf(meant: string, name: string): boolean {
   const [a, b] = [meant, name].map((text) => text.replace(/[_-]/g, '').toUpperCase()) as [string, string];

@@ -3,15 +3,14 @@ import module from 'node:module';
 import type { AddressInfo } from 'node:net';
 import type { CorsOptions } from './http/index.ts';
 
-const OLDEST_NODE = [20, 12] as const;
+const MIN_NODE = [20, 12] as const;
 const [major, minor] = process.version.slice(1).split('.').map(Number) as [number, number];
-if (major < OLDEST_NODE[0] || (major === OLDEST_NODE[0] && minor < OLDEST_NODE[1])) {
-  exitWith(`Node ${process.version} is too old: install Node ${OLDEST_NODE.join('.')} or newer`);
+if (major < MIN_NODE[0] || (major === MIN_NODE[0] && minor < MIN_NODE[1])) {
+  exitWith(`Node ${process.version} is too old: install Node ${MIN_NODE.join('.')} or newer`);
 }
 
-// Everything below is imported dynamically, because static imports are compiled before this line runs. Node 22.8 and
-// newer then cache compiled code on disk, which makes a start faster. The cache must not be in the folder for temporary
-// files, where other users could tamper with it.
+// Modules are imported dynamically, so that the compile cache (Node 22.8 and newer) is enabled before they are
+// compiled. It must not be in the folder for temporary files, where other users could tamper with it.
 const { enableCompileCache } = module as { enableCompileCache?: (folder: string) => void };
 enableCompileCache?.(`${import.meta.dirname}/../.cache`);
 
@@ -35,22 +34,32 @@ const server = create();
 server.keepAliveTimeout = config.keepAliveTimeout * 1000;
 
 // Socket activation, see sd_listen_fds(3): the parent process keeps the listening socket open across restarts.
-const isHandedOver = process.env['LISTEN_PID'] === String(process.pid);
+const hasInheritedSocket = process.env['LISTEN_PID'] === String(process.pid);
 
-server.once('error', (error: NodeJS.ErrnoException) => {
+server.once('error', onListenError);
+
+function onListenError(error: NodeJS.ErrnoException): void {
+  console.error(listenErrorMessage(error));
+  // A change to .env restarts this process.
+  if (!isDev) process.exit(1);
+}
+
+function listenErrorMessage({ code, message }: NodeJS.ErrnoException): string {
   const { host, port } = config;
-  const reason = error.code ?? error.message;
-  if (isHandedOver) {
-    exitWith(`LISTEN_PID=${process.pid}: file descriptor 3 is not a socket (${reason}): pass a TCP socket`);
+  const reason = code ?? message;
+  if (hasInheritedSocket) {
+    return `LISTEN_PID=${process.pid}: file descriptor 3 is not a socket (${reason}): pass a TCP socket`;
   }
   if (reason === 'EADDRINUSE') {
-    exitWith(`PORT=${port}: is already in use on ${host}: stop the other process, or set a different PORT`);
+    return `PORT=${port}: is already in use on ${host}: stop the other process, or set a different PORT`;
   }
-  if (reason === 'EACCES') exitWith(`PORT=${port}: requires elevated privileges: set a PORT of 1024 or above`);
-  exitWith(`HOST=${host}: cannot listen there (${reason}): set an address of this machine, such as 127.0.0.1`);
-});
+  if (reason === 'EACCES') return `PORT=${port}: requires elevated privileges: set a PORT of 1024 or above`;
+  return `HOST=${host}: cannot listen there (${reason}): set an address of this machine, such as 127.0.0.1`;
+}
 
-server.listen(isHandedOver ? { fd: 3 } : { port: config.port, host: config.host }, () => {
+server.listen(hasInheritedSocket ? { fd: 3 } : { port: config.port, host: config.host }, () => {
+  // A later error, such as too many open files, does not come from listen().
+  server.off('error', onListenError);
   const { address, family, port } = (server.address() ?? {}) as Partial<AddressInfo>;
   if (!address) exitWith(`LISTEN_PID=${process.pid}: file descriptor 3 is not a TCP socket: pass a TCP socket`);
   const url = `http://${family === 'IPv6' ? `[${address}]` : address}:${port}`;

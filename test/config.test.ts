@@ -115,11 +115,11 @@ const wrong: [variable: string, value: string, advice: RegExp][] = [
   ['PORT', '65536', /whole number from 0 to 65535/],
   ['PORT', '-1', /whole number/],
   ['PORT', '1e3', /whole number/],
-  ['PORT', '"8000"', /without quotes: write PORT=8000$/],
-  ['HOST', '"0.0.0.0"', /without quotes: write HOST=0\.0\.0\.0$/],
-  ['LOG', "'json'", /without quotes: write LOG=json$/],
-  ['BODY_LIMIT', '"1024"', /without quotes: write BODY_LIMIT=1024$/],
-  ['CORS_CREDENTIALS', '"false"', /without quotes: write CORS_CREDENTIALS=false$/],
+  ['PORT', '"8000"', /without quotes$/],
+  ['HOST', '"0.0.0.0"', /without quotes$/],
+  ['LOG', "'json'", /without quotes$/],
+  ['BODY_LIMIT', '"1024"', /without quotes$/],
+  ['CORS_CREDENTIALS', '"false"', /without quotes$/],
   ['BODY_LIMIT', '1MB', /whole number of bytes/],
   ['REQUEST_TIMEOUT', '0', /whole number of seconds from 1/],
   ['HANDLER_TIMEOUT', 'never', /whole number of seconds from 0/],
@@ -146,7 +146,7 @@ for (const [variable, value, advice] of wrong) {
   test(`rejects ${variable}=${value} and says what to write`, () => {
     const errors = errorsOf({ [variable]: value });
     assert.equal(errors.length, 1, errors.join('\n'));
-    assert.ok(errors[0]!.startsWith(`${variable}=${value}: `));
+    assert.ok(errors[0]!.startsWith(variable), errors[0]);
     assert.match(errors[0]!, advice);
   });
 }
@@ -295,7 +295,13 @@ for (const [name, variables] of Object.entries(environments)) {
   test(`mistakes no variable of ${name} for a setting of the owner`, () => {
     const reader = settingsReader(environment);
     for (const own of ['DATABASE_URL', 'REDIS_HOST', 'SMTP_HOST', 'AWS_REGION', 'SESSION_KEY_1']) reader.text(own);
-    reader.rejectMisspelt();
+    reader.rejectMistakes();
     assert.deepEqual(reader.errors.filter((error) => !error.startsWith('CORS_')), []);
   });
 }
+
+test('does not print a value in quotes, which may be a secret', () => {
+  const { errors, text } = settingsReader({ API_KEY: '"s3cret"' });
+  assert.equal(text('API_KEY'), 's3cret');
+  assert.deepEqual(errors, ['API_KEY: must be written without quotes']);
+});

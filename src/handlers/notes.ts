@@ -22,13 +22,13 @@ const noteSchema: StandardSchema<Note> = {
   },
 };
 
-/** In bytes. At the server's limit of 1 MiB, a thousand notes could take 1 GiB of memory. */
-const NOTE_LIMIT = 10_000;
+/** The longest note. With the server's limit of 1 MiB, a thousand notes could take 1 GiB of memory. */
+const MAX_NOTE_BYTES = 10_000;
 
 /** Returns the routes of the notes, which are kept in memory. */
 export function notesRoutes(notes = new Map<string, Note>(), limit = config.notesLimit) {
   class NotesHandler extends RequestHandler {
-    static override readonly bodyLimit = NOTE_LIMIT;
+    static override readonly bodyLimit = MAX_NOTE_BYTES;
 
     override doGet() {
       return { notes: [...notes].map(([id, note]) => ({ id, ...note })) };
@@ -46,7 +46,7 @@ export function notesRoutes(notes = new Map<string, Note>(), limit = config.note
   }
 
   class NoteHandler extends RequestHandler {
-    static override readonly bodyLimit = NOTE_LIMIT;
+    static override readonly bodyLimit = MAX_NOTE_BYTES;
 
     override doGet() {
       const id = this.param('id');

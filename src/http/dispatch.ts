@@ -72,7 +72,7 @@ function callMethod(exchange: Exchange, handler: RequestHandler, name: 'doGet' |
 
 function notFound({ path, state }: Exchange): HttpError {
   const shorter = path.slice(0, -1);
-  const hint = path.endsWith('/') && state.router.find(shorter) ? `: write ${shorter}, without the slash at its end` : '';
+  const hint = path.endsWith('/') && state.router.find(shorter) ? `: write ${shorter}, without the last slash` : '';
   return new HttpError(404, `No route matches this path${hint}`, {}, { code: 'NO_ROUTE' });
 }
 

@@ -21,17 +21,16 @@ const RESPONSE_TIMEOUT = new HttpError(503, 'The response took too long', CLOSE)
 const BODY_TIMEOUT = new HttpError(408, 'The body took too long to arrive', CLOSE);
 
 /**
- * One request and its response. Every response is sent by `sendHeaders`, which RequestHandler.endHeaders calls after the
- * CORS headers have been set, whether a value was returned, an error thrown or a stream written.
+ * One request and its response. Every response is sent by `sendHeaders`, which RequestHandler.endHeaders calls after
+ * the CORS headers have been set, whether a value was returned, an error thrown or a stream written.
  */
 export class Exchange {
   readonly state: ServerState;
   readonly connection: Connection;
   readonly request: IncomingMessage;
   readonly response: ServerResponse;
+  readonly match: Match;
   readonly resource: Resource;
-  readonly pattern: string;
-  readonly parameters: ReadonlyMap<string, string>;
   /** As sent, without the query. */
   readonly path: string;
   /** Without the question mark. */
@@ -51,7 +50,7 @@ export class Exchange {
   #body: string | Uint8Array | undefined;
   /** Whether the response has been completed or has failed. The handler can no longer change it. */
   isOver = false;
-  /** The response has been flushed, or the connection is closed. */
+  /** Whether the response has been flushed, or the connection closed. */
   #isClosed = false;
   #outcome: AccessLogEntry['outcome'];
   #controller: AbortController | undefined;
@@ -60,16 +59,14 @@ export class Exchange {
   #loggedError: unknown;
 
   constructor(
-    connection: Connection, request: IncomingMessage, response: ServerResponse,
-    { resource, pattern, parameters }: Match, target: string,
+    connection: Connection, request: IncomingMessage, response: ServerResponse, match: Match, target: string,
   ) {
     this.state = connection.state;
     this.connection = connection;
     this.request = request;
     this.response = response;
-    this.resource = resource;
-    this.pattern = pattern;
-    this.parameters = parameters;
+    this.match = match;
+    this.resource = match.resource;
     this.path = pathOf(target);
     this.query = target.slice(this.path.length + 1);
     this.#startedAt = this.state.writesAccessLog ? performance.now() : 0;
@@ -117,7 +114,7 @@ export class Exchange {
       throw new Error(`A ${status} response has no body: return nothing, or choose another status`);
     }
     this.#body = body;
-    this.watch(this.#hooks().endHeaders());
+    this.logRejection(this.#hooks().endHeaders());
     this.#requireSent();
   }
 
@@ -127,7 +124,7 @@ export class Exchange {
     throw new Error(`${name} has sent nothing: call super in its endHeaders() and sendJson()`);
   }
 
-  /** Sends status and headers, with them the body if it is known, and returns the stream of the body. */
+  /** Sends the status, the headers and, if it is known, the body. Returns the stream of the body. */
   sendHeaders(): Writable {
     if (this.stream) throw new Error('The headers have already been sent: call endHeaders() once, before any body');
     const { connection, head, request, response, resource: { policy } } = this;
@@ -207,7 +204,7 @@ export class Exchange {
         finished(value as Writable).then(() => this.finish(undefined), (error: unknown) => this.fail(error));
         return;
       }
-      if (value !== undefined) this.watch(this.handler!.sendJson(value));
+      if (value !== undefined) this.logRejection(this.handler!.sendJson(value));
       else if (!stream) this.#sendWhole('');
       this.#requireSent();
       if (isPiped && !stream.writableEnded) {
@@ -238,7 +235,7 @@ export class Exchange {
   /** Checks the timeouts: of the response until it begins, and of the body while the server waits for it. */
   checkTimeouts(): void {
     const { connection, request, state: { timeouts } } = this;
-    // The first check may follow the start at once, so that one more must pass.
+    // The first check may follow the start at once, so one extra check must pass.
     const isLate = !this.stream && !this.isOver && ++this.#responseChecks > timeouts.responseChecks;
     const waitsForBody = !request.complete && (this.#isClosed || waitsForMore(request));
     const isBodyLate = waitsForBody && ++this.#bodyChecks > timeouts.bodyChecks;
@@ -309,7 +306,7 @@ export class Exchange {
   }
 
   /** Logs the rejection of a hook that is async. */
-  watch(result: unknown): void {
+  logRejection(result: unknown): void {
     if (typeof (result as PromiseLike<unknown> | undefined)?.then !== 'function') return;
     void Promise.resolve(result).catch((error: unknown) => this.logError(error));
   }
@@ -332,9 +329,11 @@ export class Exchange {
     if (this.#isClosed) return;
     this.#isClosed = true;
     const isComplete = response.writableFinished && !connection.socket.destroyed;
-    if (!isComplete) this.#outcome ??= 'client disconnected';
     this.isOver = true;
-    if (!isComplete) this.#abortSignal(new Error('The client disconnected'));
+    if (!isComplete) {
+      this.#outcome ??= 'client disconnected';
+      this.#abortSignal(new Error('The client disconnected'));
+    }
     connection.release(this);
     if (!state.writesAccessLog) return;
     const milliseconds = Math.round((performance.now() - this.#startedAt) * 1000) / 1000;
@@ -343,7 +342,7 @@ export class Exchange {
     const detail = request.method ? undefined : this.#problem?.message;
     const entry = { status, milliseconds, outcome: this.#outcome, detail };
     try {
-      this.watch(this.#hooks().logRequest(entry));
+      this.logRejection(this.#hooks().logRequest(entry));
     } catch (error) {
       this.logError(error);
     }

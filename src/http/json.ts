@@ -3,7 +3,7 @@ import type { IncomingMessage } from 'node:http';
 import { HttpError } from './http-error.ts';
 import { hasBody, ignoreRejection } from './request-body.ts';
 
-/** Deeper nesting than any data needs. JSON.stringify throws at a few thousand levels. */
+/** Maximum nesting of a body. JSON.stringify throws at a few thousand levels. */
 const MAX_DEPTH = 100;
 
 const UNSUPPORTED_TYPE = new HttpError(415, 'Send JSON in UTF-8, with Content-Type: application/json', {
@@ -32,7 +32,7 @@ function isJsonInUtf8(contentType = ''): boolean {
   );
 }
 
-/** Whether the media type is JSON (RFC 8259, section 11; RFC 6839, section 3.1). */
+/** Returns whether the media type is JSON (RFC 8259, section 11; RFC 6839, section 3.1). */
 export function isJsonType(contentType: string): boolean {
   return /^application\/(?:json|[\w!#$&^.+-]+\+json)\s*(?:;|$)/i.test(contentType.trim());
 }
@@ -81,7 +81,7 @@ function isTooDeep(text: string): boolean {
   return false;
 }
 
-/** Such a key is an own property here, but sets the prototype of whatever object it is assigned to. */
+/** A `__proto__` key is an own property here, but sets the prototype of whatever object it is assigned to. */
 function hasPrototypeKey(value: unknown): boolean {
   if (typeof value !== 'object' || value === null) return false;
   return Object.hasOwn(value, '__proto__') || Object.values(value).some(hasPrototypeKey);
@@ -101,13 +101,14 @@ export function stringifyJson(value: unknown): string {
     rejectUnserializable(value);
     throw error;
   }
-  if (json === undefined) throw new TypeError(`The returned value is a ${typeof value}, which JSON cannot represent`);
-  // JSON.stringify turns promises, Maps, Sets and Errors into {}, so that other values need no second look.
+  if (json === undefined) throw new TypeError(`JSON cannot represent the returned value of the type ${typeof value}`);
+  // JSON.stringify turns promises, Maps, Sets and Errors without fields of their own into {}, so that other values need
+  // no second look.
   if (json.includes('{}')) rejectUnserializable(value);
   return json;
 }
 
-/** Whether a value is a primitive, a plain object or an array. */
+/** Returns whether a value is a primitive, a plain object or an array. */
 function isPlain(value: unknown): boolean {
   if (typeof value !== 'object' || value === null) return true;
   const prototype: unknown = Object.getPrototypeOf(value);
@@ -119,7 +120,10 @@ function rejectUnserializable(value: unknown): void {
   if (error) throw error;
 }
 
-/** Returns an error for the first part of a value that JSON cannot represent. Promises in it cannot end the process. */
+/**
+ * Returns an error for the first part of a value that JSON cannot represent. Marks its promises as handled, so that
+ * their rejection does not end the process.
+ */
 export function unserializable(value: unknown): TypeError | undefined {
   let error: TypeError | undefined;
   const visited = new Set<unknown>();

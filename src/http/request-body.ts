@@ -38,7 +38,7 @@ export function readBody<Parsed>(
         chunk.copy(body, start);
       }
     });
-    // It follows 'end', and comes without one if the body is interrupted.
+    // 'close' follows 'end', and comes alone if the body is interrupted.
     request.on('close', () => {
       try {
         if (!request.readableEnded) {
@@ -76,12 +76,12 @@ function tooLarge(bodyLimit: number): HttpError {
   return new HttpError(413, `The body must not exceed ${bodyLimit} bytes`);
 }
 
-/** Whether the request has a body (RFC 9112, section 6.3). */
+/** Returns whether the request has a body (RFC 9112, section 6.3). */
 export function hasBody({ headers }: IncomingMessage): boolean {
   return headers['transfer-encoding'] !== undefined || (headers['content-length'] ?? '0') !== '0';
 }
 
-/** Whether the rest of the body is too long, or of unknown length, to be read only to keep the connection alive. */
+/** Returns whether the rest of the body is too long, or of unknown length, to be read to keep the connection alive. */
 export function hasLongUnreadBody(request: IncomingMessage, bodyLimit: number): boolean {
   if (request.complete || !hasBody(request)) return false;
   const { expect, 'content-length': length } = request.headers;

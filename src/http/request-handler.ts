@@ -79,7 +79,7 @@ export class RequestHandler {
       const values = query.getAll(name);
       return [name, values.length > 1 ? values : values[0]];
     });
-    return ignoreRejection(validate(schema, Object.fromEntries(entries), 'query')) as Promise<Output>;
+    return ignoreRejection(validate(schema, Object.fromEntries(entries), 'query'));
   }
 
   /**
@@ -90,8 +90,8 @@ export class RequestHandler {
    * @throws HttpError 400 if it cannot be decoded or is rejected; Error if the route has no parameter of this name
    */
   param(name: string): string {
-    const { pattern, parameters } = this.#exchange;
-    const value = parameters.get(name);
+    const { pattern, names, values } = this.#exchange.match;
+    const value = values[names.indexOf(name)];
     if (value === undefined) throw new Error(`The route ${pattern} has no parameter :${name}`);
     return pattern.endsWith(`*${name}`) ? decodeRest(value) : decodeSegment(value);
   }
@@ -161,7 +161,7 @@ export class RequestHandler {
    * included.
    */
   endHeaders(): Writable {
-    this.#exchange.watch(this.sendCorsHeaders());
+    this.#exchange.logRejection(this.sendCorsHeaders());
     return this.#exchange.sendHeaders();
   }
 
@@ -187,8 +187,8 @@ export class RequestHandler {
   }
 
   /**
-   * Writes the entry of a response to the access log, once the response has been flushed or the connection is closed. Override it
-   * to leave out entries, or to add fields: `super.logRequest({ ...entry, user })`.
+   * Writes the entry of a response to the access log, once the response has been flushed or the connection is closed.
+   * Override it to leave out entries, or to add fields: `super.logRequest({ ...entry, user })`.
    */
   logRequest(entry: AccessLogEntry): void {
     const { connection, request, state } = this.#exchange;

@@ -30,7 +30,8 @@ export function decodeSegment(segment: string): string {
 }
 
 /**
- * Returns the rest of a path, percent-decoded segment by segment. Joined to a directory, it stays below it.
+ * Returns the rest of a path, percent-decoded segment by segment. A path joined from a directory
+ * and the result stays below that directory.
  *
  * @throws HttpError 400 if a segment cannot be decoded, is empty, `.` or `..`, or decodes to `/`, `\` or NUL
  */

@@ -45,13 +45,18 @@ export function methodsOf(HandlerClass: HandlerClass): string[] {
   return [...doMethodsOf(HandlerClass).keys()];
 }
 
-/** @param bodyLimit in bytes */
+/**
+ * Compiles a class and its policy.
+ *
+ * @param bodyLimit in bytes
+ */
 export function resourceOf(HandlerClass: HandlerClass, policy: CorsPolicy, bodyLimit: number): Resource {
   const methods = doMethodsOf(HandlerClass);
-  const allow = [...methods.keys()].join(', ');
+  const names = [...methods.keys()];
+  const allow = names.join(', ');
   return {
     HandlerClass, policy, bodyLimit, methods, allow,
-    corsMethods: [...methods.keys()].filter((method) => policy.methods?.includes(method) ?? true).join(', '),
+    corsMethods: names.filter((method) => policy.methods?.includes(method) ?? true).join(', '),
     methodNotAllowed: new HttpError(
       405, `This path supports ${allow}`, { Allow: allow }, { code: 'METHOD_NOT_ALLOWED' },
     ),
@@ -110,7 +115,7 @@ const READ_PARAMETER = /\bthis\.param\((['"`])(\w+)\1\)/g;
 
 /**
  * Returns an error for each name that a class passes to param() but that no route of the class or of its subclasses
- * has. A class whose routes have no parameters is not checked, because they may use only methods that read none.
+ * has. A class is not checked if none of its routes has parameters, because it may serve only methods that read none.
  */
 export function parameterErrors(routes: Readonly<Record<string, HandlerClass>>): string[] {
   const patterns = new Map<HandlerClass, string[]>();
@@ -134,7 +139,10 @@ function unknownParameters(HandlerClass: HandlerClass, patterns: readonly string
   );
 }
 
-/** `do_GET`, `doget`, `get` -> `doGet`. Without the `do`, only common methods, because many others are plain words. */
+/**
+ * Returns the method that a name was meant to be: `do_GET`, `doget`, `get` -> `doGet`. Without the `do`, it looks only
+ * for common methods, because many others are plain words.
+ */
 function meantBy(name: string): string | undefined {
   const plain = name.toLowerCase().replaceAll('_', '');
   const lowerCase = COMMON_METHODS.includes(plain.toUpperCase()) ? `do${plain}` : plain;

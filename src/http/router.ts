@@ -1,26 +1,34 @@
 import type { Resource } from './resource.ts';
 
-/** A matched route and its raw (still percent-encoded) parameters. */
-export interface Match {
+/** A route, and the values of its parameters in a path. */
+export interface Match extends Route {
+  /** Raw (still percent-encoded), in the order of the names. */
+  readonly values: readonly string[];
+}
+
+interface Route {
   readonly resource: Resource;
   /** As written in the routes: `/notes/:id`. */
   readonly pattern: string;
-  readonly parameters: ReadonlyMap<string, string>;
+  /** Names of the parameters. */
+  readonly names: readonly string[];
 }
 
 interface Branch {
-  /** By segment. A parameter is `/:` and a rest `/*`, which no segment of a path can be. */
-  readonly children: Map<string, Branch>;
-  end?: { readonly resource: Resource; readonly pattern: string; readonly names: readonly string[] };
+  segments?: Map<string, Branch>;
+  parameter?: Branch;
+  /** Matches the whole rest of the path. */
+  rest?: Branch;
+  route?: Route;
 }
 
-const PATTERN = /^(?:\/[^/?#\s:*%]*|\/:[A-Za-z_]\w*)*(?:\/[^/?#\s:*%]*|\/[:*][A-Za-z_]\w*)$/;
-export const NO_PARAMETERS: ReadonlyMap<string, string> = new Map();
+/** Literal segments have only characters that URLs contain as they are (RFC 3986, section 3.3), and no `:` or `*`. */
+const PATTERN = /^(?:\/[\w.~!$&'()+,;=@-]*|\/:[A-Za-z_]\w*)*(?:\/[\w.~!$&'()+,;=@-]*|\/[:*][A-Za-z_]\w*)$/;
 
 /** Finds the route of a path: in a Map if it has no parameters, otherwise in a tree of segments. */
 export class Router {
   readonly #paths = new Map<string, Match>();
-  readonly #root: Branch = { children: new Map() };
+  readonly #root: Branch = {};
 
   /** Adds `/notes`, `/notes/:id` or `/files/*path`. Returns what is wrong with the pattern, if anything. */
   add(pattern: string, resource: Resource): string[] {
@@ -30,18 +38,13 @@ export class Router {
     const names = parameterNames(pattern);
     if (new Set(names).size < names.length) return [`${pattern} uses a parameter name twice: rename one of them`];
     if (names.length === 0) {
-      this.#paths.set(pattern, { resource, pattern, parameters: NO_PARAMETERS });
+      this.#paths.set(pattern, { resource, pattern, names, values: [] });
       return [];
     }
     let branch = this.#root;
-    for (const segment of pattern.slice(1).split('/')) {
-      const key = segment.replace(/^([:*]).*/, '/$1');
-      const next = branch.children.get(key) ?? { children: new Map() };
-      branch.children.set(key, next);
-      branch = next;
-    }
-    if (branch.end) return [`${pattern} matches the same paths as another route: remove one of them`];
-    branch.end = { resource, pattern, names };
+    for (const segment of pattern.slice(1).split('/')) branch = branchFor(branch, segment);
+    if (branch.route) return [`${pattern} matches the same paths as another route: remove one of them`];
+    branch.route = { resource, pattern, names };
     return [];
   }
 
@@ -56,25 +59,30 @@ export function parameterNames(pattern: string): string[] {
   return [...pattern.matchAll(/[:*]([A-Za-z_]\w*)/g)].map((match) => match[1]!);
 }
 
+function branchFor(branch: Branch, segment: string): Branch {
+  if (segment.startsWith(':')) return (branch.parameter ??= {});
+  if (segment.startsWith('*')) return (branch.rest ??= {});
+  branch.segments ??= new Map();
+  let next = branch.segments.get(segment);
+  if (!next) branch.segments.set(segment, (next = {}));
+  return next;
+}
+
 /**
  * Returns the first match: a literal segment takes precedence over a parameter, and a parameter over a rest. Neither a
  * parameter nor a rest can be empty.
  */
-function search({ children, end }: Branch, path: string, start: number, values: readonly string[]): Match | undefined {
-  if (start > path.length) return end && matched(end, values);
+function search(
+  { segments, parameter, rest, route }: Branch, path: string, start: number, values: readonly string[],
+): Match | undefined {
+  if (start > path.length) return route && { ...route, values };
   const slash = path.indexOf('/', start);
   const next = slash < 0 ? path.length : slash;
   const segment = path.slice(start, next);
-  const literal = children.get(segment);
-  const parameter = segment ? children.get('/:') : undefined;
-  const rest = start < path.length ? children.get('/*') : undefined;
+  const literal = segments?.get(segment);
   return (
     (literal && search(literal, path, next + 1, values)) ??
-    (parameter && search(parameter, path, next + 1, [...values, segment])) ??
-    (rest && search(rest, path, path.length + 1, [...values, path.slice(start)]))
+    (parameter && segment ? search(parameter, path, next + 1, [...values, segment]) : undefined) ??
+    (rest && start < path.length ? search(rest, path, path.length + 1, [...values, path.slice(start)]) : undefined)
   );
-}
-
-function matched({ resource, pattern, names }: NonNullable<Branch['end']>, values: readonly string[]): Match {
-  return { resource, pattern, parameters: new Map(names.map((name, index) => [name, values[index]!])) };
 }

@@ -16,7 +16,7 @@ import { RequestHandler } from './request-handler.ts';
 import {
   type HandlerClass, type Resource, classErrors, parameterErrors, resourceOf, unknownResource,
 } from './resource.ts';
-import { type Match, NO_PARAMETERS, Router } from './router.ts';
+import { type Match, Router } from './router.ts';
 
 /** Maps paths to classes. `/notes/:id` has a parameter for one segment, `/files/*path` one for the rest of the path. */
 export type Routes = Readonly<Record<`/${string}`, HandlerClass>>;
@@ -139,7 +139,7 @@ export function createServer(routes: Routes, options: ServerOptions = {}): Serve
     log,
     connections: new Map(),
     router,
-    unknown: { resource: unknownResource(base), pattern: '*', parameters: NO_PARAMETERS },
+    unknown: { resource: unknownResource(base), pattern: '*', names: [], values: [] },
     validate: requestValidation(allowedHosts),
     makeBaseHandler: (exchange) => makeHandler(baseHandler, exchange, log),
     writesAccessLog: logFormat !== 'off' || [...Object.values(routes), baseHandler].some(overridesLogRequest),

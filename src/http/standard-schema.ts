@@ -20,7 +20,7 @@ interface Issue {
   readonly path?: readonly (PropertyKey | { readonly key: PropertyKey })[] | undefined;
 }
 
-/** A body of many wrong items must not become a response many times its size. */
+/** Maximum number of issues in a response, so that a body of many wrong items does not become a huge response. */
 const MAX_ISSUES = 100;
 
 /**
@@ -29,7 +29,7 @@ const MAX_ISSUES = 100;
  * @param name of the value, for the message: 'body' or 'query'
  * @throws HttpError 422 with the first hundred issues, each with a pointer to its place (RFC 9457, section 3)
  */
-export async function validate(schema: StandardSchema, value: unknown, name: string): Promise<unknown> {
+export async function validate<Output>(schema: StandardSchema<Output>, value: unknown, name: string): Promise<Output> {
   const result = await schema['~standard'].validate(value);
   if (!result.issues) return result.value;
   const { issues } = result;
@@ -41,7 +41,7 @@ export async function validate(schema: StandardSchema, value: unknown, name: str
 /** Returns a JSON Pointer as a URI fragment, `#/author/name` (RFC 6901, section 6). */
 function pointer({ path = [] }: Issue): string {
   const keys = path.map((part) => String(typeof part === 'object' ? part.key : part));
-  // A key may hold half of a surrogate pair, which encodeURIComponent rejects.
+  // A key may hold a lone surrogate, which encodeURIComponent rejects.
   const escaped = keys.map((key) => key.toWellFormed().replaceAll('~', '~0').replaceAll('/', '~1'));
   return `#${escaped.map((key) => `/${encodeURIComponent(key)}`).join('')}`;
 }

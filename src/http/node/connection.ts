@@ -74,7 +74,10 @@ export class Connection {
     this.#queue.length = 0;
   }
 
-  /** Sets the socket's timeout; a synthetic socket may have none. Node replaces it with the keep-alive timeout when the response is complete. */
+  /**
+   * Sets the timeout of the socket, unless it is a synthetic one without. Node replaces it with the keep-alive timeout
+   * when the response is complete.
+   */
   limitIdleTime(): void {
     this.socket.setTimeout?.(this.state.timeouts.idleMs);
   }

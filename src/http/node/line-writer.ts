@@ -24,7 +24,7 @@ let exitDeadline: number | undefined;
 export class LineWriter {
   readonly #descriptor: number;
   readonly #isTerminal: boolean;
-  /** Lines are encoded at once: waiting strings would be copied by V8's garbage collector again and again. */
+  /** Lines are encoded at once, because V8's garbage collector would copy waiting strings again and again. */
   readonly #buffer = Buffer.allocUnsafeSlow(BUFFER_BYTES);
   /** The part of `#buffer` that waits. It may begin in the middle of a line. */
   #start = 0;
@@ -100,8 +100,8 @@ export function escape(text: string): string {
 
 /**
  * Returns a descriptor of the same pipe or terminal, opened again, whose writes fail with EAGAIN instead of blocking.
- * To set the flag on the original would set it for every process that shares it. What cannot be opened again is used
- * as it is: Node itself makes a socket non-blocking, and a pipe too, when process.stdout is first read.
+ * To set the flag on the original would set it for every process that shares it. A descriptor that cannot be opened
+ * again is used as it is. Node makes sockets and pipes non-blocking when process.stdout is first read.
  */
 function nonBlocking(descriptor: number): number {
   try {

@@ -5,13 +5,15 @@ import { LineWriter, escape } from './line-writer.ts';
 /** Format of the access log: one line per request as `text` or `json`, or `off`. Errors are always logged. */
 export type LogFormat = 'text' | 'json' | 'off';
 
-/** What the access log says about a request. */
+/** The fields of an access log entry. */
 export interface AccessLogEntry {
   /** 0 if no response was started. */
   readonly status: number;
   readonly milliseconds: number;
   /** Undefined if the response was completed. */
   readonly outcome?: 'client disconnected' | 'aborted' | undefined;
+  /** Why the bytes received are not a request. */
+  readonly detail?: string | undefined;
   /** Fields of your own. */
   readonly [field: string]: unknown;
 }

@@ -11,10 +11,11 @@ import {
   continueOnFirstRead, discardInput, emptyRequest, replaceDestroySoon, responseOn, withoutUpgrade,
 } from './workarounds.ts';
 
+const MAX_HEAD = `${http.maxHeaderSize} bytes`;
 const NOT_HTTP = new HttpError(400, 'The bytes received are not an HTTP/1.1 request', CLOSE);
 const NOT_TLS = new HttpError(400, 'This port serves http, not https: use an http:// URL', CLOSE);
 const PARSER_ERRORS = new Map([
-  ['HPE_HEADER_OVERFLOW', new HttpError(431, `The request line and headers must not exceed ${http.maxHeaderSize} bytes`, CLOSE)],
+  ['HPE_HEADER_OVERFLOW', new HttpError(431, `The request line and headers must not exceed ${MAX_HEAD}`, CLOSE)],
   ['HPE_CHUNK_EXTENSIONS_OVERFLOW', new HttpError(413, 'The chunk extensions are too long', CLOSE)],
   ['HPE_INVALID_TRANSFER_ENCODING', FRAMING],
   ['ERR_HTTP_REQUEST_TIMEOUT', new HttpError(408, 'The request took too long to arrive', CLOSE)],
@@ -130,8 +131,9 @@ export function listenToServer(server: Server, state: ServerState): void {
   }
 
   /** Responds with an error to CONNECT and to bytes that are not a request, once earlier responses are flushed. */
-  function respondWithError(connection: Connection, problem: HttpError, request = emptyRequest(connection.socket)): void {
+  function respondWithError(connection: Connection, problem: HttpError, received?: IncomingMessage): void {
     const { socket } = connection;
+    const request = received ?? emptyRequest(socket);
     if (connection.isClosing) return;
     connection.enqueue(() => {
       if (!socket.writable) return;

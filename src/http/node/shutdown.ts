@@ -10,9 +10,9 @@ const IDLE_GRACE_MS = 400;
 const CHECK_INTERVAL_MS = 25;
 /** How long connections are accepted from the kernel's backlog before the listener closes. */
 const MAX_BACKLOG_MS = 1_000;
-/** How long a person waits before the log says what the server is waiting for. */
-const SILENCE_MS = 1_000;
-/** How long `stopped` may take at least, whatever is left of the timeout. */
+/** Delay before the log names the requests in flight. */
+const NOTICE_DELAY_MS = 1_000;
+/** Minimum time for `stopped`. */
 const MIN_STOPPED_MS = 1_000;
 
 const DEFAULT_TIMEOUT_SECONDS = 8;
@@ -31,12 +31,12 @@ function stateOf(server: Server): ServerState {
 }
 
 /**
- * Shuts a server down gracefully, without losing a request that it has accepted. RequestHandler.shutdownSignal aborts;
- * after `delay` seconds of serving as usual, the listener closes and every response closes its connection (RFC 9112,
- * section 9.6); then each connection closes when it has no request in flight.
+ * Shuts a server down gracefully, without losing a request that it has accepted. RequestHandler.shutdownSignal aborts,
+ * and the server serves for `delay` more seconds. Then the listener closes, every response closes its connection
+ * (RFC 9112, section 9.6), and idle connections are closed.
  *
  * @param delay in seconds: how long a load balancer takes to notice; default: 0
- * @param timeout in seconds after the delay: what is in flight then is aborted; default: 8
+ * @param timeout in seconds after the listener has closed; requests in flight are then aborted; default: 8
  * @returns whether every request was completed
  */
 export async function shutdown(
@@ -52,7 +52,7 @@ export async function shutdown(
   closeListener(server);
 
   const closedAt = performance.now();
-  const notice = setTimeout(() => sayWhatIsInFlight(state), SILENCE_MS);
+  const notice = setTimeout(() => logRequestsInFlight(state), NOTICE_DELAY_MS);
   while (state.connections.size > 0 && performance.now() < closedAt + timeout * 1000) {
     await sleep(CHECK_INTERVAL_MS);
     // If the event loop was blocked, what has arrived is read before a connection counts as idle.
@@ -83,7 +83,7 @@ function exchangesInFlight({ connections }: ServerState): Exchange[] {
   return [...connections.values()].flatMap(({ exchange, isIdle }) => (exchange && !isIdle ? exchange : []));
 }
 
-function sayWhatIsInFlight(state: ServerState): void {
+function logRequestsInFlight(state: ServerState): void {
   const requests = exchangesInFlight(state).map(({ request }) => `${request.method} ${request.url}`).join(', ');
   if (requests) state.log.say(`Stopping: waiting for ${requests}; press Ctrl-C again to stop at once`);
 }
@@ -128,7 +128,7 @@ export function stopOnSignals(server: Server, options: StopOptions = {}): void {
     process.exitCode = 1;
     void stopAll({ delay: 0 });
   });
-  // A write fails if the disk is full, or nobody reads the output: no reason to stop.
+  // Failed writes, to a full disk or a closed pipe, must not stop the server.
   for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {});
 }
 

@@ -4,7 +4,7 @@ import { http } from './builtins.ts';
 
 /**
  * Every place that reaches into Node or replaces one of its methods. Each function names the behaviour of Node that it
- * corrects; test/http/node has a test for each, which fails once Node behaves differently.
+ * corrects.
  */
 
 /** Node destroys the socket after the last response, and resets a client that is still sending. Calls `end` instead. */
@@ -58,7 +58,7 @@ export function continueOnFirstRead(request: IncomingMessage, response: ServerRe
   };
 }
 
-/** Whether the client still waits for the 100 (Continue) of continueOnFirstRead(). */
+/** Returns whether the client still waits for the 100 (Continue) of continueOnFirstRead(). */
 export function awaitsContinue(request: IncomingMessage): boolean {
   return Object.hasOwn(request, '_read');
 }

@@ -73,7 +73,8 @@ test("uses the base handler's own CORS policy for unknown paths", async (t) => {
   const ask = async (origin: string) =>
     parseResponses(await sendRaw(t, port, requestBytes('GET /unknown', [...close, `Origin: ${origin}`])))[0]!;
   const allowed = await ask('https://a.example.com');
-  assert.deepEqual([allowed.status, allowed.headers.get('access-control-allow-origin')], [404, 'https://a.example.com']);
+  assert.equal(allowed.status, 404);
+  assert.equal(allowed.headers.get('access-control-allow-origin'), 'https://a.example.com');
   const denied = await ask('https://b.example.com');
   assert.deepEqual([denied.status, denied.headers.get('access-control-allow-origin')], [403, null]);
 });
