@@ -338,9 +338,10 @@ export class Exchange {
     if (!state.writesAccessLog) return;
     const milliseconds = Math.round((performance.now() - this.#startedAt) * 1000) / 1000;
     const status = this.stream ? this.head.status : 0;
+    const outcome = this.#outcome;
+    const basic = outcome ? { status, milliseconds, outcome } : { status, milliseconds };
     // Bytes that are not a request have no method.
-    const detail = request.method ? undefined : this.#problem?.message;
-    const entry = { status, milliseconds, outcome: this.#outcome, detail };
+    const entry = request.method ? basic : { ...basic, detail: this.#problem?.message };
     try {
       this.logRejection(this.#hooks().logRequest(entry));
     } catch (error) {

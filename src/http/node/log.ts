@@ -10,8 +10,8 @@ export interface AccessLogEntry {
   /** 0 if no response was started. */
   readonly status: number;
   readonly milliseconds: number;
-  /** Undefined if the response was completed. */
-  readonly outcome?: 'client disconnected' | 'aborted' | undefined;
+  /** Absent if the response was completed. */
+  readonly outcome?: 'client disconnected' | 'aborted';
   /** Why the bytes received are not a request. */
   readonly detail?: string | undefined;
   /** Fields of your own. */

@@ -183,6 +183,7 @@ const paths: [routes: Record<string, unknown>, error: RegExp][] = [
   [{ notes: Good }, /^notes is not a path: write one such as \/notes/],
   [{ '/a?b': Good }, /^\/a\?b is not a path/],
   [{ '/:': Good }, /^\/: is not a path/],
+  [{ '/café': Good }, /^\/café is not a path/],
   [{ '/a/:b/c': Good, '/a/:d/c': Good }, /^\/a\/:d\/c matches the same paths as another route/],
   [{ '/:a/:a': Good }, /^\/:a\/:a uses a parameter name twice/],
   [{ '/': () => 1 }, /^\/: must be a class that extends RequestHandler/],
