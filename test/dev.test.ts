@@ -37,7 +37,7 @@ test('restarts on every save by rename and every change of .env', { skip }, asyn
   const lines = on(dev.stdout.setEncoding('utf8'), 'data', { signal: AbortSignal.timeout(TIMEOUT_MS) });
   dev.stderr.on('data', (chunk) => dev.stdout.emit('data', String(chunk)));
   const until = async (pattern: RegExp) => {
-    while (!pattern.test(output)) output += (await lines.next()).value[0];
+    while (!pattern.test(output)) output += (await lines.next()).value![0];
     output = output.split(pattern).at(-1)!;
   };
   const save = async (file: string, content: string, expected: RegExp) => {
