@@ -71,9 +71,11 @@ try {
       owner.read(`src/${file}`));
     owner.write(`src/${file}`, renamed);
   }
-  const [, now, before] = /write `([^`]*)` in place of `([^`]*)`/.exec(changelog) ?? [];
-  assert.ok(now && before, 'The changelog does not say which messages have changed');
-  owner.write('test/config.test.ts', owner.read('test/config.test.ts').replaceAll(before, now));
+  const messages = [...changelog.matchAll(/write `([^`]*)` in place of\s`([^`]*)`/g)];
+  assert.ok(messages.length > 0, 'The changelog does not say which messages have changed');
+  for (const [, now, before] of messages) {
+    owner.write('test/config.test.ts', owner.read('test/config.test.ts').replaceAll(before!, now!));
+  }
   await owner.run('npm run typecheck');
   await owner.run('npm run test:yours');
   await owner.run('npm test -- test/http/node test/http/routing');
