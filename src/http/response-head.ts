@@ -1,7 +1,7 @@
 import { http } from './node/builtins.ts';
 
 /** Header names and values in turn, as Node's writeHead() takes them. A list is never changed, only replaced. */
-export type HeaderList = readonly string[];
+type HeaderList = readonly string[];
 
 /** Header fields that a response has once (RFC 9110, section 5.3): the last value that a handler sends wins. */
 const SINGLE_VALUE = new RegExp(

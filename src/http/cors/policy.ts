@@ -5,7 +5,7 @@ import { type CorsOptions, type OriginPredicate, TOKEN } from './options.ts';
 import { isSerializedOrigin, originMatcher } from './origins.ts';
 
 /** The CORS headers of one allowed origin: names and values in turn, as Node's writeHead() takes them. */
-export interface CorsHeaders {
+interface CorsHeaders {
   readonly actual: readonly string[];
   readonly preflight: readonly string[];
 }

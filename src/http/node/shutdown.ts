@@ -96,7 +96,7 @@ function abortAll(state: ServerState): boolean {
   return exchanges.length === 0;
 }
 
-export interface StopOptions {
+interface StopOptions {
   /** As for shutdown(), in seconds; an uncaught exception does not wait for a load balancer. */
   delay?: number;
   /** As for shutdown(), in seconds. */
