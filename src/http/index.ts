@@ -1,4 +1,4 @@
-// A request goes from node/server-events.ts through dispatch.ts (the order of its checks), your
+// A request goes from node/node-server.ts through dispatch.ts (the order of its checks), your
 // request handler and exchange.ts (the response) to the last byte.
 export { RequestHandler } from './request-handler.ts';
 export { HttpError } from './http-error.ts';

@@ -1,17 +1,16 @@
-import type { IncomingMessage, Server, ServerOptions as NodeOptions } from 'node:http';
+import type { IncomingMessage, Server } from 'node:http';
 import type { Socket } from 'node:net';
 import { type CorsOptions, corsErrors } from './cors/options.ts';
 import { CorsPolicy } from './cors/policy.ts';
 import type { Exchange } from './exchange.ts';
 import { hostNameError } from './host-names.ts';
 import type { HttpError } from './http-error.ts';
-import { http } from './node/builtins.ts';
 import type { Connection } from './node/connection.ts';
 import { Log, type LogFormat } from './node/log.ts';
+import { createNodeServer } from './node/node-server.ts';
 import { requestValidation } from './node/request-validation.ts';
-import { listenToServer } from './node/server-events.ts';
 import { registerForShutdown } from './node/shutdown.ts';
-import { hasBody } from './request-body.ts';
+import { type Timeouts, timeoutsOf } from './node/timeouts.ts';
 import { RequestHandler } from './request-handler.ts';
 import {
   type HandlerClass, type Resource, classErrors, parameterErrors, resourceOf, unknownResource,
@@ -65,24 +64,6 @@ export interface ServerState {
   /** Whether the listener is closed. Every response then closes its connection. */
   isDraining: boolean;
 }
-
-interface Timeouts {
-  /** How often requests in flight are checked. */
-  readonly checkIntervalMs: number;
-  /** How many checks may pass until the response begins. */
-  readonly responseChecks: number;
-  /** How many checks may pass while the server waits for the body. */
-  readonly bodyChecks: number;
-  /** How long a connection may be inactive while a request or a response is incomplete. */
-  readonly idleMs: number;
-  /** How long a connection that the server has ended stays open for a client that keeps sending. */
-  readonly lingerMs: number;
-}
-
-/** Minimum of Timeouts.idleMs, however short the other timeouts are. */
-const MIN_IDLE_MS = 60_000;
-/** Node's timers cannot be longer. */
-const MAX_TIMER_MS = 2 ** 31 - 1;
 
 /**
  * Creates a server for these routes. It does not listen yet.
@@ -147,22 +128,9 @@ export function createServer(routes: Routes, options: ServerOptions = {}): Serve
     shutdown: new AbortController(),
     isDraining: false,
   };
-  const server = http.createServer(nodeOptions(requestTimeout));
-  listenToServer(server, state);
+  const server = createNodeServer(state);
   registerForShutdown(server, state);
   return server;
-}
-
-/** All parameters are in seconds. */
-function timeoutsOf(requestTimeout: number, handlerTimeout: number): Timeouts {
-  const interval = Math.min(1, requestTimeout / 4, (handlerTimeout || Infinity) / 4);
-  return {
-    checkIntervalMs: interval * 1000,
-    responseChecks: handlerTimeout === 0 ? Infinity : Math.ceil(handlerTimeout / interval),
-    bodyChecks: Math.ceil(requestTimeout / interval),
-    idleMs: Math.min(MAX_TIMER_MS, Math.max(MIN_IDLE_MS, Math.ceil((requestTimeout + handlerTimeout) * 1000))),
-    lingerMs: Math.min(MAX_TIMER_MS, Math.ceil(requestTimeout * 1000)),
-  };
 }
 
 function isHandlerClass(value: HandlerClass | undefined): value is HandlerClass {
@@ -180,31 +148,4 @@ function makeHandler(BaseHandler: HandlerClass, exchange: Exchange, log: Log): R
     log.error(error, `${BaseHandler.name} constructor`);
     return new RequestHandler(exchange);
   }
-}
-
-const READS_UPGRADE_BODY = Number.parseInt(process.versions.node) >= 25;
-
-interface NewerNodeOptions {
-  optimizeEmptyRequests: boolean;
-  shouldUpgradeCallback: (this: Server | undefined, request: IncomingMessage) => boolean;
-}
-
-function nodeOptions(requestTimeout: number): NodeOptions & NewerNodeOptions {
-  return {
-    headersTimeout: Math.ceil(requestTimeout * 1000),
-    // The time for the body is counted by Exchange, which knows when the server is not waiting for the client.
-    requestTimeout: 0,
-    // By default Node checks every 30 seconds, so that a timeout could come 30 seconds late.
-    connectionsCheckingInterval: Math.ceil(Math.min(1, requestTimeout / 4) * 1000),
-    // Of a repeated header, Node would otherwise keep only the first line.
-    joinDuplicateHeaders: true,
-    // Request validation sends the error with CORS headers.
-    requireHostHeader: false,
-    // Node 24.12 and newer: creates no stream for a request without a body.
-    optimizeEmptyRequests: true,
-    // Node 25 and newer read the body of an Upgrade request, so that withoutUpgrade() could not put it back.
-    shouldUpgradeCallback(this: Server | undefined, request) {
-      return !READS_UPGRADE_BODY || !hasBody(request) || (this?.listenerCount('upgrade') ?? 0) > 1;
-    },
-  };
 }

@@ -90,7 +90,7 @@ export class Connection {
     this.isClosing = true;
     socket.end();
     const idle = setTimeout(() => socket.destroy(), LINGER_IDLE_MS);
-    const total = setTimeout(() => socket.destroy(), this.state.timeouts.lingerMs);
+    const total = setTimeout(() => socket.destroy(), this.state.timeouts.requestMs);
     discardInput(socket, MAX_DISCARDED_BYTES, () => idle.refresh());
     socket.once('close', () => {
       clearTimeout(idle);

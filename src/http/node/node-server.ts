@@ -1,7 +1,8 @@
-import type { IncomingMessage, Server, ServerResponse } from 'node:http';
+import type { IncomingMessage, Server, ServerOptions, ServerResponse } from 'node:http';
 import { Socket } from 'node:net';
 import { dispatch } from '../dispatch.ts';
 import { HttpError } from '../http-error.ts';
+import { hasBody } from '../request-body.ts';
 import { COMMON_METHODS } from '../resource.ts';
 import type { ServerState } from '../server.ts';
 import { http } from './builtins.ts';
@@ -22,10 +23,33 @@ const PARSER_ERRORS = new Map([
 ]);
 const NO_TUNNEL = new HttpError(405, 'This server is not a proxy', { Allow: COMMON_METHODS.join(', '), ...CLOSE });
 
-/** Turns Node's events into requests to dispatch, and connections to close. */
-export function listenToServer(server: Server, state: ServerState): void {
+const READS_UPGRADE_BODY = Number.parseInt(process.versions.node) >= 25;
+
+interface NewerNodeOptions {
+  optimizeEmptyRequests: boolean;
+  shouldUpgradeCallback: (request: IncomingMessage) => boolean;
+}
+
+/** Creates a server that turns Node's events into requests to dispatch, and connections to close. */
+export function createNodeServer(state: ServerState): Server {
+  const { connections, timeouts } = state;
   let timer: NodeJS.Timeout | undefined;
-  const { connections } = state;
+  const options: ServerOptions & NewerNodeOptions = {
+    headersTimeout: timeouts.requestMs,
+    // The time for the body is counted by Exchange, which knows when the server is not waiting for the client.
+    requestTimeout: 0,
+    // By default Node checks every 30 seconds, so that a timeout could come 30 seconds late.
+    connectionsCheckingInterval: timeouts.checkIntervalMs,
+    // Of a repeated header, Node would otherwise keep only the first line.
+    joinDuplicateHeaders: true,
+    // Request validation sends the error with CORS headers.
+    requireHostHeader: false,
+    // Node 24.12 and newer: creates no stream for a request without a body.
+    optimizeEmptyRequests: true,
+    // Node 25 and newer read the body of an Upgrade request, so that withoutUpgrade() could not put it back.
+    shouldUpgradeCallback: (request) => !READS_UPGRADE_BODY || !hasBody(request) || hasOwnUpgradeListener(),
+  };
+  const server = http.createServer(options);
 
   // withoutUpgrade() emits the event again for a connection that is known.
   server.on('connection', (socket) => connections.has(socket) || accept(socket));
@@ -40,11 +64,12 @@ export function listenToServer(server: Server, state: ServerState): void {
   server.on('connect', onConnect);
   server.on('clientError', onClientError);
   server.on('timeout', onTimeout);
+  return server;
 
   function accept(socket: Socket): Connection {
     const connection = new Connection(state, socket);
     connections.set(socket, connection);
-    timer ??= setInterval(checkTimeouts, state.timeouts.checkIntervalMs).unref();
+    timer ??= setInterval(checkTimeouts, timeouts.checkIntervalMs).unref();
     replaceDestroySoon(socket, () => connection.end());
     // Node removes its 'error' listener after a CONNECT, and an 'error' event without a listener ends the process.
     socket.on('error', () => {});
@@ -74,9 +99,13 @@ export function listenToServer(server: Server, state: ServerState): void {
     return socket instanceof Socket ? accept(socket) : new Connection(state, socket);
   }
 
+  /** Whether the application handles Upgrade requests itself, for WebSockets for example. */
+  function hasOwnUpgradeListener(): boolean {
+    return server.listenerCount('upgrade') > 1;
+  }
+
   function onUpgrade(request: IncomingMessage, duplex: unknown, rest: Buffer): void {
-    // The application has its own listener, for WebSockets for example.
-    if (server.listenerCount('upgrade') > 1) return;
+    if (hasOwnUpgradeListener()) return;
     const socket = duplex as Socket;
     const connection = connections.get(socket)!;
     const stop = forwardSocketEvents(connection);

@@ -1,0 +1,36 @@
+/** The timeouts of a server. Those that are counted in checks belong to requests, and cost no timer each. */
+export interface Timeouts {
+  /** How often requests in flight are checked. */
+  readonly checkIntervalMs: number;
+  /** How many checks may pass until the response begins. */
+  readonly responseChecks: number;
+  /** How many checks may pass while the server waits for the body. */
+  readonly bodyChecks: number;
+  /** How long a client may take to send the headers, and may keep sending on a connection that the server has ended. */
+  readonly requestMs: number;
+  /** How long a connection may be inactive while a request or a response is incomplete. */
+  readonly idleMs: number;
+}
+
+/** Minimum of Timeouts.idleMs, however short the other timeouts are. */
+const MIN_IDLE_MS = 60_000;
+/** Node's timers cannot be longer. */
+const MAX_TIMER_MS = 2 ** 31 - 1;
+
+/**
+ * Returns the timeouts of a server for two of its options.
+ *
+ * @param requestTimeout in seconds
+ * @param handlerTimeout in seconds; 0: no limit
+ */
+export function timeoutsOf(requestTimeout: number, handlerTimeout: number): Timeouts {
+  const [requestMs, handlerMs] = [requestTimeout * 1000, handlerTimeout * 1000];
+  const checkIntervalMs = Math.ceil(Math.min(1000, requestMs / 4, (handlerMs || Infinity) / 4));
+  return {
+    checkIntervalMs,
+    responseChecks: handlerMs === 0 ? Infinity : Math.ceil(handlerMs / checkIntervalMs),
+    bodyChecks: Math.ceil(requestMs / checkIntervalMs),
+    requestMs: Math.min(MAX_TIMER_MS, Math.ceil(requestMs)),
+    idleMs: Math.min(MAX_TIMER_MS, Math.max(MIN_IDLE_MS, Math.ceil(requestMs + handlerMs))),
+  };
+}
