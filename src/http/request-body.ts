@@ -14,8 +14,6 @@ const EMPTY = Buffer.alloc(0);
 export function readBody<Parsed>(
   request: IncomingMessage, bodyLimit: number, parse: (bytes: Buffer<ArrayBuffer>) => Parsed,
 ): Promise<Parsed> {
-  // Node 24 creates no stream for a request without a body: see optimizeEmptyRequests in server.ts.
-  if (!hasBody(request)) return Promise.resolve(parse(EMPTY));
   if (Number(request.headers['content-length']) > bodyLimit) return rejected(tooLarge(bodyLimit));
   if (request.readableDidRead || request.destroyed) {
     return rejected(request.errored ?? new Error('The body has already been read: read it once for each request'));
@@ -84,9 +82,8 @@ export function hasBody({ headers }: IncomingMessage): boolean {
 /** Returns whether the rest of the body is too long, or of unknown length, to be read to keep the connection alive. */
 export function hasLongUnreadBody(request: IncomingMessage, bodyLimit: number): boolean {
   if (request.complete || !hasBody(request)) return false;
-  const { expect, 'content-length': length } = request.headers;
-  // A client that waits for 100 (Continue) may never send the body. Without a Content-Length, Number() returns NaN.
-  return request.destroyed || expect !== undefined || !(Number(length) <= bodyLimit);
+  // Without a Content-Length, Number() returns NaN.
+  return request.destroyed || !(Number(request.headers['content-length']) <= bodyLimit);
 }
 
 /** Returns whether the server waits for the client to send more of the body, not for the handler to read it. */

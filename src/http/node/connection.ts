@@ -87,7 +87,8 @@ export class Connection {
     const { socket } = this;
     if (this.#hasEnded) return;
     this.#hasEnded = true;
-    this.isClosing = true;
+    // Node also closes after a response that is sent before the 100 (Continue) of its request.
+    this.dropQueue();
     socket.end();
     const idle = setTimeout(() => socket.destroy(), LINGER_IDLE_MS);
     const total = setTimeout(() => socket.destroy(), this.state.timeouts.requestMs);

@@ -25,16 +25,11 @@ const NO_TUNNEL = new HttpError(405, 'This server is not a proxy', { Allow: COMM
 
 const READS_UPGRADE_BODY = Number.parseInt(process.versions.node) >= 25;
 
-interface NewerNodeOptions {
-  optimizeEmptyRequests: boolean;
-  shouldUpgradeCallback: (request: IncomingMessage) => boolean;
-}
-
 /** Creates a server that turns Node's events into requests to dispatch, and connections to close. */
 export function createNodeServer(state: ServerState): Server {
   const { connections, timeouts } = state;
   let timer: NodeJS.Timeout | undefined;
-  const options: ServerOptions & NewerNodeOptions = {
+  const options: ServerOptions & { shouldUpgradeCallback: (request: IncomingMessage) => boolean } = {
     headersTimeout: timeouts.requestMs,
     // The time for the body is counted by Exchange, which knows when the server is not waiting for the client.
     requestTimeout: 0,
@@ -44,8 +39,6 @@ export function createNodeServer(state: ServerState): Server {
     joinDuplicateHeaders: true,
     // Request validation sends the error with CORS headers.
     requireHostHeader: false,
-    // Node 24.12 and newer: creates no stream for a request without a body.
-    optimizeEmptyRequests: true,
     // Node 25 and newer read the body of an Upgrade request, so that withoutUpgrade() could not put it back.
     shouldUpgradeCallback: (request) => !READS_UPGRADE_BODY || !hasBody(request) || hasOwnUpgradeListener(),
   };

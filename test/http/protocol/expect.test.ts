@@ -203,3 +203,24 @@ test('never sends 100 Continue to HTTP/1.0, however the body is read', async (t)
     expectResponses(await sendRaw(t, port, bytes), [200]);
   }
 });
+
+test('runs no method behind a response that is sent before its 100 Continue', async (t) => {
+  const log: string[] = [];
+  class Early extends RequestHandler {
+    override doPost() {
+      return new Promise((resolve) => setImmediate(resolve, 'early'));
+    }
+    override doGet() {
+      log.push('GET');
+    }
+    override logRequest() {
+      log.push(`logged ${this.request.method}`);
+    }
+  }
+  const { port } = await listen(t, { '/': Early });
+  // The body has arrived, but has not been read.
+  const bytes = [requestBytes('POST /', [...expecting, 'Connection: keep-alive'], '[]'), requestBytes('GET /')];
+  const [response] = expectResponses(await sendRaw(t, port, bytes.join('')), [200]);
+  assert.equal(response!.headers.get('connection'), 'close');
+  assert.deepEqual(log, ['logged POST']);
+});

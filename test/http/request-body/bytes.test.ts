@@ -153,3 +153,15 @@ test('reads 160,000 one-byte chunks three times in 48 MB', async (t) => {
   const [code] = await once(child, 'exit');
   assert.equal(code, 0);
 });
+
+// Node's option optimizeEmptyRequests would leave such a handler waiting.
+test("emits 'end' to a handler that reads a request without a body itself", async (t) => {
+  class Own extends RequestHandler {
+    override doPost() {
+      return new Promise((resolve) => this.request.on('end', () => resolve('ended')).resume());
+    }
+  }
+  const { port } = await listen(t, { '/': Own }, { handlerTimeout: 5 });
+  const [response] = expectResponses(await sendRaw(t, port, requestBytes('POST /', ['Connection: close'])), [200]);
+  assert.equal(response!.body, '"ended"');
+});
