@@ -1,95 +1,52 @@
-import { once } from 'node:events';
-import { cpuPerRequest } from './blocks.ts';
-import { type Contestant, contestants } from './contestants.ts';
-import { LOADS, type Load, requestBytes } from './loads.ts';
+import { execFile } from 'node:child_process';
+import { promisify } from 'node:util';
+import { ourHeaderLines } from './against-baseline.ts';
+import { LOADS } from './loads.ts';
+import { listen, ourServer } from './our-server.ts';
+import { showProgress } from './progress.ts';
 import { table } from './report.ts';
-import { responseTo } from './response.ts';
-import type { ServerProcess } from './server-process.ts';
 import { median } from './statistics.ts';
 
-const MOST_REQUESTS = 12;
-/** The number of requests after which servers are compared with the baseline. */
-const COMPARED = 3;
-const ROUNDS = 12;
-const COLLECTION_TIMEOUT_MS = 10_000;
+const SERVERS = ['this server', 'baseline'] as const;
+const STATES = Array.from({ length: 13 }, (_, count) => count);
+const PROCESS_TIMEOUT_MS = 60_000;
 
-interface Choice {
-  /** Names of loads and of servers. The default is all. */
-  readonly loads?: readonly string[] | undefined;
-  readonly servers?: readonly string[] | undefined;
-  /** The number of processes for each state, because V8's optimizations vary between processes. */
-  readonly processes: number;
-}
+const run = promisify(execFile);
 
 /**
- * Measures the cost of a request after n requests and a full garbage collection, each n in its own processes. If V8
+ * Measures the cost of a request after n requests and a full garbage collection, each time in a new process. If V8
  * collects before it has seen enough instances of a class, it keeps a worse layout for good.
+ *
+ * @param processes for each n, in turns. The lowest cost counts, because other work on the machine only adds to it
  */
-export async function afterCollection(choice: Choice): Promise<string> {
-  const all = (await contestants()).filter(({ name }) => name !== 'Python');
-  const baseline = all.find(({ name }) => name === 'baseline')!;
-  const loads = choose('load', LOADS, choice.loads);
-  const servers = choose('server', all, choice.servers);
-  const states = Array.from({ length: MOST_REQUESTS + 1 }, (_, count) => count);
+export async function afterCollection(processes: number): Promise<string> {
+  const server = ourServer();
+  const headerLines = JSON.stringify(await ourHeaderLines(await listen(server)));
+  server.close();
   const rows = [];
-  for (const load of loads) {
-    for (const server of servers) {
-      const runs: Awaited<ReturnType<typeof costs>>[] = [];
-      for (let run = 1; run <= choice.processes; run++) {
-        const what = `${load.name}, ${server.name}, ${run} of ${choice.processes}: `;
-        runs.push(await costs(server, baseline, load, states, what));
+  for (const { name: load } of LOADS) {
+    const lowest = SERVERS.map(() => STATES.map(() => Infinity));
+    for (let round = 1; round <= processes; round++) {
+      showProgress(`${load}, round ${round} of ${processes}`);
+      for (const count of STATES) {
+        for (const [index, name] of SERVERS.entries()) {
+          const cost = await costOf(name, load, count, headerLines);
+          lowest[index]![count] = Math.min(lowest[index]![count]!, cost);
+        }
       }
-      const middle = states.map((count) => median(runs.map(({ byState }) => byState[count]!)));
-      const besideBaseline = median(runs.map(({ byState, ofBaseline }) => byState[COMPARED]! / ofBaseline));
-      const spread = Math.max(...middle) / median(middle);
-      const figures = [...middle.map((cost) => cost.toFixed(1)), spread.toFixed(2), besideBaseline.toFixed(2)];
-      rows.push([`${load.name}, ${server.name}`, ...figures]);
+    }
+    for (const [index, name] of SERVERS.entries()) {
+      const costs = lowest[index]!;
+      const spread = Math.max(...costs) / median(costs);
+      rows.push([`${load}, ${name}`, ...costs.map((cost) => cost.toFixed(1)), spread.toFixed(2)]);
     }
   }
-  const compared = `at ${COMPARED} ÷ baseline at ${COMPARED}`;
-  const head = ['CPU a request, µs, after', ...states.map(String), 'worst ÷ median', compared];
-  return table(head, rows);
+  return table(['CPU a request, µs, after', ...STATES.map(String), 'worst ÷ median'], rows);
 }
 
-function choose<Named extends { readonly name: string }>(
-  what: string,
-  all: readonly Named[],
-  names?: readonly string[],
-): readonly Named[] {
-  const unknown = names?.find((name) => !all.some((one) => one.name === name));
-  if (unknown) throw new Error(`Unknown ${what} ${unknown}: choose from ${all.map(({ name }) => name).join(', ')}`);
-  return all.filter(({ name }) => names?.includes(name) ?? true);
-}
-
-/** Measures all states of a server and the baseline, which take turns. */
-async function costs(server: Contestant, baseline: Contestant, load: Load, states: readonly number[], what: string) {
-  const request = requestBytes(load);
-  const starts = [...states.map((count) => ({ ...server, count })), { ...baseline, count: COMPARED }];
-  const processes: ServerProcess[] = [];
-  try {
-    for (const { start, count } of starts) processes.push(await startInState(start, request, count));
-    const [...byState] = await cpuPerRequest(
-      processes.map(({ port }) => ({ port, requests: [request] })),
-      { rounds: ROUNDS, what, cpuOf: (index) => ask(processes[index]!, 'cpu') },
-    );
-    const ofBaseline = byState.pop()!;
-    return { byState, ofBaseline };
-  } finally {
-    await Promise.all(processes.map(({ stop }) => stop()));
-  }
-}
-
-async function startInState(start: Contestant['start'], request: string, count: number): Promise<ServerProcess> {
-  const environment = { NODE_OPTIONS: `--import=${new URL('measured.js', import.meta.url).href}` };
-  const process = await start({ environment, withMessages: true });
-  for (let sent = 0; sent < count; sent++) await responseTo(process.port, request);
-  await ask(process, 'collect');
-  return process;
-}
-
-async function ask({ process }: ServerProcess, question: 'collect' | 'cpu'): Promise<NodeJS.CpuUsage> {
-  process.send(question);
-  const limit = { signal: AbortSignal.timeout(COLLECTION_TIMEOUT_MS) };
-  const [usage] = (await once(process, 'message', limit)) as [NodeJS.CpuUsage];
-  return usage;
+async function costOf(name: string, load: string, count: number, headerLines: string): Promise<number> {
+  const program = new URL('one-state.ts', import.meta.url).pathname;
+  const parameters = [...process.execArgv, program, name, load, String(count), headerLines];
+  const { stdout } = await run(process.execPath, parameters, { timeout: PROCESS_TIMEOUT_MS });
+  return Number(stdout);
 }

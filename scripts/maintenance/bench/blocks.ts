@@ -11,8 +11,6 @@ interface Measuring {
   readonly rounds: number;
   /** Shown before the number of the round. */
   readonly what?: string;
-  /** Returns the CPU time of a contestant so far. The default is that of this process. */
-  readonly cpuOf?: (contestant: number) => NodeJS.CpuUsage | Promise<NodeJS.CpuUsage>;
   /** Waits for work that a contestant does after its responses. */
   readonly afterBlock?: () => Promise<unknown>;
 }
@@ -22,17 +20,17 @@ interface Measuring {
  * from another process, so that background load affects all equally. The lower quartile excludes disturbed blocks.
  */
 export async function cpuPerRequest(contestants: readonly Contestant[], measuring: Measuring): Promise<number[]> {
-  const { rounds, what = '', cpuOf = () => process.cpuUsage(), afterBlock } = measuring;
+  const { rounds, what = '', afterBlock } = measuring;
   const client = await BlockClient.connect(contestants);
   const costs = contestants.map((): number[] => []);
   for (let round = -WARM_UP; round < rounds; round++) {
     showProgress(`${what}${round < 0 ? 'warming up' : `round ${round + 1} of ${rounds}`}`);
     for (const index of order(contestants.length, round)) {
-      const before = await cpuOf(index);
+      const before = process.cpuUsage();
       await client.send(index, BLOCK);
       await afterBlock?.();
-      const { user, system } = await cpuOf(index);
-      if (round >= 0) costs[index]!.push((user + system - before.user - before.system) / BLOCK);
+      const { user, system } = process.cpuUsage(before);
+      if (round >= 0) costs[index]!.push((user + system) / BLOCK);
     }
   }
   showProgress('');

@@ -12,17 +12,15 @@ import { start } from './start.ts';
 
 const flag = { type: 'boolean', default: false } as const;
 const text = { type: 'string' } as const;
-const list = { ...text, multiple: true } as const;
 const options = {
   baseline: flag, beside: text, 'after-collection': flag, growth: flag, start: flag, log: flag, memory: flag,
-  load: list, server: list, processes: { ...text, default: '3' }, markdown: text, svg: text,
+  processes: { ...text, default: '12' }, markdown: text, svg: text,
 } as const;
 const { values } = parseArgs({ options });
 
-const { load: loads, server: servers } = values;
 const report = values.beside ? besideOther(values.beside)
   : values.baseline ? againstBaseline()
-  : values['after-collection'] ? afterCollection({ loads, servers, processes: Number(values.processes) })
+  : values['after-collection'] ? afterCollection(Number(values.processes))
   : values.growth ? growth(values.svg)
   : values.start ? start()
   : values.log ? costOfLog()

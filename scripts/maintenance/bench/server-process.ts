@@ -5,14 +5,11 @@ import { createInterface } from 'node:readline';
 
 export interface StartOptions {
   readonly environment?: NodeJS.ProcessEnv;
-  /** Whether `ServerProcess.process.send` works. */
-  readonly withMessages?: boolean;
 }
 
 export interface ServerProcess {
   readonly port: number;
   readonly id: number;
-  readonly process: ChildProcess;
   stop(): Promise<void>;
 }
 
@@ -33,7 +30,7 @@ export async function startServer(
 ): Promise<ServerProcess> {
   const child = spawn(command, parameters, {
     env: { ...process.env, NODE_ENV: 'production', ...options.environment },
-    stdio: ['ignore', 'pipe', 'pipe', options.withMessages ? 'ipc' : 'ignore'],
+    stdio: ['ignore', 'pipe', 'pipe'],
   });
   running.add(child);
   const closed = once(child, 'close').catch(() => {}).finally(() => running.delete(child));
@@ -50,7 +47,7 @@ export async function startServer(
       child.kill('SIGTERM');
       await closed;
     };
-    return { port: Number(port), id: child.pid!, process: child, stop };
+    return { port: Number(port), id: child.pid!, stop };
   }
   await closed;
   clearTimeout(timer);
