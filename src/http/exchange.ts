@@ -249,6 +249,7 @@ export class Exchange {
     this.isOver = true;
     this.#outcome = 'aborted';
     this.#abortSignal(new Error('The server has stopped'));
+    this.connection.dropQueue();
     this.connection.socket.destroy();
     // The process may exit before the 'close' event.
     this.#close();

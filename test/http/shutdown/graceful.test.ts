@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { connect } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { test } from 'node:test';
-import { RequestHandler, shutdown } from '../../../src/http/index.ts';
+import { type AccessLogEntry, RequestHandler, shutdown } from '../../../src/http/index.ts';
 import { Connection, JSON_TYPE, requestBytes } from '../support/connection.ts';
 import { listen } from '../support/listen.ts';
 import { expectResponses } from '../support/response.ts';
@@ -144,4 +144,24 @@ test('reports an unclean shutdown only if a response was incomplete', async (t) 
     if (isClean) await connection.until('"OK"');
     assert.equal(await within('the stop was over', shutdown(server, { timeout: 0.05 })), isClean, path);
   }
+});
+
+test('runs no method behind a request that is aborted when the timeout has passed', async (t) => {
+  const log: string[] = [];
+  class Slow extends RequestHandler {
+    override async doGet() {
+      log.push(this.path);
+      await once(this.signal, 'abort');
+    }
+    override logRequest({ outcome }: AccessLogEntry) {
+      log.push(`${this.path} ${outcome}`);
+    }
+  }
+  const { port, server } = await listen(t, { '/first': Slow, '/second': Slow });
+  const connection = await Connection.open(t, port);
+  connection.send(requestBytes('GET /first') + requestBytes('GET /second'));
+  await eventually('the first request was in flight', () => log.length > 0);
+  assert.equal(await within('the stop was over', shutdown(server, { timeout: 0.1 })), false);
+  await connection.untilClosed();
+  assert.deepEqual(log, ['/first', '/first aborted']);
 });
