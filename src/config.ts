@@ -13,7 +13,7 @@ const corsInCode: Partial<CorsOptions> = {
   // origins: () => true, credentials: true,
 };
 
-interface Circumstances {
+interface Options {
   isTerminal?: boolean;
   corsInCode?: Partial<CorsOptions>;
 }
@@ -25,8 +25,7 @@ interface Circumstances {
  *
  * Handlers import `config` from '../config.ts' and read `config.databaseUrl`. Tests may assign to it.
  */
-export function readConfig(environment: NodeJS.ProcessEnv, circumstances: Circumstances = {}) {
-  const { isTerminal = false, corsInCode = {} } = circumstances;
+export function readConfig(environment: NodeJS.ProcessEnv, { isTerminal = false, corsInCode = {} }: Options = {}) {
   const reader = settingsReader(environment);
   const { choice, list, number, reject, text } = reader;
 
@@ -64,9 +63,9 @@ export function readConfig(environment: NodeJS.ProcessEnv, circumstances: Circum
   /** Ignores a HOST that is a name other than localhost, because conda and tcsh set HOST for their own use. */
   function readHost(): string {
     const defaultHost = '127.0.0.1';
-    const written = text('HOST', { default: defaultHost });
-    if (isIP(written.replace(/%.*$/, '')) || loopbackNames(written)) return written;
-    if (/^[\w.-]*[a-z][\w.-]*$/i.test(written)) {
+    const address = text('HOST', { default: defaultHost });
+    if (isIP(address.replace(/%.*$/, '')) || loopbackNames(address)) return address;
+    if (/^[\w.-]*[a-z][\w.-]*$/i.test(address)) {
       reader.warn('HOST', 'ignored, because it is a name: to listen on every address, write HOST=0.0.0.0');
     } else {
       reject('HOST', 'must be an IP address without a port, or localhost: for every address, write HOST=0.0.0.0');
