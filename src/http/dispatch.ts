@@ -21,7 +21,7 @@ export function dispatch(
 ): void {
   const { state } = connection;
   const problem = error ?? state.validate(request);
-  const target = problem ? '/' : originForm(request.url!);
+  const target = originForm(request.url!);
   const match = (problem ? undefined : state.router.find(pathOf(target))) ?? state.unknown;
   const exchange = new Exchange(connection, request, response, match, target);
   connection.exchange = exchange;
@@ -51,11 +51,8 @@ function run(exchange: Exchange, problem: HttpError | undefined): unknown {
   if (exchange.decision === 'denied') throw DENIED_ORIGIN;
   const handler = new resource.HandlerClass(exchange);
   exchange.handler = handler;
-  if (exchange.isAllowedPreflight) return callMethod(exchange, handler, 'doOptions');
-  if (!exchange.hasRoute) {
-    if (exchange.path === '*') return callMethod(exchange, handler, 'doOptions');
-    throw notFound(exchange);
-  }
+  if (exchange.isAllowedPreflight || exchange.path === '*') return callMethod(exchange, handler, 'doOptions');
+  if (!exchange.hasRoute) throw notFound(exchange);
   const name = resource.methods.get(request.method!) as 'doGet' | undefined;
   if (!name) throw resource.methodNotAllowed;
   const prepared = handler.prepare?.();

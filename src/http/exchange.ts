@@ -7,6 +7,7 @@ import { HttpError } from './http-error.ts';
 import type { Connection } from './node/connection.ts';
 import type { AccessLogEntry } from './node/log.ts';
 import { CLOSE } from './node/request-validation.ts';
+import { resetConnection } from './node/workarounds.ts';
 import { hasLongUnreadBody, waitsForMore, readBody, rejected } from './request-body.ts';
 import type { RequestHandler } from './request-handler.ts';
 import { pathOf } from './request-target.ts';
@@ -144,8 +145,7 @@ export class Exchange {
   /** Returns whether the connection must close after this response (RFC 9112, section 9.6). */
   #mustClose(): boolean {
     const { connection, head, request, state } = this;
-    const option = head.get('connection');
-    if (option !== undefined && /\bclose\b/i.test(option)) return true;
+    if (/\bclose\b/i.test(head.get('connection') ?? '')) return true;
     // Node loses what is pipelined behind an Upgrade request that withoutUpgrade() has not put back.
     if (request.headers.upgrade !== undefined) return true;
     const readsNoMore = this.#body !== undefined || request.destroyed;
@@ -162,8 +162,6 @@ export class Exchange {
     const { connection, request, response } = this;
     const isHead = request.method === 'HEAD';
     const stream = isHead ? discardedBody() : bodyStream(response);
-    // If the client has disconnected, #close() has set the reason.
-    response.on('close', () => stream.destroy(this.#abortReason as Error | undefined));
     // Such as a write after the end.
     response.on('error', (error) => stream.destroy(error));
     stream.on('error', (error) => this.#onStreamClosed(error)).on('close', () => this.#onStreamClosed());
@@ -174,6 +172,8 @@ export class Exchange {
         stream.destroy(this.#abortReason as Error);
       });
     } else {
+      // If the client has disconnected, #close() has set the reason.
+      response.on('close', () => stream.destroy(this.#abortReason as Error | undefined));
       response.flushHeaders();
     }
     connection.limitIdleTime();
@@ -181,7 +181,6 @@ export class Exchange {
   }
 
   #onStreamClosed(error?: Error): void {
-    if (this.request.method === 'HEAD' || this.response.destroyed) return;
     if (error && !this.#isAbortReason(error)) this.logError(error);
     this.#truncate();
   }
@@ -190,7 +189,7 @@ export class Exchange {
   #truncate(): void {
     if (this.response.writableEnded) return;
     this.#outcome = 'aborted';
-    this.connection.reset();
+    resetConnection(this.connection.socket);
   }
 
   /** Sends the value that the method returned, and ends the response. */
@@ -199,7 +198,7 @@ export class Exchange {
     try {
       const { stream } = this;
       // pipe() adds this listener to its destination.
-      const isPiped = stream !== undefined && this.#body === undefined && stream.listenerCount('unpipe') > 0;
+      const isPiped = stream !== undefined && stream.listenerCount('unpipe') > 0;
       if (value instanceof Stream && stream && (value === stream || isPiped)) {
         finished(value as Writable).then(() => this.finish(undefined), (error: unknown) => this.fail(error));
         return;
@@ -236,7 +235,7 @@ export class Exchange {
   checkTimeouts(): void {
     const { connection, request, state: { timeouts } } = this;
     // The first check may follow the start at once, so one extra check must pass.
-    const isLate = !this.stream && !this.isOver && ++this.#responseChecks > timeouts.responseChecks;
+    const isLate = !this.stream && ++this.#responseChecks > timeouts.responseChecks;
     const waitsForBody = !request.complete && (this.#isClosed || waitsForMore(request));
     const isBodyLate = waitsForBody && ++this.#bodyChecks > timeouts.bodyChecks;
     if (!isLate && !isBodyLate) return;
@@ -250,7 +249,6 @@ export class Exchange {
     this.#outcome = 'aborted';
     this.#abortSignal(new Error('The server has stopped'));
     this.connection.dropQueue();
-    this.connection.socket.destroy();
     // The process may exit before the 'close' event.
     this.#close();
   }
@@ -297,7 +295,7 @@ export class Exchange {
   /** Aborts when the client disconnects or the exchange fails. */
   get signal(): AbortSignal {
     this.#controller ??= new AbortController();
-    if (this.isOver || this.response.destroyed) this.#abortSignal(new Error('The exchange is over'));
+    if (this.isOver) this.#abortSignal(new Error('The exchange is over'));
     return this.#controller.signal;
   }
 
@@ -317,12 +315,8 @@ export class Exchange {
     if (error !== undefined && error === this.#loggedError) return;
     this.#loggedError = error;
     const { log } = this.state;
-    try {
-      const result: unknown = this.#hooks().logError(error);
-      if (result instanceof Promise) result.catch((failure: unknown) => log.error(failure, 'logError'));
-    } catch (failure) {
-      log.error(failure, 'logError');
-    }
+    // Called in an async function, so that whatever it throws or rejects with is a rejection.
+    (async () => this.#hooks().logError(error))().catch((failure: unknown) => log.error(failure, 'logError'));
   }
 
   #close(): void {

@@ -9,7 +9,7 @@ const SINGLE_VALUE = new RegExp(
     '|expires|last-modified|location|retry-after|vary)$',
 );
 /** Headers whose final value complete() decides. */
-const DECIDED = /^(?:connection|content-length|vary|x-content-type-options)$/i;
+const DECIDED = /^(?:connection|content-length|vary|x-content-type-options)$/;
 
 /** The status and the headers of a response, until they are sent. */
 export class ResponseHead {
@@ -56,7 +56,7 @@ export class ResponseHead {
 
   /** Sets the CORS headers, in place of any that were set before. */
   setCorsHeaders(headers: HeaderList): void {
-    if (this.headers.length > 0) this.headers = without(this.headers, (name) => name.startsWith('access-control-'));
+    this.headers = without(this.headers, (name) => name.startsWith('access-control-'));
     this.#corsHeaders = headers;
   }
 

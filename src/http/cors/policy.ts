@@ -41,7 +41,7 @@ export class CorsPolicy {
   /** @param options that corsErrors has accepted */
   constructor(options: CorsOptions, name: string, log: Log) {
     const { origins, credentials = false, methods, allowedHeaders } = options;
-    const listed = Array.isArray(origins) ? (origins as readonly string[]) : [];
+    const listed = typeof origins === 'object' ? origins : [];
     const exact = listed.filter((entry) => !entry.includes('*'));
     this.name = name;
     this.vary = origins === '*' ? undefined : 'Origin';

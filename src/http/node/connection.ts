@@ -1,15 +1,13 @@
 import type { Socket } from 'node:net';
 import type { Exchange } from '../exchange.ts';
 import type { ServerState } from '../server.ts';
-import { continueReading, discardInput, pauseReading, resetConnection } from './workarounds.ts';
+import { continueReading, discardInput, pauseReading } from './workarounds.ts';
 
 /** How many pipelined requests are queued before the server stops reading. Requests received by then are queued too. */
 const MAX_QUEUED_REQUESTS = 100;
 
 /** How long a connection that the server has ended may be silent before it is closed, in milliseconds. */
 const LINGER_IDLE_MS = 2_000;
-/** How much a client may still send on a connection that the server has ended, in bytes. */
-export const MAX_DISCARDED_BYTES = 64 * 1024 * 1024;
 
 /** A client's connection. It serves one request at a time, and queues those that are pipelined behind it. */
 export class Connection {
@@ -92,22 +90,17 @@ export class Connection {
     socket.end();
     const idle = setTimeout(() => socket.destroy(), LINGER_IDLE_MS);
     const total = setTimeout(() => socket.destroy(), this.state.timeouts.requestMs);
-    discardInput(socket, MAX_DISCARDED_BYTES, () => idle.refresh());
+    discardInput(socket, () => idle.refresh());
     socket.once('close', () => {
       clearTimeout(idle);
       clearTimeout(total);
     });
   }
 
-  /** Closes the connection at once, so that the client sees a truncated response. */
-  reset(): void {
-    resetConnection(this.socket);
-  }
-
   /** Drops the queue and ends a pending read of the body, after the socket has closed. */
   close(): void {
     this.#queue.length = 0;
     const request = this.exchange?.request;
-    if (request && !request.complete) request.destroy(request.errored ?? new Error('The client disconnected'));
+    if (request && !request.complete) request.destroy(new Error('The client disconnected'));
   }
 }

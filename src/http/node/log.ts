@@ -51,7 +51,7 @@ export class Log {
 
   /** Writes a hint about CORS, once; text format only. */
   hint(text: string): void {
-    if (this.format !== 'text' || this.#hints.has(text) || this.#hints.size >= MAX_HINTS) return;
+    if (this.#hints.has(text) || this.#hints.size >= MAX_HINTS) return;
     this.#hints.add(text);
     this.say(`cors: ${text}`);
   }

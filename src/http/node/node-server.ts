@@ -6,7 +6,7 @@ import { hasBody } from '../request-body.ts';
 import { COMMON_METHODS } from '../resource.ts';
 import type { ServerState } from '../server.ts';
 import { http } from './builtins.ts';
-import { Connection, MAX_DISCARDED_BYTES } from './connection.ts';
+import { Connection } from './connection.ts';
 import { CLOSE, FRAMING } from './request-validation.ts';
 import {
   continueOnFirstRead, discardInput, emptyRequest, replaceDestroySoon, responseOn, withoutUpgrade,
@@ -79,10 +79,7 @@ export function createNodeServer(state: ServerState): Server {
   function receive(request: IncomingMessage, response: ServerResponse): void {
     const connection = connections.get(request.socket) ?? adopt(request.socket);
     // RFC 9112, section 9.6: requests after the one that closes the connection are ignored.
-    if (connection.isClosing) {
-      request.resume();
-      return discardInput(request.socket, MAX_DISCARDED_BYTES);
-    }
+    if (connection.isClosing) return discardInput(request.socket);
     connection.enqueue(() => dispatch(connection, request, response));
     if (!response.shouldKeepAlive) connection.isClosing = true;
   }
@@ -112,7 +109,7 @@ export function createNodeServer(state: ServerState): Server {
     const connection = connections.get(duplex as Socket)!;
     forwardSocketEvents(connection);
     connection.socket.on('end', () => connection.end());
-    discardInput(connection.socket, MAX_DISCARDED_BYTES);
+    discardInput(connection.socket);
     respondWithError(connection, NO_TUNNEL, request);
   }
 
@@ -142,7 +139,7 @@ export function createNodeServer(state: ServerState): Server {
     // A connection that a browser opened in advance, and never used, gets no response.
     const isUnused = socket.bytesRead === 0;
     if (isUnused || error.code === 'ECONNRESET' || error.code === 'EPIPE') return void socket.destroy();
-    discardInput(socket, MAX_DISCARDED_BYTES);
+    discardInput(socket);
     // RFC 8446, section 5.1: a TLS handshake begins with 22.
     const isTls = error.rawPacket?.[0] === 22 && socket.bytesRead === error.rawPacket.length;
     const problem = isTls ? NOT_TLS : (PARSER_ERRORS.get(error.code ?? '') ?? NOT_HTTP);
@@ -156,7 +153,6 @@ export function createNodeServer(state: ServerState): Server {
   function respondWithError(connection: Connection, problem: HttpError, received?: IncomingMessage): void {
     const { socket } = connection;
     const request = received ?? emptyRequest(socket);
-    if (connection.isClosing) return;
     connection.enqueue(() => {
       if (!socket.writable) return;
       const response = responseOn(socket, request, () => connection.end());

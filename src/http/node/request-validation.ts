@@ -48,7 +48,7 @@ export function requestValidation(
     // Node 20 drops header lines after the thousandth, and the Origin could be among them.
     if (rawHeaders.length > 2 * MAX_HEADER_LINES) return TOO_MANY_HEADERS;
     // RFC 9110, section 2.5; RFC 9112, section 2.3.
-    if (httpVersionMajor !== 1 || httpVersionMinor > 1) return VERSION;
+    if (httpVersionMajor !== 1) return VERSION;
     const isHttp10 = httpVersionMinor === 0;
     // RFC 9112, section 3.2. Node joins a second Host to the first, which makes the value invalid.
     const error = headers.host === undefined && isHttp10 ? undefined : hostError(headers.host);

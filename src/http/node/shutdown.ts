@@ -44,7 +44,7 @@ export async function shutdown(
 ): Promise<boolean> {
   const state = stateOf(server);
   state.shutdown.abort();
-  if (delay > 0) await sleep(delay * 1000);
+  await sleep(delay * 1000);
 
   await acceptBacklog(server);
   // In the same tick, so that a client that is told to close does not open a connection to the closing listener.

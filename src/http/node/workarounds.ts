@@ -25,8 +25,11 @@ function pause(this: Socket): void {
   this.pause();
 }
 
-/** Discards what the socket receives, in place of Node's HTTP parser, and destroys the socket after `maxBytes`. */
-export function discardInput(socket: Socket, maxBytes: number, onData: () => void = () => {}): void {
+/** How much a client may send on a connection whose input is discarded, in bytes. */
+const MAX_DISCARDED_BYTES = 64 * 1024 * 1024;
+
+/** Discards what the socket receives, in place of Node's HTTP parser, and destroys the socket if it is too much. */
+export function discardInput(socket: Socket, onData: () => void = () => {}): void {
   let bytes = 0;
   // First, because a 'data' listener makes Node detach its parser, whose 'resume' listener starts the reading.
   socket.resume();
@@ -34,7 +37,7 @@ export function discardInput(socket: Socket, maxBytes: number, onData: () => voi
   process.nextTick(() => {
     socket.removeAllListeners('data').on('data', (chunk: Buffer) => {
       bytes += chunk.length;
-      if (bytes > maxBytes) socket.destroy();
+      if (bytes > MAX_DISCARDED_BYTES) socket.destroy();
       else onData();
     });
   });
@@ -73,7 +76,6 @@ export function responseOn(socket: Socket, request: IncomingMessage, onFlushed: 
   const response = new http.ServerResponse(request);
   response.assignSocket(socket);
   response.once('finish', () => {
-    response.detachSocket(socket);
     response.destroyed = true;
     response.emit('close');
     onFlushed();
