@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
+import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { test } from 'node:test';
 import { promisify } from 'node:util';
@@ -81,6 +82,23 @@ for (const [what, act] of Object.entries(afterHeaders)) {
     await eventually('the method ended', () => running === 0);
   });
 }
+
+test('aborts a HEAD response before a source that never waits has written it all', async (t) => {
+  let chunks = 0;
+  class Streams extends Quiet {
+    override doGet() {
+      const source = new Readable({
+        read() {
+          this.push(++chunks < 100_000 ? 'x'.repeat(1_000) : null);
+        },
+      });
+      return pipeline(source, this.endHeaders());
+    }
+  }
+  const { port } = await listen(t, { '/': Streams });
+  assert.match(await sendRaw(t, port, requestBytes('HEAD /', ['Connection: close'])), /^HTTP\/1\.1 200 /);
+  assert.ok(chunks < 10_000, `${chunks} chunks`);
+});
 
 test('does not log the abort that stops a HEAD handler, but logs its other errors', async (t) => {
   class Late extends Quiet {
