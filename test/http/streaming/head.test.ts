@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
+import { createReadStream } from 'node:fs';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { test } from 'node:test';
+import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { RequestHandler } from '../../../src/http/index.ts';
 import { Connection, requestBytes, sendRaw } from '../support/connection.ts';
@@ -99,6 +101,36 @@ test('aborts a HEAD response before a source that never waits has written it all
   assert.match(await sendRaw(t, port, requestBytes('HEAD /', ['Connection: close'])), /^HTTP\/1\.1 200 /);
   assert.ok(chunks < 10_000, `${chunks} chunks`);
 });
+
+const sources: Record<string, () => Iterable<string> | AsyncIterable<string> | Readable> = {
+  'one chunk': () => ['text'],
+  'a file': () => createReadStream(fileURLToPath(import.meta.url)),
+  'an endless source': async function* () {
+    for (;;) {
+      await new Promise(setImmediate);
+      yield 'more';
+    }
+  },
+};
+for (const [what, open] of Object.entries(sources)) {
+  test(`logs no error if pipeline() writes ${what} in response to HEAD`, async (t) => {
+    let isSettled = false;
+    class Streams extends Quiet {
+      override doGet() {
+        const piped = pipeline(open(), this.endHeaders());
+        const settle = () => (isSettled = true);
+        piped.then(settle, settle);
+        return piped;
+      }
+    }
+    const { port } = await listen(t, { '/': Streams });
+    Quiet.errors = [];
+    assert.match(await sendRaw(t, port, requestBytes('HEAD /', ['Connection: close'])), /^HTTP\/1\.1 200 /);
+    await eventually('the pipeline settled', () => isSettled);
+    await new Promise(setImmediate);
+    assert.deepEqual(Quiet.errors, []);
+  });
+}
 
 test('does not log the abort that stops a HEAD handler, but logs its other errors', async (t) => {
   class Late extends Quiet {
