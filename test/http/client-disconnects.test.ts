@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { EventEmitter, once } from 'node:events';
-import { test } from 'node:test';
-import { type AccessLogEntry, RequestHandler } from '../../src/http/index.ts';
+import { type TestContext, test } from 'node:test';
+import { type AccessLogEntry, type HandlerClass, RequestHandler, type ServerOptions } from '../../src/http/index.ts';
 import { Connection, requestBytes } from './support/connection.ts';
 import { listen } from './support/listen.ts';
-import { untilNoConnections } from './support/within.ts';
+import { untilNoConnections, within } from './support/within.ts';
 
 const GET = requestBytes('GET /', ['Connection: close']);
 
@@ -66,4 +66,74 @@ test('aborts and logs only the request in flight of a client that pipelined thre
   await untilNoConnections(server);
   assert.deepEqual(entries.map(({ outcome }) => outcome), ['client disconnected']);
   assert.match(signals[0]!.reason.message, /client/);
+});
+
+/** Sends a POST to a handler that emits 'called' and waits for 'release', and disconnects between the two. */
+async function disconnectBeforeRelease(
+  t: TestContext, events: EventEmitter, Handler: HandlerClass, options?: ServerOptions,
+): Promise<void> {
+  const { port, server } = await listen(t, { '/': Handler }, options);
+  const called = once(events, 'called');
+  const connection = await Connection.open(t, port);
+  connection.send(requestBytes('POST /', ['Content-Length: 0', 'Origin: https://app.example.com']));
+  await within('the server called the code that waits', called);
+  connection.socket.destroy();
+  await untilNoConnections(server);
+  events.emit('release');
+  for (let turn = 0; turn < 5; turn++) await new Promise(setImmediate);
+}
+
+test('constructs no handler if the client disconnects while a predicate decides', async (t) => {
+  const events = new EventEmitter();
+  const called: string[] = [];
+  class Recorded extends RequestHandler {
+    constructor(...parameters: ConstructorParameters<typeof RequestHandler>) {
+      super(...parameters);
+      called.push('constructor');
+    }
+    override prepare() {
+      called.push('prepare');
+    }
+    override doPost() {
+      called.push('doPost');
+    }
+  }
+  const origins = async () => {
+    events.emit('called');
+    await once(events, 'release');
+    return true;
+  };
+  await disconnectBeforeRelease(t, events, Recorded, { cors: { origins } });
+  assert.deepEqual(called, []);
+});
+
+test('does not run the method if the client disconnects during prepare()', async (t) => {
+  const events = new EventEmitter();
+  const called: string[] = [];
+  class Prepared extends RequestHandler {
+    override async prepare() {
+      events.emit('called');
+      await once(events, 'release');
+      called.push('prepare');
+    }
+    override doPost() {
+      called.push('doPost');
+    }
+  }
+  await disconnectBeforeRelease(t, events, Prepared);
+  assert.deepEqual(called, ['prepare']);
+});
+
+test('aborts a signal that is first read after the client has disconnected', async (t) => {
+  const events = new EventEmitter();
+  const signals: AbortSignal[] = [];
+  class Reads extends RequestHandler {
+    override async doPost() {
+      events.emit('called');
+      await once(events, 'release');
+      signals.push(this.signal);
+    }
+  }
+  await disconnectBeforeRelease(t, events, Reads);
+  assert.deepEqual(signals.map(({ aborted }) => aborted), [true]);
 });

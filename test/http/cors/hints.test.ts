@@ -164,3 +164,18 @@ test('says that an origin is malformed if the function was not called', async (t
   const [hint] = await hintsOf(t, [['GET /decides', ['Origin: https://app.example.com/']]]);
   assert.match(hint!, /https:\/\/app\.example\.com\/: it is not an origin as browsers send it/);
 });
+
+test('gives no hints about requests of the same origin', async (t) => {
+  const own = 'Origin: http://127.0.0.1';
+  const requests: Sent[] = [
+    ['GET /own-policy', [own, 'Sec-Fetch-Site: same-origin']],
+    ['GET /listed', [own, 'Cookie: session=1']],
+    ['GET /listed?cookie=a=1', [own]],
+  ];
+  assert.deepEqual(await hintsOf(t, requests), []);
+});
+
+test('does not suggest exposing a header if all headers are exposed', async (t) => {
+  const post: Sent = ['POST /items', [page, 'Content-Type: application/json'], '{}'];
+  assert.deepEqual(await hintsOf(t, [post], { origins: '*', exposedHeaders: ['*'] }), []);
+});

@@ -197,6 +197,12 @@ for (const log of ['json', 'text'] as const) {
   });
 }
 
+test('logs no method and no target for bytes that are not a request: LOG=json', async (t) => {
+  const { lines } = await server.written({ log: 'json' }, (port) => sendRaw(t, port, 'garbage\r\n\r\n'));
+  const { status, method, target } = JSON.parse(lines[0]!) as Record<string, unknown>;
+  assert.deepEqual([status, method, target], [400, undefined, undefined]);
+});
+
 test('logs TLS handshakes on the plain HTTP port as such', async (t) => {
   const { lines } = await server.written({ log: 'text' }, async (port) => {
     const hello = Buffer.from('16030100c8010000c40303', 'hex');

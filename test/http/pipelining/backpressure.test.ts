@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { EventEmitter, once } from 'node:events';
 import type { ServerResponse } from 'node:http';
 import { test, type TestContext } from 'node:test';
 import { RequestHandler } from '../../../src/http/index.ts';
@@ -169,4 +170,27 @@ test('detects a disconnect while reading is paused, and releases the connection'
     while ((await count()) > 0) await new Promise(setImmediate);
   })();
   await within('the connection to be released', closed);
+});
+
+test('detects a disconnect in a Connection: close response with 100 queued requests', async (t) => {
+  const events = new EventEmitter();
+  class Last extends RequestHandler {
+    override async doGet() {
+      await arrived;
+      this.sendHeader('Connection', 'close');
+      this.endHeaders().write('begun');
+      await once(this.signal, 'abort');
+      events.emit('disconnected');
+    }
+  }
+  const { port, server } = await listen(t, { '/': Last });
+  let requests = 0;
+  // The server pauses reading when 100 requests are queued.
+  const arrived = new Promise<void>((resolve) => server.on('request', () => ++requests === 101 && resolve()));
+  const disconnected = once(events, 'disconnected');
+  const connection = await Connection.open(t, port);
+  connection.send(kinds.GET.repeat(101));
+  await connection.until('begun');
+  connection.socket.destroy();
+  await within('the signal aborted', disconnected);
 });

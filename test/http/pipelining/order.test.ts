@@ -63,3 +63,25 @@ test('does not lose a pending pipelined response if a later body is invalid', as
   const received = await within('the end', sendRaw(t, port, requestBytes('GET /late') + post));
   expectResponses(received, [200, 200]);
 });
+
+test('does not run a method pipelined behind a response with Connection: close', async (t) => {
+  const called: string[] = [];
+  class Closes extends RequestHandler {
+    override async doGet() {
+      await arrived;
+      this.sendHeader('Connection', 'close');
+      return 'last';
+    }
+    override doPost() {
+      called.push('doPost');
+    }
+  }
+  const { port, server } = await listen(t, { '/': Closes });
+  const arrived = new Promise<void>((resolve) => {
+    server.on('request', ({ method }) => method === 'POST' && resolve());
+  });
+  const received = await sendRaw(t, port, requestBytes('GET /') + requestBytes('POST /', ['Content-Length: 0']));
+  const [response] = expectResponses(received, [200]);
+  assert.equal(response!.headers.get('connection'), 'close');
+  assert.deepEqual(called, []);
+});

@@ -3,10 +3,10 @@ import { EventEmitter, once } from 'node:events';
 import { pipeline } from 'node:stream/promises';
 import { test } from 'node:test';
 import { RequestHandler } from '../../../src/http/index.ts';
-import { Connection, requestBytes, sendRaw } from '../support/connection.ts';
+import { Connection, JSON_TYPE, requestBytes, sendRaw } from '../support/connection.ts';
 import { routes } from '../support/echo-routes.ts';
 import { listen } from '../support/listen.ts';
-import { expectClosingError, expectResponses } from '../support/response.ts';
+import { expectClosingError, expectResponses, parseResponses } from '../support/response.ts';
 import { eventually, within } from '../support/within.ts';
 
 test('responds 405 to CONNECT and closes the connection', async (t) => {
@@ -59,6 +59,25 @@ test('serves an Upgrade request with a body', async (t) => {
   const connection = await Connection.open(t, port);
   connection.send(requestBytes('POST /', headers, '{}'));
   expectResponses(await connection.until(/\}$/), [200]);
+});
+
+/** An Upgrade request with a body, and the last request of its connection. */
+const upgradeWithBody =
+  requestBytes('POST /', ['Connection: Upgrade', 'Upgrade: h2c', JSON_TYPE, 'Content-Length: 2'], '{}') +
+  requestBytes('GET /', ['Connection: close']);
+
+test('serves what follows an Upgrade request with a body, or says Connection: close', async (t) => {
+  const { port } = await listen(t, routes);
+  const received = await sendRaw(t, port, upgradeWithBody);
+  const [response] = parseResponses(received);
+  expectResponses(received, response!.headers.get('connection') === 'close' ? [200] : [200, 200]);
+});
+
+// Later versions of Node read the body of an Upgrade request, and lose what is pipelined behind it.
+const losesNext = Number.parseInt(process.versions.node) >= 25;
+test('keeps the connection after an Upgrade request with a body', { skip: losesNext }, async (t) => {
+  const { port } = await listen(t, routes);
+  expectResponses(await sendRaw(t, port, upgradeWithBody), [200, 200]);
 });
 
 test('adds no listeners to a connection with each Upgrade request', async (t) => {

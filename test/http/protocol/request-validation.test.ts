@@ -119,6 +119,16 @@ for (const [what, bytes] of Object.entries(malformed)) {
   });
 }
 
+test('does not take a later byte 22 of a connection for a TLS handshake', async (t) => {
+  const { port } = await listen(t, routes);
+  const connection = await Connection.open(t, port);
+  connection.send(requestBytes('GET /'));
+  await connection.until(/\}$/);
+  connection.send('\x16\r\n\r\n');
+  const [, response] = expectResponses(await connection.untilClosed(), [200, 400]);
+  assert.match(response!.body!, /not an HTTP\/1\.1 request/);
+});
+
 for (const [what, start, status] of [
   ['headers without an end', 'GET / HTTP/1.1\r\nX: ', 431],
   ['an invalid chunk', `${post}Transfer-Encoding: chunked\r\n\r\n`, 400],

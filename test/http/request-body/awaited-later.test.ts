@@ -109,3 +109,20 @@ test('causes no unhandled rejection if the client disconnects before the await',
   await within('the method to go on', end);
   assert.deepEqual(rejected, []);
 });
+
+test('responds 422 without an unhandled rejection to a query awaited later', async (t) => {
+  const rejected: unknown[] = [];
+  const note = (reason: unknown): void => void rejected.push(reason);
+  process.on('unhandledRejection', note);
+  t.after(() => process.off('unhandledRejection', note));
+  class LaterQuery extends RequestHandler {
+    override async doGet() {
+      const read = this.readQuery(nothing);
+      for (let turn = 0; turn < 20; turn++) await new Promise(setImmediate);
+      return await read;
+    }
+  }
+  const { port } = await listen(t, { '/': LaterQuery });
+  expectResponses(await sendRaw(t, port, requestBytes('GET /?page=1', ['Connection: close'])), [422]);
+  assert.deepEqual(rejected, []);
+});

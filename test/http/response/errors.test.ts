@@ -3,11 +3,12 @@ import { test } from 'node:test';
 import { HttpError, RequestHandler, type AccessLogEntry } from '../../../src/http/index.ts';
 import { requestBytes, sendRaw } from '../support/connection.ts';
 import { listen } from '../support/listen.ts';
-import { expectResponses } from '../support/response.ts';
+import { expectResponses, parseResponses } from '../support/response.ts';
 
 const GET = requestBytes('GET /', ['Connection: close']);
 
-test('responds 500 without details to any thrown value', async (t) => {
+test('responds 500 without details to any thrown value, and logs it', async (t) => {
+  const logged: unknown[] = [];
   const thrown: unknown[] = [
     new Error('secret'), 'secret', undefined, null, Symbol('secret'), Object.create(null),
     { status: 404, message: 'secret' }, () => 'secret',
@@ -17,7 +18,9 @@ test('responds 500 without details to any thrown value', async (t) => {
     override doGet() {
       throw next;
     }
-    override logError() {}
+    override logError(error: unknown) {
+      logged.push(error);
+    }
   }
   const { port } = await listen(t, { '/': Throws });
   for (next of thrown) {
@@ -25,6 +28,7 @@ test('responds 500 without details to any thrown value', async (t) => {
     expectResponses(received, [500]);
     assert.doesNotMatch(received, /secret/);
   }
+  assert.deepEqual(logged, thrown);
 });
 
 test('responds 500 for an HttpError that cannot be serialized or sent', async (t) => {
@@ -42,6 +46,18 @@ test('responds 500 for an HttpError that cannot be serialized or sent', async (t
   }
   const { port } = await listen(t, { '/': Throws });
   for (next of errors) expectResponses(await sendRaw(t, port, GET), [500]);
+});
+
+test('sends a detail for a status that has no name', async (t) => {
+  class Unnamed extends RequestHandler {
+    override doGet() {
+      throw new HttpError(599);
+    }
+  }
+  const { port } = await listen(t, { '/': Unnamed });
+  const [response] = parseResponses(await sendRaw(t, port, GET));
+  assert.equal(response!.status, 599);
+  assert.match(JSON.parse(response!.body!).detail, /\w/);
 });
 
 class Unread extends RequestHandler {

@@ -33,7 +33,7 @@ class Sends extends RequestHandler {
   }
 }
 
-for (const length of ['abc', '', '-1', '1.5', '1e3', '0x10', '5, 5']) {
+for (const length of ['abc', '', '-1', '1.5', '1e3', '0x10', '5, 5', '12345678901234567890']) {
   test(`rejects a Content-Length of "${length}"`, async (t) => {
     const { port } = await listen(t, { '/': Sends });
     for (const method of ['GET', 'POST', 'PUT']) {
@@ -60,6 +60,17 @@ test('removes Content-Length from a 204 response', async (t) => {
     assert.equal(response.status, 204);
     assert.equal(response.headers.get('content-length'), null);
   }
+});
+
+test('sends a 304 without the length of its empty body', async (t) => {
+  class NotModified extends RequestHandler {
+    override doGet() {
+      this.sendResponse(304);
+    }
+  }
+  const { port } = await listen(t, { '/': NotModified });
+  const [response] = expectResponses(await sendRaw(t, port, requestBytes('GET /', CLOSE)), [304]);
+  assert.equal(response!.headers.get('content-length'), null);
 });
 
 test('survives a Trailer header on an unchunked response', async (t) => {

@@ -124,8 +124,8 @@ test('gives only valid advice for random punctuation', () => {
   }
 });
 
-test('does not take a word or a regular expression for a host name', () => {
-  for (const written of ['true', 'https:\\/\\/app\\.example\\.com', 'https://(a|b).example.com']) {
+test('does not take a word, a dash or a regular expression for a host name', () => {
+  for (const written of ['true', '-', 'https:\\/\\/app\\.example\\.com', 'https://(a|b).example.com']) {
     const [error] = corsErrors({ origins: [written as Origin] });
     assert.match(error!.message, /list each origin, such as https:\/\/app\.example\.com$/);
   }

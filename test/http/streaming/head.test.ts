@@ -1,7 +1,10 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
+import { createReadStream } from 'node:fs';
+import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { test } from 'node:test';
+import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { RequestHandler } from '../../../src/http/index.ts';
 import { Connection, requestBytes, sendRaw } from '../support/connection.ts';
@@ -79,6 +82,53 @@ for (const [what, act] of Object.entries(afterHeaders)) {
     const received = await sendRaw(t, port, requestBytes('HEAD /') + last);
     assert.match(received, /^HTTP\/1\.1 200 (?:.+\r\n)+\r\nHTTP\/1\.1 200 (?:.+\r\n)+\r\n"plain"$/);
     await eventually('the method ended', () => running === 0);
+  });
+}
+
+test('aborts a HEAD response before a source that never waits has written it all', async (t) => {
+  let chunks = 0;
+  class Streams extends Quiet {
+    override doGet() {
+      const source = new Readable({
+        read() {
+          this.push(++chunks < 100_000 ? 'x'.repeat(1_000) : null);
+        },
+      });
+      return pipeline(source, this.endHeaders());
+    }
+  }
+  const { port } = await listen(t, { '/': Streams });
+  assert.match(await sendRaw(t, port, requestBytes('HEAD /', ['Connection: close'])), /^HTTP\/1\.1 200 /);
+  assert.ok(chunks < 10_000, `${chunks} chunks`);
+});
+
+const sources: Record<string, () => Iterable<string> | AsyncIterable<string> | Readable> = {
+  'one chunk': () => ['text'],
+  'a file': () => createReadStream(fileURLToPath(import.meta.url)),
+  'an endless source': async function* () {
+    for (;;) {
+      await new Promise(setImmediate);
+      yield 'more';
+    }
+  },
+};
+for (const [what, open] of Object.entries(sources)) {
+  test(`logs no error if pipeline() writes ${what} in response to HEAD`, async (t) => {
+    let isSettled = false;
+    class Streams extends Quiet {
+      override doGet() {
+        const piped = pipeline(open(), this.endHeaders());
+        const settle = () => (isSettled = true);
+        piped.then(settle, settle);
+        return piped;
+      }
+    }
+    const { port } = await listen(t, { '/': Streams });
+    Quiet.errors = [];
+    assert.match(await sendRaw(t, port, requestBytes('HEAD /', ['Connection: close'])), /^HTTP\/1\.1 200 /);
+    await eventually('the pipeline settled', () => isSettled);
+    await new Promise(setImmediate);
+    assert.deepEqual(Quiet.errors, []);
   });
 }
 

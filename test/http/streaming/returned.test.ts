@@ -7,6 +7,7 @@ import { test } from 'node:test';
 import { type AccessLogEntry, RequestHandler } from '../../../src/http/index.ts';
 import { requestBytes, sendRaw } from '../support/connection.ts';
 import { listen } from '../support/listen.ts';
+import { expectResponses } from '../support/response.ts';
 import { eventually } from '../support/within.ts';
 
 const FILE = fileURLToPath(import.meta.url);
@@ -89,4 +90,17 @@ test('closes a file that is returned after the timeout', async (t) => {
   assert.match(await sendRaw(t, port, requestBytes('GET /')), / 503 /);
   events.emit('late');
   await eventually('the file is closed', () => Returns.streams[0]?.closed === true);
+});
+
+test('waits for the end of a returned body', async (t) => {
+  class Returned extends Returns {
+    override doGet() {
+      const body = this.endHeaders();
+      setImmediate(() => body.end('text'));
+      return body;
+    }
+  }
+  const { port } = await listen(t, { '/': Returned });
+  const [response] = expectResponses(await sendRaw(t, port, requestBytes('GET /', ['Connection: close'])), [200]);
+  assert.equal(response!.body, 'text');
 });

@@ -38,6 +38,21 @@ test('responds 503 if prepare() times out', async (t) => {
   expectResponses(await sendRaw(t, port, requestBytes('GET /')), [503]);
 });
 
+test('closes the connection after a timeout even if endHeaders() throws', async (t) => {
+  class Broken extends RequestHandler {
+    override doGet() {
+      return new Promise(() => {});
+    }
+    override endHeaders(): never {
+      throw new Error('A bug in endHeaders()');
+    }
+    override logError() {}
+  }
+  const { port } = await listen(t, { '/': Broken }, { handlerTimeout: 0.2 });
+  const [response] = expectResponses(await sendRaw(t, port, requestBytes('GET /')), [500]);
+  assert.equal(response!.headers.get('connection'), 'close');
+});
+
 test('responds 503 without CORS headers if an origin predicate times out', async (t) => {
   class NeverCalled extends RequestHandler {
     override doGet() {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { EventEmitter, once } from 'node:events';
 import { test } from 'node:test';
-import { RequestHandler } from '../../../src/http/index.ts';
+import { HttpError, RequestHandler } from '../../../src/http/index.ts';
 import { Connection, requestBytes } from '../support/connection.ts';
 import { listen } from '../support/listen.ts';
 import { eventually } from '../support/within.ts';
@@ -11,6 +11,7 @@ const late: Record<string, [make: (signal: AbortSignal) => unknown, isLogged: bo
   'the reason of the signal': [({ reason }) => reason, false],
   'an error caused by the signal': [({ reason }) => new Error('stopped', { cause: reason }), false],
   'an error with another cause': [() => new Error('a bug', { cause: new Error('its cause') }), true],
+  'an HttpError': [() => new HttpError(409), true],
   null: [() => null, true],
 };
 for (const when of ['the 503', 'the client disconnected']) {

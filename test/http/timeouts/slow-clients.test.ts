@@ -149,6 +149,22 @@ describe('timeouts', { concurrency: true }, () => {
     expectResponses(await connection.untilClosed(), [408]);
   });
 
+  test('closes the connection if a handler stops reading a body that never ends', async (t) => {
+    class Stops extends RequestHandler {
+      override async doPost() {
+        const body = this.endHeaders();
+        for await (const _ of this.request) break;
+        body.write('done');
+      }
+    }
+    const { port, server } = await listen(t, { '/': Stops }, short);
+    // Node must not close the connection as an idle one.
+    server.keepAliveTimeout = 0;
+    const connection = await Connection.open(t, port);
+    connection.send(requestBytes('POST /', ['Content-Length: 100'], 'a'));
+    expectResponses(await connection.untilClosed(), [200]);
+  });
+
   test('closes the connection if an unread body never ends', async (t) => {
     const { port } = await listen(t, routes, short);
     const connection = await Connection.open(t, port);
@@ -216,4 +232,14 @@ test('disconnects a client that sends requests but never reads', async (t) => {
   more();
   const [socket] = await within('the server had the connection', connected);
   await endIdleTime(server, socket);
+});
+
+test('delivers the 413 to a client that is still writing: requestTimeout of 115 days', async (t) => {
+  const { port } = await listen(t, routes, { bodyLimit: 10, requestTimeout: 1e7 });
+  const connection = await Connection.open(t, port);
+  connection.socket.pause();
+  connection.send(requestBytes('POST /', ['Content-Type: application/json', 'Content-Length: 20000000']));
+  await new Promise((resolve) => connection.socket.write(Buffer.alloc(20_000_000), resolve));
+  connection.socket.resume();
+  expectResponses(await connection.untilClosed(), [413]);
 });
