@@ -89,3 +89,34 @@ test('accepts any Standard Schema, and responds 422 with the path of each issue'
     { detail: 'nothing', pointer: '#' },
   ]);
 });
+
+/** Accepts everything. */
+const anything: StandardSchema = {
+  '~standard': { version: 1, vendor: 'test', validate: (value) => ({ value }) },
+};
+
+class Listed extends RequestHandler {
+  override doGet() {
+    return this.readQuery(anything);
+  }
+}
+
+test('returns from readQuery() a string for each name, and a list for a repeated one', async (t) => {
+  const { url } = await listen(t, { '/': Listed });
+  const response = await fetch(`${url}/?page=2&tag=a&empty=&tag=b%20c&__proto__=1`);
+  assert.equal(await response.text(), '{"page":"2","tag":["a","b c"],"empty":"","__proto__":"1"}');
+});
+
+test('responds 422 with a pointer into the query if readQuery() rejects it', async (t) => {
+  class Rejecting extends RequestHandler {
+    override doGet() {
+      return this.readQuery(nothing);
+    }
+  }
+  const { url } = await listen(t, { '/': Rejecting });
+  const response = await fetch(`${url}/?page=x`);
+  const { detail, errors } = (await response.json()) as { detail: string; errors: object[] };
+  assert.equal(response.status, 422);
+  assert.equal(detail, 'The query does not match its schema');
+  assert.deepEqual(errors, [{ detail: 'nothing is good', pointer: '#/page' }]);
+});
