@@ -12,9 +12,9 @@ const DENIED_ORIGIN = new HttpError(
 );
 
 /**
- * Serves one request. The CORS policy decides first, so that error responses have the right CORS headers too.
+ * Serves one request. The CORS policy decides before any response, so that errors have the right CORS headers too.
  *
- * @param error if Node has reported that the request cannot be served
+ * @param error to respond with, if the request cannot be served
  */
 export function dispatch(
   connection: Connection, request: IncomingMessage, response: ServerResponse, error?: HttpError,
@@ -44,7 +44,7 @@ function respond(exchange: Exchange, problem: HttpError | undefined, decision: C
   }
 }
 
-/** Checks each request in the same order: protocol error, denied origin, preflight, 404, 405, prepare(), the method. */
+/** Checks each request in this order: protocol error, denied origin, preflight or `*`, 404, 405, prepare(), method. */
 function run(exchange: Exchange, problem: HttpError | undefined): unknown {
   const { request, resource } = exchange;
   if (problem) throw problem;

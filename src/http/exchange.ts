@@ -83,7 +83,7 @@ export class Exchange {
     return typeof this.decision !== 'string' && isPreflight(this.request);
   }
 
-  /** Reads the body. Rejects once the exchange is aborted, because Node then discards the rest of the body. */
+  /** Reads the body. Rejects at once if the exchange has been aborted, because Node then discards the rest. */
   readBody<Parsed>(bodyLimit: number, parse: (bytes: Buffer<ArrayBuffer>) => Parsed): Promise<Parsed> {
     if (this.#abortReason !== undefined) return rejected(this.#abortReason);
     return readBody(this.request, bodyLimit, parse);
@@ -131,7 +131,7 @@ export class Exchange {
     const { connection, head, request, response, resource: { policy } } = this;
     const body = this.#body;
     const closes = this.#mustClose();
-    if (closes) connection.dropQueue();
+    if (closes) connection.ignoreLaterRequests();
     const headers = head.complete(body, request.method === 'HEAD', policy.vary, closes);
     response.writeHead(head.status, headers);
     if (body === undefined) return (this.stream = this.#openBody());
@@ -142,7 +142,10 @@ export class Exchange {
     return response;
   }
 
-  /** Returns whether the connection must close after this response (RFC 9112, section 9.6). */
+  /**
+   * Returns whether the connection must close after this response (RFC 9112, section 9.6). Node itself closes it if the
+   * request says `Connection: close`.
+   */
   #mustClose(): boolean {
     const { connection, head, request, state } = this;
     if (/\bclose\b/i.test(head.get('connection') ?? '')) return true;
@@ -167,6 +170,7 @@ export class Exchange {
     stream.on('error', (error) => this.#onStreamClosed(error)).on('close', () => this.#onStreamClosed());
     if (isHead) {
       response.end();
+      // Stops the source of the body, once the handler has connected it with the stream.
       setImmediate(() => {
         this.#abortSignal(new Error('A response to HEAD has no body'));
         stream.destroy(this.#abortReason as Error);
@@ -234,7 +238,7 @@ export class Exchange {
   /** Checks the timeouts: of the response until it begins, and of the body while the server waits for it. */
   checkTimeouts(): void {
     const { connection, request, state: { timeouts } } = this;
-    // The first check may follow the start at once, so one extra check must pass.
+    // The request may have begun just before the first check, so that check counts as no time.
     const isLate = !this.stream && ++this.#responseChecks > timeouts.responseChecks;
     const waitsForBody = !request.complete && (this.#isClosed || waitsForMore(request));
     const isBodyLate = waitsForBody && ++this.#bodyChecks > timeouts.bodyChecks;
@@ -248,7 +252,7 @@ export class Exchange {
     this.isOver = true;
     this.#outcome = 'aborted';
     this.#abortSignal(new Error('The server has stopped'));
-    this.connection.dropQueue();
+    this.connection.ignoreLaterRequests();
     // The process may exit before the 'close' event.
     this.#close();
   }
@@ -292,7 +296,7 @@ export class Exchange {
     return (this.handler ??= this.state.makeBaseHandler(this));
   }
 
-  /** Aborts when the client disconnects or the exchange fails. */
+  /** Aborts when the response is needed no more, or has failed: see RequestHandler.signal. */
   get signal(): AbortSignal {
     this.#controller ??= new AbortController();
     if (this.isOver) this.#abortSignal(new Error('The exchange is over'));

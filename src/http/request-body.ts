@@ -38,6 +38,7 @@ export function readBody<Parsed>(
     });
     // 'close' follows 'end', and comes alone if the body is interrupted.
     request.on('close', () => {
+      if (length > bodyLimit) return;
       try {
         if (!request.readableEnded) {
           throw request.errored ?? new Error('The client disconnected before the end of the body');

@@ -17,7 +17,7 @@ import { type StandardSchema, validate } from './standard-schema.ts';
 export class RequestHandler {
   /** The CORS policy of this class, which replaces the server's. */
   static readonly cors?: CorsOptions;
-  /** The longest body that this class accepts in bytes, in place of the server's limit. */
+  /** The longest body that readJson() and readBody() accept in bytes, in place of the server's limit. */
   static readonly bodyLimit?: number;
 
   /** Node's own request. The names in `request.headers` are in lower case. */
@@ -121,7 +121,7 @@ export class RequestHandler {
   }
 
   /**
-   * Sets the status; default: 200 with a body, 204 without.
+   * Sets the status, which endHeaders() sends; default: 200 with a body, 204 without.
    *
    * @param status 200 to 599
    * @throws RangeError for any other status
@@ -176,7 +176,10 @@ export class RequestHandler {
     this.#exchange.sendValue(value);
   }
 
-  /** Aborts when the client disconnects before the response is complete, or after a timeout: pass it on to fetch(). */
+  /**
+   * Aborts when the response is needed no more, or has failed: when the client has disconnected, after a timeout or an
+   * error, when the server stops, and for a body that is written in response to HEAD. Pass it on to fetch().
+   */
   get signal(): AbortSignal {
     return this.#exchange.signal;
   }

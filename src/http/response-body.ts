@@ -26,7 +26,7 @@ export function discardValue(value: unknown): void {
   }
 }
 
-/** Returns the stream for a body that a handler writes itself. Node's response throws where a stream reports errors. */
+/** Returns the stream for a body that a handler writes itself. It emits the errors that Node's response throws. */
 export function bodyStream(response: ServerResponse): Writable {
   response.strictContentLength = true;
   const attempt = (done: (error?: Error) => void, action: () => boolean) => {

@@ -18,7 +18,7 @@ export class ResponseHead {
   /** The headers of the handler; with the CORS headers and the server's own once they have been sent. */
   headers: HeaderList = [];
   #corsHeaders: HeaderList = [];
-  /** The headers that prepare() has added, which an error response keeps; undefined until the method runs. */
+  /** The headers that an error response keeps; undefined: all. */
   #kept: HeaderList | undefined;
   isSent = false;
 
@@ -65,7 +65,7 @@ export class ResponseHead {
     this.#kept = this.headers;
   }
 
-  /** Drops the headers that have been added since keepForError(). */
+  /** Drops the headers that have been added since keepForError(), and those of a body. */
   resetForError(): void {
     this.headers = without(this.#kept ?? this.headers, (name) => /^content-(?:length|type)$/.test(name));
   }

@@ -28,7 +28,7 @@ export interface ServerOptions {
    * and its subdomains. IP addresses always work.
    */
   allowedHosts?: readonly string[];
-  /** The longest body in bytes; default: 1 MiB. */
+  /** The longest body that readJson() and readBody() accept, in bytes; default: 1 MiB. */
   bodyLimit?: number;
   /** How long the client may take to send a request's headers, and then its body, in seconds; default: 30. */
   requestTimeout?: number;
@@ -56,7 +56,7 @@ export interface ServerState {
   readonly unknown: Match;
   readonly validate: (request: IncomingMessage) => HttpError | undefined;
   readonly makeBaseHandler: (exchange: Exchange) => RequestHandler;
-  /** Whether there is anything to log. If not, the clock is not read, because that has a measurable cost. */
+  /** Whether access log entries are written. If not, the clock is not read, because that has a measurable cost. */
   readonly writesAccessLog: boolean;
   readonly timeouts: Timeouts;
   /** Aborts when a graceful shutdown begins. */
@@ -89,7 +89,7 @@ export function createServer(routes: Routes, options: ServerOptions = {}): Serve
   const compilePolicy = (name: string, corsOptions: CorsOptions): CorsPolicy => {
     const found = corsErrors(corsOptions);
     errors.push(...found.map(({ option, message }) => `${name}.${option}: ${message}`));
-    // With an error there will be no server.
+    // A policy with errors is replaced, because createServer() throws below.
     return new CorsPolicy(found.length > 0 ? { origins: '*' } : corsOptions, name, log);
   };
   const policy = compilePolicy('cors', cors);

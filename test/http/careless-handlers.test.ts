@@ -14,7 +14,7 @@ const COUNT = Number(process.argv[2] ?? 400);
 const SEED = Number(process.argv[3] ?? 1);
 const CLIENTS = 100;
 
-/** What became of one request. */
+/** The calls and the log entries of one request. */
 interface Course {
   readonly method: string;
   calls: number;
@@ -24,7 +24,7 @@ interface Course {
 
 const courses = new Map<string, Course>();
 
-/** Calls the method that the query names, and records what becomes of the request. */
+/** Calls the method that the query names, and records its course. */
 class Careless extends RequestHandler {
   get #course(): Course {
     const id = this.query.get('id')!;
@@ -117,7 +117,7 @@ function requestOf(random: Random, id: string) {
   return { id, bytes: `${head}\r\n${lines.join('\r\n')}\r\n\r\n${sent}`, text: [head, ...lines].join(', ') };
 }
 
-/** Sends what a client has planned. Resolves with what it received, once its connection is closed. */
+/** Carries out the plan of a client. Resolves with all bytes that it has received, once its connection is closed. */
 async function run({ packets, sent, ending }: Plan, random: Random, port: number): Promise<string> {
   const socket = connect({ port, host: '127.0.0.1', allowHalfOpen: true, noDelay: true });
   const closed = new Promise((resolve) => socket.once('close', resolve));
@@ -147,7 +147,7 @@ function expectLoggedResponses({ ids, text }: Plan, received: string): void {
   assert.deepEqual(statuses, logged.map(({ status }) => status));
 }
 
-test(`settles the requests of ${COUNT} careless clients to careless handlers (seed ${SEED})`, async (t) => {
+test(`settles and logs each request of ${COUNT} careless clients and handlers (seed ${SEED})`, async (t) => {
   const options = { baseHandler: Careless, requestTimeout: 1, handlerTimeout: 1.5, bodyLimit: 200_000 };
   const { server, port, url } = await listen(t, { '/': Careless }, options);
   server.keepAliveTimeout = 200;
@@ -164,7 +164,7 @@ test(`settles the requests of ${COUNT} careless clients to careless handlers (se
         await eventually('each method has settled, and each response is logged', () => {
           return called.every(({ calls, settled, entries }) => settled === calls && entries.length > 0);
         });
-        for (const { calls, entries } of called) assert.ok(calls <= 1 && entries.length === 1);
+        for (const { calls, entries } of called) assert.ok(calls <= 1 && entries.length === 1, `${calls} calls`);
         if (plan.ending === 'reads to the end' && plan.sent === plan.packets.length) {
           expectLoggedResponses(plan, received);
         }

@@ -1,4 +1,5 @@
 import { execFile } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { ourHeaderLines } from './against-baseline.ts';
 import { LOADS } from './loads.ts';
@@ -17,7 +18,7 @@ const run = promisify(execFile);
  * Measures the cost of a request after n requests and a full garbage collection, each time in a new process. If V8
  * collects before it has seen enough instances of a class, it keeps a worse layout for good.
  *
- * @param processes for each n, in turns. The lowest cost counts, because other work on the machine only adds to it
+ * @param processes number of processes for each n. The lowest cost counts, because other work only adds to it
  */
 export async function afterCollection(processes: number): Promise<string> {
   const server = ourServer();
@@ -45,7 +46,7 @@ export async function afterCollection(processes: number): Promise<string> {
 }
 
 async function costOf(name: string, load: string, count: number, headerLines: string): Promise<number> {
-  const program = new URL('one-state.ts', import.meta.url).pathname;
+  const program = fileURLToPath(new URL('one-state.ts', import.meta.url));
   const parameters = [...process.execArgv, program, name, load, String(count), headerLines];
   const { stdout } = await run(process.execPath, parameters, { timeout: PROCESS_TIMEOUT_MS });
   return Number(stdout);

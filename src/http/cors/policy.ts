@@ -4,7 +4,7 @@ import { ABSOLUTE_FORM } from '../request-target.ts';
 import { type CorsOptions, type OriginPredicate, TOKEN } from './options.ts';
 import { isSerializedOrigin, originMatcher } from './origins.ts';
 
-/** An origin that the policy allows. */
+/** The decision to allow the origin of a request. */
 interface AllowedOrigin {
   /** The value of Access-Control-Allow-Origin. */
   readonly allowOrigin: string;
@@ -118,7 +118,7 @@ function isSameOrigin(origin: string, { headers, url = '' }: IncomingMessage): b
   return host !== undefined && (origin === `http://${host}` || origin === `https://${host}`);
 }
 
-/** Fetch, "CORS-preflight request": without any of the three, it is an ordinary OPTIONS. */
+/** Returns whether a request is a preflight (Fetch, "CORS-preflight request"), not an ordinary OPTIONS. */
 export function isPreflight({ method, headers }: IncomingMessage): boolean {
   return method === 'OPTIONS' && headers.origin !== undefined && !!headers['access-control-request-method'];
 }

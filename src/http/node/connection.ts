@@ -18,7 +18,9 @@ export class Connection {
   /** The request in flight, until its response is flushed and its body received. */
   exchange: Exchange | undefined;
   readonly #queue: (() => void)[] = [];
-  /** A request or a response has said `Connection: close` (RFC 9112, section 9.6): no later request is served. */
+  /** How many requests have been received. */
+  received = 0;
+  /** Whether later requests are ignored, because the one in flight is the last (RFC 9112, section 9.6). */
   isClosing = false;
   #hasEnded = false;
 
@@ -28,7 +30,7 @@ export class Connection {
     this.address = socket.remoteAddress;
   }
 
-  /** Whether no response is in flight. Requests are queued only while one is. */
+  /** Whether no response is in flight. Requests are queued only while a response is in flight. */
   get isIdle(): boolean {
     return this.exchange?.response.destroyed ?? true;
   }
@@ -65,16 +67,16 @@ export class Connection {
     if (this.isIdle) this.exchange = undefined;
   }
 
-  /** The response in flight is the last: drops the requests that are queued behind it. */
-  dropQueue(): void {
+  /** Ignores all requests after the one in flight, queued or still to come. */
+  ignoreLaterRequests(): void {
     this.isClosing = true;
     if (this.isPaused) continueReading(this.socket);
     this.#queue.length = 0;
   }
 
   /**
-   * Sets the timeout of the socket, unless it is a synthetic one without. Node replaces it with the keep-alive timeout
-   * when the response is complete.
+   * Sets the timeout of the socket, if it is not a synthetic one. Node replaces it with the keep-alive timeout when the
+   * response is complete.
    */
   limitIdleTime(): void {
     this.socket.setTimeout?.(this.state.timeouts.idleMs);
@@ -85,8 +87,8 @@ export class Connection {
     const { socket } = this;
     if (this.#hasEnded) return;
     this.#hasEnded = true;
-    // Node also closes after a response that is sent before the 100 (Continue) of its request.
-    this.dropQueue();
+    // Requests may be queued if Node closes by itself, as after a response that is sent before 100 (Continue).
+    this.ignoreLaterRequests();
     socket.end();
     const idle = setTimeout(() => socket.destroy(), LINGER_IDLE_MS);
     const total = setTimeout(() => socket.destroy(), this.state.timeouts.requestMs);

@@ -25,7 +25,7 @@ const NO_TUNNEL = new HttpError(405, 'This server is not a proxy', { Allow: COMM
 
 const READS_UPGRADE_BODY = Number.parseInt(process.versions.node) >= 25;
 
-/** Creates a server that turns Node's events into requests to dispatch, and connections to close. */
+/** Creates the Node server. It dispatches requests, and responds to whatever else a client sends, or disconnects it. */
 export function createNodeServer(state: ServerState): Server {
   const { connections, timeouts } = state;
   let timer: NodeJS.Timeout | undefined;
@@ -77,16 +77,17 @@ export function createNodeServer(state: ServerState): Server {
   }
 
   function receive(request: IncomingMessage, response: ServerResponse): void {
-    const connection = connections.get(request.socket) ?? adopt(request.socket);
+    const connection = connectionOf(request.socket);
+    connection.received++;
     // RFC 9112, section 9.6: requests after the one that closes the connection are ignored.
     if (connection.isClosing) return discardInput(request.socket);
     connection.enqueue(() => dispatch(connection, request, response));
     if (!response.shouldKeepAlive) connection.isClosing = true;
   }
 
-  /** Returns a connection for a request that another server passes on, or that has no real socket. */
-  function adopt(socket: Socket): Connection {
-    return socket instanceof Socket ? accept(socket) : new Connection(state, socket);
+  /** Returns the connection of a socket. It is unknown if another server passes on the event, or if it is synthetic. */
+  function connectionOf(socket: Socket): Connection {
+    return connections.get(socket) ?? (socket instanceof Socket ? accept(socket) : new Connection(state, socket));
   }
 
   /** Whether the application handles Upgrade requests itself, for WebSockets for example. */
@@ -97,7 +98,7 @@ export function createNodeServer(state: ServerState): Server {
   function onUpgrade(request: IncomingMessage, duplex: unknown, rest: Buffer): void {
     if (hasOwnUpgradeListener()) return;
     const socket = duplex as Socket;
-    const connection = connections.get(socket)!;
+    const connection = connectionOf(socket);
     const stop = forwardSocketEvents(connection);
     connection.enqueue(() => {
       stop();
@@ -106,7 +107,7 @@ export function createNodeServer(state: ServerState): Server {
   }
 
   function onConnect(request: IncomingMessage, duplex: unknown): void {
-    const connection = connections.get(duplex as Socket)!;
+    const connection = connectionOf(duplex as Socket);
     forwardSocketEvents(connection);
     connection.socket.on('end', () => connection.end());
     discardInput(connection.socket);
@@ -128,9 +129,9 @@ export function createNodeServer(state: ServerState): Server {
     if (!connection?.socket.writable) return;
     if (error.code !== 'ERR_HTTP_REQUEST_TIMEOUT') return onBadRequest(connection, error);
     // If the event loop was blocked for longer than the timeout, the headers may have arrived meanwhile.
-    const { exchange } = connection;
+    const { received } = connection;
     setImmediate(() => {
-      if (connection.exchange === exchange && connection.socket.writable) onBadRequest(connection, error);
+      if (connection.received === received && connection.socket.writable) onBadRequest(connection, error);
     });
   }
 

@@ -5,20 +5,20 @@ import { createHook } from './builtins.ts';
 const PREFLIGHT =
   'OPTIONS / HTTP/1.1\r\nHost: warm-up\r\nOrigin: http://warm-up\r\nAccess-Control-Request-Method: GET\r\n\r\n';
 
-/** One object of each kind that a request needs: a response, with all that it refers to, and a tick object. */
-const kept: object[] = [];
+/** Objects that nothing reads. While they are referenced, V8 keeps their hidden classes. */
+const keptAlive: object[] = [];
 
 /**
- * Has a server respond to a preflight over a connection that leads nowhere, and keeps the response alive; no handler of
- * a route is called. Call it once, when the process starts. A server that receives a few requests and then idles would
- * otherwise stay slower, because V8's full garbage collection forgets the shape of objects of which none is alive:
+ * Sends a preflight to a server over a connection in memory, and keeps the response referenced, with all that it refers
+ * to. Call it once, when the process starts. V8's full garbage collection discards the hidden classes of objects of
+ * which none is alive. A server that handles a few requests and then idles would stay slower:
  *
- * - The size of a class is settled too early, and its objects become dictionaries.
- * - process.nextTick, which each request needs several times, meets two kinds of tick objects.
+ * - V8 fixes the number of fields in a class too early, and its objects become dictionaries.
+ * - process.nextTick, which each request calls several times, meets tick objects of two hidden classes.
  *
  * The cost is measured in scripts/maintenance/bench/README.md.
  *
- * @param server one that never listens
+ * @param server that does not listen, so that the preflight is its first request
  */
 export function warmUp(server: Server): void {
   const connection = new Duplex({
@@ -29,12 +29,13 @@ export function warmUp(server: Server): void {
     },
     write: (_chunk, _encoding, done) => done(),
   });
-  server.once('request', (_request, response) => void kept.push(response));
+  server.once('request', (_request, response) => void keptAlive.push(response));
   server.emit('connection', Object.assign(connection, { setTimeout: () => connection }));
 }
 
+/** Keeps the tick object of a process.nextTick(), which only an async hook can see. */
 function keepTick(): void {
-  const hook = createHook({ init: (_id, _type, _trigger, resource) => void kept.push(resource) }).enable();
+  const hook = createHook({ init: (_id, _type, _trigger, resource) => void keptAlive.push(resource) }).enable();
   process.nextTick(() => {});
   hook.disable();
 }

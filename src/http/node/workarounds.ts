@@ -25,13 +25,13 @@ function pause(this: Socket): void {
   this.pause();
 }
 
-/** How much a client may send on a connection whose input is discarded, in bytes. */
+/** How much a client may still send after each call of discardInput(), in bytes. */
 const MAX_DISCARDED_BYTES = 64 * 1024 * 1024;
 
 /** Discards what the socket receives, in place of Node's HTTP parser, and destroys the socket if it is too much. */
 export function discardInput(socket: Socket, onData: () => void = () => {}): void {
   let bytes = 0;
-  // First, because a 'data' listener makes Node detach its parser, whose 'resume' listener starts the reading.
+  // Before the 'data' listener is added, which makes Node remove the 'resume' listener that starts the reading.
   socket.resume();
   // In the next tick, because the parser may still be processing received data.
   process.nextTick(() => {

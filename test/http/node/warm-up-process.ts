@@ -33,7 +33,7 @@ server.on('request', (request: IncomingMessage, response: ServerResponse) => {
 await once(server.listen(0, '127.0.0.1'), 'listening');
 await get(Number(process.argv[2]));
 seen.clear();
-// Afterwards, nothing refers to the requests any more.
+// Node's sockets and timers release the requests in this time.
 await new Promise((resolve) => setTimeout(resolve, 100));
 collect();
 await get(20);

@@ -20,7 +20,7 @@ function stream(handler: RequestHandler, options?: Parameters<typeof chunks>[0])
   return pipeline(Readable.from(chunks(options)), handler.endHeaders());
 }
 
-async function abort({ signal }: RequestHandler): Promise<void> {
+async function untilAborted({ signal }: RequestHandler): Promise<void> {
   if (!signal.aborted) await once(signal, 'abort');
 }
 
@@ -35,8 +35,8 @@ export const CARELESS_METHODS: Readonly<Record<string, Method>> = {
   throwingGetter: () => ({ get value() { throw new Error('A getter'); } }),
   thenable: () => ({ then: (resolve: (value: string) => void) => resolve('then') }),
   returnedStream: () => Readable.from(chunks()),
-  bodyOf204: (handler) => [handler.sendResponse(204)],
-  ownClose: (handler) => [handler.sendHeader('Connection', 'close')],
+  bodyOf204: (handler) => { handler.sendResponse(204); return 'a body'; },
+  ownClose: (handler) => { handler.sendHeader('Connection', 'close'); return 'the last'; },
 
   httpError: () => { throw new HttpError(409); },
   bug: () => { throw new TypeError('A bug'); },
@@ -50,10 +50,10 @@ export const CARELESS_METHODS: Readonly<Record<string, Method>> = {
   smallLimit: async (handler) => (await handler.readBody(10)).length,
   bytesTwice: async (handler) => [await handler.readBody(), await handler.readBody()].length,
   lateRead: async (handler) => { await sleep(5); return (await handler.readBody()).length; },
-  forgottenRead: (handler) => [handler.readJson()].length,
+  forgottenRead: (handler) => { void handler.readJson(); return 'early'; },
   forgottenLateRead: async (handler) => { void handler.readBody(); return sleep(3, 'early'); },
   readThenError: async (handler) => { await handler.readBody(); throw new HttpError(409); },
-  readThenAbort: async (handler) => { await handler.readBody(); await Promise.race([sleep(10), abort(handler)]); },
+  readThenWait: async (handler) => { await handler.readBody(); return Promise.any([sleep(9), untilAborted(handler)]); },
 
   ownLoop: async ({ request }) => { for await (const _ of request); return 'read'; },
   brokenLoop: async ({ request }) => { for await (const _ of request) break; return 'broken off'; },
@@ -84,6 +84,6 @@ export const CARELESS_METHODS: Readonly<Record<string, Method>> = {
   sendThenBug: (handler) => { handler.sendJson('sent'); throw new TypeError('A bug'); },
   sendTwice: (handler) => { handler.sendJson(1); handler.sendJson(2); },
 
-  untilAbort: async (handler) => { await abort(handler); throw handler.signal.reason; },
-  valueAfterAbort: async (handler) => { await abort(handler); return 'too late'; },
+  untilAbort: async (handler) => { await untilAborted(handler); throw handler.signal.reason; },
+  valueAfterAbort: async (handler) => { await untilAborted(handler); return 'too late'; },
 };

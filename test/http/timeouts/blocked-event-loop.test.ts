@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import { test } from 'node:test';
 import { RequestHandler } from '../../../src/http/index.ts';
 import { Connection, requestBytes } from '../support/connection.ts';
@@ -22,6 +23,13 @@ test('serves requests that arrived while the event loop was blocked', async (t) 
   for (const connection of connections) {
     connection.received = '';
     connection.send(requestBytes('GET /', ['Connection: close']));
+  }
+  for (let count = 0; count < 5; count++) {
+    const accepted = once(server, 'connection');
+    const connection = await Connection.open(t, port);
+    await accepted;
+    connection.send(requestBytes('GET /'));
+    connections.push(connection);
   }
   // The requests are in the kernel's buffers before the server reads again.
   const end = performance.now() + 2_500;
