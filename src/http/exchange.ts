@@ -94,7 +94,7 @@ export class Exchange {
     const { decision, head, request, resource: { corsMethods, policy } } = this;
     if (typeof decision === 'string') head.setCorsHeaders([]);
     else if (this.isAllowedPreflight) head.setCorsHeaders(policy.preflightHeaders(decision, request, corsMethods));
-    else head.setCorsHeaders(policy.actualHeaders(decision));
+    else head.setCorsHeaders(decision.actual);
   }
 
   /** Sends a value as the body, or writes it to a body that has begun. */

@@ -25,8 +25,9 @@ interface Branch {
 /** Literal segments have only characters that URLs contain as they are (RFC 3986, section 3.3), and no `:` or `*`. */
 const PATTERN = /^(?:\/[\w.~!$&'()+,;=@-]*|\/:[A-Za-z_]\w*)*(?:\/[\w.~!$&'()+,;=@-]*|\/[:*][A-Za-z_]\w*)$/;
 
-/** Finds the route of a path, in a tree of segments. */
+/** Finds the route of a path: in a Map if it has no parameters, otherwise in a tree of segments. */
 export class Router {
+  readonly #paths = new Map<string, Match>();
   readonly #root: Branch = {};
 
   /** Adds `/notes`, `/notes/:id` or `/files/*path`. Returns what is wrong with the pattern, if anything. */
@@ -36,6 +37,10 @@ export class Router {
     }
     const names = parameterNames(pattern);
     if (new Set(names).size < names.length) return [`${pattern} uses a parameter name twice: rename one of them`];
+    if (names.length === 0) {
+      this.#paths.set(pattern, { resource, pattern, names, values: [] });
+      return [];
+    }
     let branch = this.#root;
     for (const segment of pattern.slice(1).split('/')) branch = branchFor(branch, segment);
     if (branch.route) return [`${pattern} matches the same paths as another route: remove one of them`];
@@ -45,7 +50,7 @@ export class Router {
 
   /** Returns the route that a path (without the query) matches. */
   find(path: string): Match | undefined {
-    return path === '*' ? undefined : search(this.#root, path, 1, []);
+    return this.#paths.get(path) ?? search(this.#root, path, 1, []);
   }
 }
 

@@ -4,98 +4,101 @@ import { ABSOLUTE_FORM } from '../request-target.ts';
 import { type CorsOptions, type OriginPredicate, TOKEN } from './options.ts';
 import { isSerializedOrigin, originMatcher } from './origins.ts';
 
-/** The decision to allow the origin of a request. */
-interface AllowedOrigin {
-  /** The value of Access-Control-Allow-Origin. */
-  readonly allowOrigin: string;
+/** The CORS headers of one allowed origin: names and values in turn, as Node's writeHead() takes them. */
+interface CorsHeaders {
+  readonly actual: readonly string[];
+  readonly preflight: readonly string[];
 }
 
 /**
  * What a policy decides about a request. A request that is not cross-origin is served without CORS headers, unless the
  * policy allows any origin.
  */
-export type CorsDecision = AllowedOrigin | 'not cross-origin' | 'denied';
+export type CorsDecision = CorsHeaders | 'not cross-origin' | 'denied';
 
-const ANY_ORIGIN: AllowedOrigin = { allowOrigin: '*' };
 const DEFAULT_ALLOWED_HEADERS = ['authorization', 'content-type', 'x-api-key'];
 
 /** The longest list of header names that `allowedHeaders: '*'` with credentials sends back, in characters. */
 const MAX_MIRRORED_LENGTH = 1024;
 
-/** Compiled CorsOptions. */
+/** Compiled CorsOptions. The headers of listed origins are built once, so that most requests need only a lookup. */
 export class CorsPolicy {
   /** Its name in messages: `cors`, or `NotesHandler.cors`. */
   readonly name: string;
-  /** `Origin` if responses depend on it (RFC 9110, section 12.5.5); undefined if any origin is allowed. */
+  /** `Origin` if responses depend on it (RFC 9110, section 12.5.5). */
   readonly vary: 'Origin' | undefined;
   /** Narrows Access-Control-Allow-Methods; undefined: the methods of the class. */
   readonly methods: readonly string[] | undefined;
-  readonly predicate: OriginPredicate | undefined;
-  readonly #isListed: (origin: string) => boolean;
   /** With credentials, `*` has no special meaning, so that `allowedHeaders: '*'` mirrors the requested names. */
   readonly #mirrorsHeaders: boolean;
-  /** Names and values in turn, as Node's writeHead() takes them, of all responses to an allowed origin. */
-  readonly #actualHeaders: readonly string[];
-  readonly #preflightHeaders: readonly string[];
+  readonly predicate: OriginPredicate | undefined;
+  readonly #anyOrigin: CorsHeaders | undefined;
+  readonly #known: ReadonlyMap<string, CorsHeaders>;
+  readonly #isListed: (origin: string) => boolean;
+  readonly #headersFor: (origin: string) => CorsHeaders;
   readonly #log: Log;
 
   /** @param options that corsErrors has accepted */
   constructor(options: CorsOptions, name: string, log: Log) {
-    const { origins, credentials = false, methods, exposedHeaders = [], maxAge = 600 } = options;
-    const { allowedHeaders = DEFAULT_ALLOWED_HEADERS } = options;
+    const { origins, credentials = false, methods, allowedHeaders } = options;
+    const listed = typeof origins === 'object' ? origins : [];
+    const exact = listed.filter((entry) => !entry.includes('*'));
     this.name = name;
     this.vary = origins === '*' ? undefined : 'Origin';
     this.methods = methods;
-    this.predicate = typeof origins === 'function' ? origins : undefined;
-    this.#isListed = originMatcher(typeof origins === 'object' ? origins : []);
     this.#mirrorsHeaders = allowedHeaders === '*' && credentials;
-    // Fetch, "CORS non-wildcard request-header name": * does not cover authorization.
-    const anyHeader = credentials ? [] : ['*', 'authorization'];
-    const allowed = (allowedHeaders === '*' ? anyHeader : allowedHeaders).join(',').toLowerCase();
-    const exposed = exposedHeaders.join(',').toLowerCase();
-    const common = credentials ? ['Access-Control-Allow-Credentials', 'true'] : [];
-    this.#actualHeaders = exposed ? [...common, 'Access-Control-Expose-Headers', exposed] : common;
-    const preflight = [...common, 'Access-Control-Max-Age', String(maxAge)];
-    this.#preflightHeaders = allowed ? [...preflight, 'Access-Control-Allow-Headers', allowed] : preflight;
+    this.predicate = typeof origins === 'function' ? origins : undefined;
+    this.#headersFor = headersBuilder(options);
+    this.#anyOrigin = origins === '*' ? this.#headersFor('*') : undefined;
+    this.#known = new Map(exact.map((origin) => [origin, this.#headersFor(origin)]));
+    this.#isListed = originMatcher(listed);
     this.#log = log;
   }
 
   /** Decides about a request. Returns a promise, which never rejects, only if a predicate must decide. */
   decide(request: IncomingMessage): CorsDecision | Promise<CorsDecision> {
-    if (!this.vary) return ANY_ORIGIN;
+    if (this.#anyOrigin) return this.#anyOrigin;
     const { origin } = request.headers;
     if (origin === undefined) return 'not cross-origin';
-    if (this.#isListed(origin)) return { allowOrigin: origin };
+    const known = this.#known.get(origin);
+    if (known) return known;
+    if (this.#isListed(origin)) return this.#headersFor(origin);
     if (isSameOrigin(origin, request)) return 'not cross-origin';
     return this.predicate && isSerializedOrigin(origin) ? this.#ask(this.predicate, origin, request) : 'denied';
   }
 
-  /** Returns the CORS headers of an actual response (Fetch, "CORS check"). */
-  actualHeaders({ allowOrigin }: AllowedOrigin): readonly string[] {
-    return ['Access-Control-Allow-Origin', allowOrigin, ...this.#actualHeaders];
-  }
-
-  /**
-   * Returns the CORS headers of the response to a preflight.
-   *
-   * @param methods that Access-Control-Allow-Methods lists
-   */
-  preflightHeaders({ allowOrigin }: AllowedOrigin, request: IncomingMessage, methods: string): readonly string[] {
+  /** @param methods that Access-Control-Allow-Methods lists */
+  preflightHeaders({ preflight }: CorsHeaders, request: IncomingMessage, methods: string): readonly string[] {
     const mirrored = this.#mirrorsHeaders ? mirroredHeaders(request) : undefined;
-    const headers = ['Access-Control-Allow-Origin', allowOrigin, ...this.#preflightHeaders];
-    headers.push('Access-Control-Allow-Methods', methods);
-    if (mirrored) headers.push('Access-Control-Allow-Headers', mirrored);
-    return headers;
+    const headers = [...preflight, 'Access-Control-Allow-Methods', methods];
+    return mirrored ? [...headers, 'Access-Control-Allow-Headers', mirrored] : headers;
   }
 
   async #ask(isAllowed: OriginPredicate, origin: string, request: IncomingMessage): Promise<CorsDecision> {
     try {
-      return (await isAllowed(origin, request)) === true ? { allowOrigin: origin } : 'denied';
+      return (await isAllowed(origin, request)) === true ? this.#headersFor(origin) : 'denied';
     } catch (error) {
       this.#log.error(error, `${this.name}.origins`);
       return 'denied';
     }
   }
+}
+
+/** Returns a function that builds the CORS headers of an allowed origin (Fetch, "CORS check"). */
+function headersBuilder(options: CorsOptions): (origin: string) => CorsHeaders {
+  const { credentials, allowedHeaders = DEFAULT_ALLOWED_HEADERS, exposedHeaders = [], maxAge = 600 } = options;
+  // Fetch, "CORS non-wildcard request-header name": * does not cover authorization.
+  const anyHeader = credentials ? [] : ['*', 'authorization'];
+  const allowed = (allowedHeaders === '*' ? anyHeader : allowedHeaders).join(',').toLowerCase();
+  const exposed = exposedHeaders.join(',').toLowerCase();
+  const common = credentials ? ['Access-Control-Allow-Credentials', 'true'] : [];
+  const actual = exposed ? [...common, 'Access-Control-Expose-Headers', exposed] : common;
+  const preflight = [...common, 'Access-Control-Max-Age', String(maxAge)];
+  if (allowed) preflight.push('Access-Control-Allow-Headers', allowed);
+  return (origin) => ({
+    actual: ['Access-Control-Allow-Origin', origin, ...actual],
+    preflight: ['Access-Control-Allow-Origin', origin, ...preflight],
+  });
 }
 
 /** Returns the header names that a preflight asks for, unless one is not a token or the list is too long. */
