@@ -296,7 +296,7 @@ export class Exchange {
     return (this.handler ??= this.state.makeBaseHandler(this));
   }
 
-  /** Aborts when the response is needed no more, or has failed: see RequestHandler.signal. */
+  /** Aborts when the response is no longer needed, or has failed: see RequestHandler.signal. */
   get signal(): AbortSignal {
     this.#controller ??= new AbortController();
     if (this.isOver) this.#abortSignal(new Error('The exchange is over'));

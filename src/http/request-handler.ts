@@ -169,16 +169,16 @@ export class RequestHandler {
    * Sends a value as the whole response, as returning it does; after endHeaders(), writes it to the body. A string or
    * bytes with a Content-Type other than JSON are sent as they are.
    *
-   * @throws TypeError for a value that JSON cannot represent (BigInt, a cycle, a promise, a Map, …), before anything is
-   *   sent
+   * @throws TypeError for a value that JSON cannot represent, such as a BigInt, a cycle, a promise or a Map, before
+   *   anything is sent
    */
   sendJson(value: unknown): void {
     this.#exchange.sendValue(value);
   }
 
   /**
-   * Aborts when the response is needed no more, or has failed: when the client has disconnected, after a timeout or an
-   * error, when the server stops, and for a body that is written in response to HEAD. Pass it on to fetch().
+   * Aborts when the response is no longer needed, or has failed: when the client has disconnected, after a timeout or
+   * an error, when the server stops, and for a body that is written in response to HEAD. Pass it on to fetch().
    */
   get signal(): AbortSignal {
     return this.#exchange.signal;
