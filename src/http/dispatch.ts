@@ -25,7 +25,7 @@ export function dispatch(
   const match = (problem ? undefined : state.router.find(pathOf(target))) ?? state.unknown;
   const exchange = new Exchange(connection, request, response, match, target);
   connection.exchange = exchange;
-  const decision = match.resource.policy.decide(request);
+  const decision = match.route.resource.policy.decide(request);
   if (decision instanceof Promise) void decision.then((decided) => respond(exchange, problem, decided));
   else respond(exchange, problem, decision);
 }

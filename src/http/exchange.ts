@@ -67,7 +67,7 @@ export class Exchange {
     this.request = request;
     this.response = response;
     this.match = match;
-    this.resource = match.resource;
+    this.resource = match.route.resource;
     this.path = pathOf(target);
     this.query = target.slice(this.path.length + 1);
     this.#startedAt = this.state.writesAccessLog ? performance.now() : 0;
@@ -75,12 +75,12 @@ export class Exchange {
   }
 
   get hasRoute(): boolean {
-    return this.resource !== this.state.unknown.resource;
+    return this.match !== this.state.unknown;
   }
 
   /** Whether this is a preflight from an allowed origin. */
   get isAllowedPreflight(): boolean {
-    return typeof this.decision !== 'string' && isPreflight(this.request);
+    return this.decision === 'allowed' && isPreflight(this.request);
   }
 
   /** Reads the body. Rejects at once if the exchange has been aborted, because Node then discards the rest. */
@@ -92,9 +92,7 @@ export class Exchange {
   /** Sets the CORS headers of the request's origin, in place of any that were set before (Fetch, "CORS protocol"). */
   setCorsHeaders(): void {
     const { decision, head, request, resource: { corsMethods, policy } } = this;
-    if (typeof decision === 'string') head.setCorsHeaders([]);
-    else if (this.isAllowedPreflight) head.setCorsHeaders(policy.preflightHeaders(decision, request, corsMethods));
-    else head.setCorsHeaders(decision.actual);
+    head.setCorsHeaders(decision === 'allowed' ? policy.headersFor(request, corsMethods) : []);
   }
 
   /** Sends a value as the body, or writes it to a body that has begun. */

@@ -90,7 +90,7 @@ export class RequestHandler {
    * @throws HttpError 400 if it cannot be decoded or is rejected; Error if the route has no parameter of this name
    */
   param(name: string): string {
-    const { pattern, names, values } = this.#exchange.match;
+    const { route: { pattern, names }, values } = this.#exchange.match;
     const value = values[names.indexOf(name)];
     if (value === undefined) throw new Error(`The route ${pattern} has no parameter :${name}`);
     return pattern.endsWith(`*${name}`) ? decodeRest(value) : decodeSegment(value);

@@ -1,7 +1,8 @@
 import type { Resource } from './resource.ts';
 
 /** A route, and the values of its parameters in a path. */
-export interface Match extends Route {
+export interface Match {
+  readonly route: Route;
   /** Raw (still percent-encoded), in the order of the names. */
   readonly values: readonly string[];
 }
@@ -25,9 +26,8 @@ interface Branch {
 /** Literal segments have only characters that URLs contain as they are (RFC 3986, section 3.3), and no `:` or `*`. */
 const PATTERN = /^(?:\/[\w.~!$&'()+,;=@-]*|\/:[A-Za-z_]\w*)*(?:\/[\w.~!$&'()+,;=@-]*|\/[:*][A-Za-z_]\w*)$/;
 
-/** Finds the route of a path: in a Map if it has no parameters, otherwise in a tree of segments. */
+/** Finds the route of a path in a tree of segments. */
 export class Router {
-  readonly #paths = new Map<string, Match>();
   readonly #root: Branch = {};
 
   /** Adds `/notes`, `/notes/:id` or `/files/*path`. Returns what is wrong with the pattern, if anything. */
@@ -37,10 +37,6 @@ export class Router {
     }
     const names = parameterNames(pattern);
     if (new Set(names).size < names.length) return [`${pattern} uses a parameter name twice: rename one of them`];
-    if (names.length === 0) {
-      this.#paths.set(pattern, { resource, pattern, names, values: [] });
-      return [];
-    }
     let branch = this.#root;
     for (const segment of pattern.slice(1).split('/')) branch = branchFor(branch, segment);
     if (branch.route) return [`${pattern} matches the same paths as another route: remove one of them`];
@@ -50,7 +46,7 @@ export class Router {
 
   /** Returns the route that a path (without the query) matches. */
   find(path: string): Match | undefined {
-    return this.#paths.get(path) ?? search(this.#root, path, 1, []);
+    return search(this.#root, path, 1, []);
   }
 }
 
@@ -75,7 +71,7 @@ function branchFor(branch: Branch, segment: string): Branch {
 function search(
   { segments, parameter, rest, route }: Branch, path: string, start: number, values: readonly string[],
 ): Match | undefined {
-  if (start > path.length) return route && { ...route, values };
+  if (start > path.length) return route && { route, values };
   const slash = path.indexOf('/', start);
   const next = slash < 0 ? path.length : slash;
   const segment = path.slice(start, next);

@@ -120,7 +120,7 @@ export function createServer(routes: Routes, options: ServerOptions = {}): Serve
     log,
     connections: new Map(),
     router,
-    unknown: { resource: unknownResource(base), pattern: '*', names: [], values: [] },
+    unknown: { route: { resource: unknownResource(base), pattern: '*', names: [] }, values: [] },
     validate: requestValidation(allowedHosts),
     makeBaseHandler: (exchange) => makeHandler(baseHandler, exchange, log),
     writesAccessLog: logFormat !== 'off' || [...Object.values(routes), baseHandler].some(overridesLogRequest),

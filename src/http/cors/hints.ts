@@ -30,7 +30,7 @@ export function* corsHints(exchange: Exchange): Generator<string> {
 }
 
 function* preflightHints(exchange: Exchange): Generator<string> {
-  const { hasRoute, match: { pattern }, path, request: { headers }, resource: { HandlerClass, methods } } = exchange;
+  const { hasRoute, match: { route: { pattern } }, path, request: { headers }, resource: { HandlerClass, methods } } = exchange;
   const method = headers['access-control-request-method']!;
   if (!sentList(exchange, 'access-control-allow-methods').includes(method)) {
     const upper = method.toUpperCase();
@@ -49,7 +49,7 @@ function* preflightHints(exchange: Exchange): Generator<string> {
 }
 
 function* responseHints(exchange: Exchange): Generator<string> {
-  const { head, match: { pattern }, request: { headers } } = exchange;
+  const { head, match: { route: { pattern } }, request: { headers } } = exchange;
   const exposed = sentList(exchange, 'access-control-expose-headers');
   const cookies: string[] = [];
   for (let at = 0; at < head.headers.length; at += 2) {

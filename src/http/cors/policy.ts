@@ -4,24 +4,18 @@ import { ABSOLUTE_FORM } from '../request-target.ts';
 import { type CorsOptions, type OriginPredicate, TOKEN } from './options.ts';
 import { isSerializedOrigin, originMatcher } from './origins.ts';
 
-/** The CORS headers of one allowed origin: names and values in turn, as Node's writeHead() takes them. */
-interface CorsHeaders {
-  readonly actual: readonly string[];
-  readonly preflight: readonly string[];
-}
-
 /**
- * What a policy decides about a request. A request that is not cross-origin is served without CORS headers, unless the
- * policy allows any origin.
+ * What a policy decides about a request. One that is not cross-origin is served without CORS headers, unless the policy
+ * allows any origin.
  */
-export type CorsDecision = CorsHeaders | 'not cross-origin' | 'denied';
+export type CorsDecision = 'allowed' | 'not cross-origin' | 'denied';
 
 const DEFAULT_ALLOWED_HEADERS = ['authorization', 'content-type', 'x-api-key'];
 
 /** The longest list of header names that `allowedHeaders: '*'` with credentials sends back, in characters. */
 const MAX_MIRRORED_LENGTH = 1024;
 
-/** Compiled CorsOptions. The headers of listed origins are built once, so that most requests need only a lookup. */
+/** Compiled CorsOptions. Lists of headers hold names and values in turn, as Node's writeHead() takes them. */
 export class CorsPolicy {
   /** Its name in messages: `cors`, or `NotesHandler.cors`. */
   readonly name: string;
@@ -29,76 +23,69 @@ export class CorsPolicy {
   readonly vary: 'Origin' | undefined;
   /** Narrows Access-Control-Allow-Methods; undefined: the methods of the class. */
   readonly methods: readonly string[] | undefined;
+  readonly predicate: OriginPredicate | undefined;
+  readonly #isListed: (origin: string) => boolean;
+  /** The headers of every response to an allowed origin except Access-Control-Allow-Origin, and of a preflight. */
+  readonly #actualHeaders: readonly string[];
+  readonly #preflightHeaders: readonly string[];
   /** With credentials, `*` has no special meaning, so that `allowedHeaders: '*'` mirrors the requested names. */
   readonly #mirrorsHeaders: boolean;
-  readonly predicate: OriginPredicate | undefined;
-  readonly #anyOrigin: CorsHeaders | undefined;
-  readonly #known: ReadonlyMap<string, CorsHeaders>;
-  readonly #isListed: (origin: string) => boolean;
-  readonly #headersFor: (origin: string) => CorsHeaders;
   readonly #log: Log;
 
   /** @param options that corsErrors has accepted */
   constructor(options: CorsOptions, name: string, log: Log) {
-    const { origins, credentials = false, methods, allowedHeaders } = options;
-    const listed = typeof origins === 'object' ? origins : [];
-    const exact = listed.filter((entry) => !entry.includes('*'));
+    const { origins, credentials = false, methods, exposedHeaders = [], maxAge = 600 } = options;
+    const { allowedHeaders = DEFAULT_ALLOWED_HEADERS } = options;
     this.name = name;
     this.vary = origins === '*' ? undefined : 'Origin';
     this.methods = methods;
-    this.#mirrorsHeaders = allowedHeaders === '*' && credentials;
     this.predicate = typeof origins === 'function' ? origins : undefined;
-    this.#headersFor = headersBuilder(options);
-    this.#anyOrigin = origins === '*' ? this.#headersFor('*') : undefined;
-    this.#known = new Map(exact.map((origin) => [origin, this.#headersFor(origin)]));
-    this.#isListed = originMatcher(listed);
+    this.#isListed = originMatcher(typeof origins === 'object' ? origins : []);
+    this.#mirrorsHeaders = allowedHeaders === '*' && credentials;
     this.#log = log;
+    // Fetch, "CORS non-wildcard request-header name": * does not cover authorization.
+    const anyHeader = credentials ? [] : ['*', 'authorization'];
+    const allowed = (allowedHeaders === '*' ? anyHeader : allowedHeaders).join(',').toLowerCase();
+    const exposed = exposedHeaders.join(',').toLowerCase();
+    const common = credentials ? ['Access-Control-Allow-Credentials', 'true'] : [];
+    this.#actualHeaders = exposed ? [...common, 'Access-Control-Expose-Headers', exposed] : common;
+    const preflight = [...common, 'Access-Control-Max-Age', String(maxAge)];
+    this.#preflightHeaders = allowed ? [...preflight, 'Access-Control-Allow-Headers', allowed] : preflight;
   }
 
   /** Decides about a request. Returns a promise, which never rejects, only if a predicate must decide. */
   decide(request: IncomingMessage): CorsDecision | Promise<CorsDecision> {
-    if (this.#anyOrigin) return this.#anyOrigin;
+    if (!this.vary) return 'allowed';
     const { origin } = request.headers;
     if (origin === undefined) return 'not cross-origin';
-    const known = this.#known.get(origin);
-    if (known) return known;
-    if (this.#isListed(origin)) return this.#headersFor(origin);
+    if (this.#isListed(origin)) return 'allowed';
     if (isSameOrigin(origin, request)) return 'not cross-origin';
     return this.predicate && isSerializedOrigin(origin) ? this.#ask(this.predicate, origin, request) : 'denied';
   }
 
-  /** @param methods that Access-Control-Allow-Methods lists */
-  preflightHeaders({ preflight }: CorsHeaders, request: IncomingMessage, methods: string): readonly string[] {
+  /**
+   * Returns the CORS headers of the response to an allowed request (Fetch, "CORS protocol").
+   *
+   * @param methods the value of Access-Control-Allow-Methods
+   */
+  headersFor(request: IncomingMessage, methods: string): string[] {
+    const origin = this.vary ? request.headers.origin! : '*';
+    if (!isPreflight(request)) return ['Access-Control-Allow-Origin', origin, ...this.#actualHeaders];
+    const headers = ['Access-Control-Allow-Origin', origin, ...this.#preflightHeaders];
+    headers.push('Access-Control-Allow-Methods', methods);
     const mirrored = this.#mirrorsHeaders ? mirroredHeaders(request) : undefined;
-    const headers = [...preflight, 'Access-Control-Allow-Methods', methods];
-    return mirrored ? [...headers, 'Access-Control-Allow-Headers', mirrored] : headers;
+    if (mirrored) headers.push('Access-Control-Allow-Headers', mirrored);
+    return headers;
   }
 
   async #ask(isAllowed: OriginPredicate, origin: string, request: IncomingMessage): Promise<CorsDecision> {
     try {
-      return (await isAllowed(origin, request)) === true ? this.#headersFor(origin) : 'denied';
+      return (await isAllowed(origin, request)) === true ? 'allowed' : 'denied';
     } catch (error) {
       this.#log.error(error, `${this.name}.origins`);
       return 'denied';
     }
   }
-}
-
-/** Returns a function that builds the CORS headers of an allowed origin (Fetch, "CORS check"). */
-function headersBuilder(options: CorsOptions): (origin: string) => CorsHeaders {
-  const { credentials, allowedHeaders = DEFAULT_ALLOWED_HEADERS, exposedHeaders = [], maxAge = 600 } = options;
-  // Fetch, "CORS non-wildcard request-header name": * does not cover authorization.
-  const anyHeader = credentials ? [] : ['*', 'authorization'];
-  const allowed = (allowedHeaders === '*' ? anyHeader : allowedHeaders).join(',').toLowerCase();
-  const exposed = exposedHeaders.join(',').toLowerCase();
-  const common = credentials ? ['Access-Control-Allow-Credentials', 'true'] : [];
-  const actual = exposed ? [...common, 'Access-Control-Expose-Headers', exposed] : common;
-  const preflight = [...common, 'Access-Control-Max-Age', String(maxAge)];
-  if (allowed) preflight.push('Access-Control-Allow-Headers', allowed);
-  return (origin) => ({
-    actual: ['Access-Control-Allow-Origin', origin, ...actual],
-    preflight: ['Access-Control-Allow-Origin', origin, ...preflight],
-  });
 }
 
 /** Returns the header names that a preflight asks for, unless one is not a token or the list is too long. */
