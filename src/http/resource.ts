@@ -16,19 +16,7 @@ export interface HandlerClass {
 }
 
 /** All that follows from a class and its policy, computed once at startup. */
-export interface Resource {
-  readonly HandlerClass: HandlerClass;
-  readonly policy: CorsPolicy;
-  /** In bytes. */
-  readonly bodyLimit: number;
-  /** Maps `GET` to `doGet`, for each method that the class supports. */
-  readonly methods: ReadonlyMap<string, string>;
-  /** The value of Allow (RFC 9110, section 10.2.1). */
-  readonly allow: string;
-  /** Access-Control-Allow-Methods: `allow`, narrowed by the policy. */
-  readonly corsMethods: string;
-  readonly methodNotAllowed: HttpError;
-}
+export type Resource = Readonly<ReturnType<typeof resourceOf>>;
 
 /** The first methods in Allow. A preflight for an unknown path allows them, so that the page can read the 404. */
 export const COMMON_METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'];
@@ -50,12 +38,17 @@ export function methodsOf(HandlerClass: HandlerClass): string[] {
  *
  * @param bodyLimit in bytes
  */
-export function resourceOf(HandlerClass: HandlerClass, policy: CorsPolicy, bodyLimit: number): Resource {
+export function resourceOf(HandlerClass: HandlerClass, policy: CorsPolicy, bodyLimit: number) {
   const methods = doMethodsOf(HandlerClass);
   const names = [...methods.keys()];
   const allow = names.join(', ');
   return {
-    HandlerClass, policy, bodyLimit, methods, allow,
+    HandlerClass, policy, bodyLimit,
+    /** Maps `GET` to `doGet`, for each method that the class supports. */
+    methods,
+    /** The value of Allow (RFC 9110, section 10.2.1). */
+    allow,
+    /** Access-Control-Allow-Methods: `allow`, narrowed by the policy. */
     corsMethods: names.filter((method) => policy.methods?.includes(method) ?? true).join(', '),
     methodNotAllowed: new HttpError(
       405, `This path supports ${allow}`, { Allow: allow }, { code: 'METHOD_NOT_ALLOWED' },
