@@ -5,6 +5,7 @@ import { HttpError } from './http-error.ts';
 import { http } from './node/builtins.ts';
 import { RequestHandler } from './request-handler.ts';
 import { parameterNames } from './router.ts';
+import type { Routes } from './server.ts';
 
 /** A class that serves one path. Each request gets an instance of its own. */
 export interface HandlerClass {
@@ -110,18 +111,9 @@ const READ_PARAMETER = /\bthis\.param\((['"`])(\w+)\1\)/g;
  * Returns an error for each name that a class passes to param() but that no route of the class or of its subclasses
  * has. A class is not checked if none of its routes has parameters, because it may serve only methods that read none.
  */
-export function parameterErrors(routes: Readonly<Record<string, HandlerClass>>): string[] {
-  const patterns = new Map<HandlerClass, string[]>();
-  for (const [pattern, HandlerClass] of Object.entries(routes)) {
-    let Class = HandlerClass;
-    for (; Class?.prototype instanceof RequestHandler; Class = Object.getPrototypeOf(Class) as HandlerClass) {
-      if (!patterns.get(Class)?.push(pattern)) patterns.set(Class, [pattern]);
-    }
-  }
-  return [...new Set(Object.values(routes))].flatMap((Class) => unknownParameters(Class, patterns.get(Class) ?? []));
-}
-
-function unknownParameters(HandlerClass: HandlerClass, patterns: readonly string[]): string[] {
+export function parameterErrors(HandlerClass: HandlerClass, routes: Routes): string[] {
+  const isOf = (Class: HandlerClass): boolean => Class === HandlerClass || HandlerClass.isPrototypeOf(Class);
+  const patterns = Object.entries(routes).filter(([, Class]) => isOf(Class)).map(([pattern]) => pattern);
   const names = new Set(patterns.flatMap(parameterNames));
   if (names.size === 0 || HandlerClass.prototype.param !== RequestHandler.prototype.param) return [];
   const calls = String(HandlerClass).replace(COMMENT, '').matchAll(READ_PARAMETER);

@@ -110,10 +110,10 @@ export function createServer(routes: Routes, options: ServerOptions = {}): Serve
     if (!isHandlerClass(HandlerClass)) errors.push(`${path}: must be a class that extends RequestHandler`);
     else errors.push(...router.add(path, resourceFor(HandlerClass)));
   }
+  for (const HandlerClass of resources.keys()) errors.push(...parameterErrors(HandlerClass, routes));
   const hasBase = isHandlerClass(baseHandler);
   if (!hasBase) errors.push('baseHandler: must be a class that extends RequestHandler');
   const base = resourceFor(hasBase ? baseHandler : RequestHandler);
-  errors.push(...parameterErrors(routes));
   if (errors.length > 0) throw new Error(`The server cannot start:\n${errors.join('\n')}`);
 
   const state: ServerState = {
