@@ -82,12 +82,10 @@ export function classErrors(HandlerClass: HandlerClass): string[] {
     const fix = meant ? `${problem}write ${meant}() { … }` : 'it is not named after an HTTP method: rename it';
     errors.push(`${HandlerClass.name}.${name} would never be called: ${fix}`);
   };
-  let prototype: object = HandlerClass.prototype;
-  for (; prototype !== RequestHandler.prototype; prototype = Object.getPrototypeOf(prototype) as object) {
-    for (const [name, { value }] of Object.entries(Object.getOwnPropertyDescriptors(prototype))) {
+  for (let Class = HandlerClass; Class !== RequestHandler; Class = Object.getPrototypeOf(Class) as HandlerClass) {
+    for (const [name, { value }] of Object.entries(Object.getOwnPropertyDescriptors(Class.prototype))) {
       if (typeof value === 'function' && isMisnamed(name, HandlerClass)) reject(name);
     }
-    const Class = prototype.constructor;
     for (const name of Object.getOwnPropertyNames(Class)) if (METHOD_LIKE.test(name)) reject(name, 'it is static: ');
     // The source, because a class would have to be constructed to see its fields, and that may have side effects.
     for (const [, name] of String(Class).matchAll(FIELD)) reject(name!, 'it is a field, not a method: ');
