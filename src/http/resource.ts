@@ -101,9 +101,10 @@ function isMisnamed(name: string, { prototype }: HandlerClass): boolean {
   return Reflect.get(prototype, meant) === Reflect.get(RequestHandler.prototype, meant);
 }
 
-/** Also matches the rest of a line after a URL in a string. Code that is lost that way is not checked. */
-const COMMENT = /\/\*[^]*?\*\/|\/\/.*/g;
-const READ_PARAMETER = /\bthis\.param\((['"`])(\w+)\1\)/g;
+/** Captures the name of a parameter. Also matches comments and strings, in which a call is not code. */
+const READ_PARAMETER = /\bthis\.param\((['"`])(\w+)\1\)|\/\*[^]*?\*\/|\/\/.*|(['"`])(?:\\[^]|(?!\3)[^\\])*\3/g;
+/** In these, `this` is another object. */
+const NESTED = /[^]\b(?:class|function)\b/;
 
 /**
  * Returns an error for each name that a class passes to param() but that no route of the class or of its subclasses
@@ -113,9 +114,11 @@ export function parameterErrors(HandlerClass: HandlerClass, routes: Routes): str
   const isOf = (Class: HandlerClass): boolean => Class === HandlerClass || HandlerClass.isPrototypeOf(Class);
   const patterns = Object.entries(routes).filter(([, Class]) => isOf(Class)).map(([pattern]) => pattern);
   const names = new Set(patterns.flatMap(parameterNames));
-  if (names.size === 0 || HandlerClass.prototype.param !== RequestHandler.prototype.param) return [];
-  const calls = String(HandlerClass).replace(COMMENT, '').matchAll(READ_PARAMETER);
-  const unknown = new Set([...calls].map((call) => call[2]!).filter((name) => !names.has(name)));
+  const source = String(HandlerClass);
+  const hasOwnParam = HandlerClass.prototype.param !== RequestHandler.prototype.param;
+  if (names.size === 0 || hasOwnParam || NESTED.test(source)) return [];
+  const read = [...source.matchAll(READ_PARAMETER)].flatMap((match) => match[2] ?? []);
+  const unknown = new Set(read.filter((name) => !names.has(name)));
   const fix = `write this.param('${[...names].join("') or this.param('")}'), or rename it in the route`;
   return [...unknown].map(
     (name) => `${HandlerClass.name} reads this.param('${name}'), which is not in ${patterns.join(' or ')}: ${fix}`,

@@ -23,9 +23,31 @@ test('names all routes of the class and their parameters', () => {
   ]);
 });
 
+test('finds each name beside strings and comments', () => {
+  class Quotes extends RequestHandler {
+    override doGet() {
+      // It's read below.
+      return ['\'', "'", `"`, this.param('one'), "\"", '`', this.param(`two`), /* ' */ this.param("three")];
+    }
+  }
+  const named = startupErrors({ '/:id': Quotes }).map((error) => /param\('(\w+)'\), which/.exec(error)?.[1]);
+  assert.deepEqual(named, ['one', 'two', 'three']);
+});
+
 class Base extends RequestHandler {
   tenant() {
     return this.param('tenant');
+  }
+}
+
+class Outer extends RequestHandler {
+  static readonly Inner = class extends RequestHandler {
+    override doGet() {
+      return this.param('number');
+    }
+  };
+  override doGet() {
+    return this.param('id');
   }
 }
 
@@ -46,6 +68,14 @@ const accepted: [what: string, routes: Routes][] = [
       }
     },
   }],
+  ['a name in a string', {
+    '/notes/:id': class extends RequestHandler {
+      override doGet() {
+        return ["write this.param('note')", `or \`this.param('number')`, this.param('id')];
+      }
+    },
+  }],
+  ['a name that only a nested class reads', { '/notes/:id': Outer, '/old/:number': Outer.Inner }],
   ['a name that is computed', {
     '/notes/:id': class extends RequestHandler {
       override doGet() {
