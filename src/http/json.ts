@@ -115,20 +115,16 @@ function isPlain(value: unknown): boolean {
   return prototype === Object.prototype || prototype === Array.prototype;
 }
 
-function rejectUnserializable(value: unknown): void {
-  const error = unserializable(value);
-  if (error) throw error;
-}
-
 /**
- * Returns an error for the first part of a value that JSON cannot represent. Marks its promises as handled, so that
- * their rejection does not end the process.
+ * Marks the promises in a value as handled, so that their rejection does not end the process.
+ *
+ * @throws TypeError for the first part of the value that JSON cannot represent
  */
-export function unserializable(value: unknown): TypeError | undefined {
+export function rejectUnserializable(value: unknown): void {
   let error: TypeError | undefined;
   const visited = new Set<unknown>();
   visit(value, '');
-  return error;
+  if (error) throw error;
 
   function visit(part: unknown, path: string): void {
     if ((typeof part !== 'object' || part === null) && typeof part !== 'bigint') return;

@@ -1,6 +1,6 @@
 import type { ServerResponse } from 'node:http';
 import { Readable, Writable } from 'node:stream';
-import { isJsonType, stringifyJson, unserializable } from './json.ts';
+import { isJsonType, rejectUnserializable, stringifyJson } from './json.ts';
 
 /**
  * Returns the body for a returned value: JSON, unless it has another Content-Type.
@@ -20,9 +20,9 @@ export function discardValue(value: unknown): void {
   if (value instanceof Readable) return void value.on('error', () => {}).destroy();
   try {
     // Marks the promises in the value as handled.
-    unserializable(value);
+    rejectUnserializable(value);
   } catch {
-    // A getter of the value throws.
+    // The value is not sent, so that it need not be serializable.
   }
 }
 
