@@ -66,19 +66,16 @@ export function parseJson(bytes: Buffer): unknown {
 /** Scans the text, because parsing deeply nested JSON is slow. What it counts in malformed JSON does not matter. */
 function isTooDeep(text: string): boolean {
   let depth = 0;
-  for (let at = 0; at < text.length; at++) {
-    switch (text.charCodeAt(at)) {
-      case 0x22: // a string: skip to its closing quote
-        for (at++; at < text.length && text.charCodeAt(at) !== 0x22; at++) if (text.charCodeAt(at) === 0x5c) at++;
-        break;
-      case 0x5b: case 0x7b: // [ {
-        if (++depth > MAX_DEPTH) return true;
-        break;
-      case 0x5d: case 0x7d: // ] }
-        depth--;
-    }
+  let isInString = false;
+  for (let at = 0; at < text.length && depth <= MAX_DEPTH; at++) {
+    const character = text[at];
+    if (character === '\\') at++;
+    else if (character === '"') isInString = !isInString;
+    else if (isInString) continue;
+    else if (character === '[' || character === '{') depth++;
+    else if (character === ']' || character === '}') depth--;
   }
-  return false;
+  return depth > MAX_DEPTH;
 }
 
 /** A `__proto__` key is an own property here, but sets the prototype of whatever object it is assigned to. */
