@@ -10,8 +10,6 @@ import { isSerializedOrigin, originMatcher } from './origins.ts';
  */
 export type CorsDecision = 'allowed' | 'not cross-origin' | 'denied';
 
-const DEFAULT_ALLOWED_HEADERS = ['authorization', 'content-type', 'x-api-key'];
-
 /** The longest list of header names that `allowedHeaders: '*'` with credentials sends back, in characters. */
 const MAX_MIRRORED_LENGTH = 1024;
 
@@ -23,34 +21,33 @@ export class CorsPolicy {
   readonly vary: 'Origin' | undefined;
   /** Narrows Access-Control-Allow-Methods; undefined: the methods of the class. */
   readonly methods: readonly string[] | undefined;
-  readonly predicate: OriginPredicate | undefined;
+  readonly #predicate: OriginPredicate | undefined;
   readonly #isListed: (origin: string) => boolean;
   /** The headers of every response to an allowed origin except Access-Control-Allow-Origin, and of a preflight. */
   readonly #actualHeaders: readonly string[];
   readonly #preflightHeaders: readonly string[];
-  /** With credentials, `*` has no special meaning, so that `allowedHeaders: '*'` mirrors the requested names. */
-  readonly #mirrorsHeaders: boolean;
+  /** Access-Control-Allow-Headers; undefined: the requested names, because `*` has no meaning with credentials. */
+  readonly #allowedHeaders: string | undefined;
   readonly #log: Log;
 
   /** @param options that corsErrors has accepted */
   constructor(options: CorsOptions, name: string, log: Log) {
     const { origins, credentials = false, methods, exposedHeaders = [], maxAge = 600 } = options;
-    const { allowedHeaders = DEFAULT_ALLOWED_HEADERS } = options;
+    const { allowedHeaders = ['authorization', 'content-type', 'x-api-key'] } = options;
     this.name = name;
     this.vary = origins === '*' ? undefined : 'Origin';
     this.methods = methods;
-    this.predicate = typeof origins === 'function' ? origins : undefined;
+    this.#predicate = typeof origins === 'function' ? origins : undefined;
     this.#isListed = originMatcher(typeof origins === 'object' ? origins : []);
-    this.#mirrorsHeaders = allowedHeaders === '*' && credentials;
     this.#log = log;
-    // Fetch, "CORS non-wildcard request-header name": * does not cover authorization.
-    const anyHeader = credentials ? [] : ['*', 'authorization'];
-    const allowed = (allowedHeaders === '*' ? anyHeader : allowedHeaders).join(',').toLowerCase();
-    const exposed = exposedHeaders.join(',').toLowerCase();
     const common = credentials ? ['Access-Control-Allow-Credentials', 'true'] : [];
+    const exposed = exposedHeaders.join(',').toLowerCase();
     this.#actualHeaders = exposed ? [...common, 'Access-Control-Expose-Headers', exposed] : common;
-    const preflight = [...common, 'Access-Control-Max-Age', String(maxAge)];
-    this.#preflightHeaders = allowed ? [...preflight, 'Access-Control-Allow-Headers', allowed] : preflight;
+    this.#preflightHeaders = [...common, 'Access-Control-Max-Age', String(maxAge)];
+    // Fetch, "CORS non-wildcard request-header name": * does not cover authorization.
+    const allowed = allowedHeaders === '*' ? ['*', 'authorization'] : allowedHeaders;
+    const mirrors = allowedHeaders === '*' && credentials;
+    this.#allowedHeaders = mirrors ? undefined : allowed.join(',').toLowerCase();
   }
 
   /** Decides about a request. Returns a promise, which never rejects, only if a predicate must decide. */
@@ -60,7 +57,7 @@ export class CorsPolicy {
     if (origin === undefined) return 'not cross-origin';
     if (this.#isListed(origin)) return 'allowed';
     if (isSameOrigin(origin, request)) return 'not cross-origin';
-    return this.predicate && isSerializedOrigin(origin) ? this.#ask(this.predicate, origin, request) : 'denied';
+    return this.#predicate && isSerializedOrigin(origin) ? this.#ask(this.#predicate, origin, request) : 'denied';
   }
 
   /**
@@ -72,9 +69,9 @@ export class CorsPolicy {
     const origin = this.vary ? request.headers.origin! : '*';
     if (!isPreflight(request)) return ['Access-Control-Allow-Origin', origin, ...this.#actualHeaders];
     const headers = ['Access-Control-Allow-Origin', origin, ...this.#preflightHeaders];
+    const allowed = this.#allowedHeaders ?? mirroredHeaders(request);
+    if (allowed) headers.push('Access-Control-Allow-Headers', allowed);
     headers.push('Access-Control-Allow-Methods', methods);
-    const mirrored = this.#mirrorsHeaders ? mirroredHeaders(request) : undefined;
-    if (mirrored) headers.push('Access-Control-Allow-Headers', mirrored);
     return headers;
   }
 
