@@ -1,6 +1,4 @@
-import type { CorsOptions } from './cors/options.ts';
 import type { CorsPolicy } from './cors/policy.ts';
-import type { Exchange } from './exchange.ts';
 import { HttpError } from './http-error.ts';
 import { http } from './node/builtins.ts';
 import { RequestHandler } from './request-handler.ts';
@@ -8,13 +6,7 @@ import { parameterNames } from './router.ts';
 import type { Routes } from './server.ts';
 
 /** A class that serves one path. Each request gets an instance of its own. */
-export interface HandlerClass {
-  new (exchange: Exchange): RequestHandler;
-  readonly name: string;
-  readonly prototype: RequestHandler;
-  readonly cors?: CorsOptions;
-  readonly bodyLimit?: number;
-}
+export type HandlerClass = typeof RequestHandler;
 
 /** All that follows from a class and its policy, computed once at startup. */
 export type Resource = Readonly<ReturnType<typeof resourceOf>>;
