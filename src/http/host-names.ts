@@ -1,11 +1,7 @@
 import { isIP } from 'node:net';
 
-const LABELS = '[a-z0-9_-]+(?:\\.[a-z0-9_-]+)*';
-const IN_BRACKETS = '\\[[0-9a-f:.]+\\]';
 /** A Host header (RFC 9110, section 7.2). The dot that may end a fully qualified name is part of the name. */
-const HOST = new RegExp(`^(${LABELS}\\.?|${IN_BRACKETS})(?::\\d{0,5})?$`, 'i');
-/** An entry of `allowedHosts`; a leading dot means the domain and its subdomains. */
-const ALLOWED_HOST = new RegExp(`^(?:\\.?${LABELS}|${IN_BRACKETS})$`, 'i');
+const HOST = /^([a-z0-9_-]+(?:\.[a-z0-9_-]+)*\.?|\[[0-9a-f:.]+\])(?::\d{0,5})?$/i;
 
 /** Returns the name in a Host header without its port, or undefined if the header is not valid. */
 export function hostNameOf(host: string | undefined): string | undefined {
@@ -41,8 +37,10 @@ function isAddress(hostname: string): boolean {
   return isIP(hostname) === 4 || (hostname[0] === '[' && isIP(hostname.slice(1, -1)) === 6);
 }
 
-function isAllowedHost(name: string): boolean {
-  return ALLOWED_HOST.test(name) && (name[0] !== '[' || isAddress(name));
+/** Returns whether an entry is a host name as clients send it, or a domain behind the dot for its subdomains. */
+function isAllowedHost(entry: string): boolean {
+  const name = entry.replace(/^\./, '');
+  return hostNameOf(name) === name && !name.endsWith('.') && (name[0] !== '[' || isAddress(entry));
 }
 
 /** Returns the host name that may have been meant, such as that of a URL or behind a star. */
