@@ -3,7 +3,6 @@ import type { CorsDecision } from './cors/policy.ts';
 import { Exchange } from './exchange.ts';
 import { HttpError } from './http-error.ts';
 import type { Connection } from './node/connection.ts';
-import { originForm, pathOf } from './request-target.ts';
 import type { RequestHandler } from './request-handler.ts';
 
 const DENIED_ORIGIN = new HttpError(
@@ -19,23 +18,20 @@ const DENIED_ORIGIN = new HttpError(
 export function dispatch(
   connection: Connection, request: IncomingMessage, response: ServerResponse, error?: HttpError,
 ): void {
-  const { state } = connection;
-  const problem = error ?? state.validate(request);
-  const target = originForm(request.url!);
-  const match = (problem ? undefined : state.router.find(pathOf(target))) ?? state.unknown;
-  const exchange = new Exchange(connection, request, response, match, target);
+  const problem = error ?? connection.state.validate(request);
+  const exchange = new Exchange(connection, request, response, problem);
   connection.exchange = exchange;
-  const decision = match.route.resource.policy.decide(request);
-  if (decision instanceof Promise) void decision.then((decided) => respond(exchange, problem, decided));
-  else respond(exchange, problem, decision);
+  const decision = exchange.resource.policy.decide(request);
+  if (decision instanceof Promise) void decision.then((decided) => respond(exchange, decided));
+  else respond(exchange, decision);
 }
 
-function respond(exchange: Exchange, problem: HttpError | undefined, decision: CorsDecision): void {
+function respond(exchange: Exchange, decision: CorsDecision): void {
   // While an async predicate decided, the client may have disconnected.
   if (exchange.isOver) return;
   exchange.decision = decision;
   try {
-    const value = run(exchange, problem);
+    const value = run(exchange);
     // A value that is not a promise is sent in the same tick.
     if (!isPromiseLike(value)) exchange.finish(value);
     else Promise.resolve(value).then((result) => exchange.finish(result), (error: unknown) => exchange.fail(error));
@@ -45,8 +41,8 @@ function respond(exchange: Exchange, problem: HttpError | undefined, decision: C
 }
 
 /** Checks each request in this order: protocol error, denied origin, preflight or `*`, 404, 405, prepare(), method. */
-function run(exchange: Exchange, problem: HttpError | undefined): unknown {
-  const { request, resource } = exchange;
+function run(exchange: Exchange): unknown {
+  const { problem, request, resource } = exchange;
   if (problem) throw problem;
   if (exchange.decision === 'denied') throw DENIED_ORIGIN;
   const handler = new resource.HandlerClass(exchange);

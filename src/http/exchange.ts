@@ -10,7 +10,7 @@ import { CLOSE } from './node/request-validation.ts';
 import { resetConnection } from './node/workarounds.ts';
 import { hasLongUnreadBody, waitsForMore, readBody, rejected } from './request-body.ts';
 import type { RequestHandler } from './request-handler.ts';
-import { pathOf } from './request-target.ts';
+import { originForm } from './request-target.ts';
 import type { Resource } from './resource.ts';
 import { bodyOf, bodyStream, discardValue, discardedBody } from './response-body.ts';
 import { ResponseHead } from './response-head.ts';
@@ -30,6 +30,8 @@ export class Exchange {
   readonly connection: Connection;
   readonly request: IncomingMessage;
   readonly response: ServerResponse;
+  /** Why the request cannot be served, such as bytes that are not HTTP. */
+  readonly problem: HttpError | undefined;
   readonly match: Match;
   readonly resource: Resource;
   /** As sent, without the query. */
@@ -56,20 +58,22 @@ export class Exchange {
   #outcome: AccessLogEntry['outcome'];
   #controller: AbortController | undefined;
   #abortReason: unknown;
-  #problem: HttpError | undefined;
   #loggedError: unknown;
 
   constructor(
-    connection: Connection, request: IncomingMessage, response: ServerResponse, match: Match, target: string,
+    connection: Connection, request: IncomingMessage, response: ServerResponse, problem: HttpError | undefined,
   ) {
     this.state = connection.state;
     this.connection = connection;
     this.request = request;
     this.response = response;
-    this.match = match;
-    this.resource = match.route.resource;
-    this.path = pathOf(target);
+    this.problem = problem;
+    const target = originForm(request.url!);
+    const mark = target.indexOf('?');
+    this.path = mark < 0 ? target : target.slice(0, mark);
     this.query = target.slice(this.path.length + 1);
+    this.match = (problem ? undefined : this.state.router.find(this.path)) ?? this.state.unknown;
+    this.resource = this.match.route.resource;
     this.#startedAt = this.state.writesAccessLog ? performance.now() : 0;
     response.on('close', () => this.#close());
   }
@@ -285,7 +289,6 @@ export class Exchange {
     head.resetForError();
     head.add('Content-Type', 'application/problem+json');
     head.status = problem.status;
-    this.#problem = problem;
     this.#body = JSON.stringify(problem);
   }
 
@@ -338,7 +341,7 @@ export class Exchange {
     const outcome = this.#outcome;
     const basic = outcome ? { status, milliseconds, outcome } : { status, milliseconds };
     // Bytes that are not a request have no method.
-    const entry = request.method ? basic : { ...basic, detail: this.#problem?.message };
+    const entry = request.method ? basic : { ...basic, detail: this.problem?.message };
     try {
       this.logRejection(this.#hooks().logRequest(entry));
     } catch (error) {

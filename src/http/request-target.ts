@@ -10,12 +10,6 @@ export function originForm(url: string): string {
   return rest.startsWith('/') ? rest : `/${rest}`;
 }
 
-/** Returns the path of a target, without the query. */
-export function pathOf(target: string): string {
-  const mark = target.indexOf('?');
-  return mark < 0 ? target : target.slice(0, mark);
-}
-
 /**
  * Returns one segment of a path, percent-decoded.
  *
