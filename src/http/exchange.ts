@@ -169,7 +169,7 @@ export class Exchange {
     const stream = isHead ? discardedBody() : bodyStream(response);
     // Such as a write after the end.
     response.on('error', (error) => stream.destroy(error));
-    stream.on('error', (error) => this.#onStreamClosed(error)).on('close', () => this.#onStreamClosed());
+    stream.on('error', (error) => this.fail(error)).on('close', () => this.#truncate());
     if (isHead) {
       response.end();
       // Stops the source of the body, once the handler has connected it with the stream.
@@ -184,11 +184,6 @@ export class Exchange {
     }
     connection.limitIdleTime();
     return stream;
-  }
-
-  #onStreamClosed(error?: Error): void {
-    if (error && !this.#isAbortReason(error)) this.logError(error);
-    this.#truncate();
   }
 
   /** Resets the connection if the response is not complete, so that the client sees that it is truncated. */
