@@ -53,8 +53,6 @@ export class Exchange {
   #body: string | Uint8Array | undefined;
   /** Whether the response has been completed or has failed. The handler can no longer change it. */
   isOver = false;
-  /** Whether the response has been flushed, or the connection closed. */
-  #isClosed = false;
   #outcome: AccessLogEntry['outcome'];
   #controller: AbortController | undefined;
   #abortReason: unknown;
@@ -234,10 +232,10 @@ export class Exchange {
 
   /** Checks the timeouts: of the response until it begins, and of the body while the server waits for it. */
   checkTimeouts(): void {
-    const { connection, request, state: { timeouts } } = this;
+    const { connection, request, response, state: { timeouts } } = this;
     // The request may have begun just before the first check, so that check counts as no time.
     const isLate = !this.stream && ++this.#responseChecks > timeouts.responseChecks;
-    const waitsForBody = !request.complete && (this.#isClosed || waitsForMore(request));
+    const waitsForBody = !request.complete && (response.destroyed || waitsForMore(request));
     const isBodyLate = waitsForBody && ++this.#bodyChecks > timeouts.bodyChecks;
     if (!isLate && !isBodyLate) return;
     if (this.isOver) connection.end();
@@ -250,8 +248,9 @@ export class Exchange {
     this.#outcome = 'aborted';
     this.#abortSignal(new Error('The server has stopped'));
     this.connection.ignoreLaterRequests();
-    // The process may exit before the 'close' event.
-    this.#close();
+    // Now, because the process may exit before Node emits it.
+    this.response.emit('close');
+    this.response.removeAllListeners('close');
   }
 
   /** Whether an error says only that the exchange was aborted, or the client disconnected in the middle of the body. */
@@ -321,8 +320,6 @@ export class Exchange {
 
   #close(): void {
     const { connection, request, response, state } = this;
-    if (this.#isClosed) return;
-    this.#isClosed = true;
     const isComplete = response.writableFinished && !connection.socket.destroyed;
     this.isOver = true;
     if (!isComplete) {

@@ -76,6 +76,8 @@ export function responseOn(socket: Socket, request: IncomingMessage, onFlushed: 
   const response = new http.ServerResponse(request);
   response.assignSocket(socket);
   response.once('finish', () => {
+    // As Node does, so that the end of the socket does not close the response again.
+    response.detachSocket(socket);
     response.destroyed = true;
     response.emit('close');
     onFlushed();
