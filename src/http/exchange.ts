@@ -130,9 +130,11 @@ export class Exchange {
     if (this.stream) throw new Error('The headers have already been sent: call endHeaders() once, before any body');
     const { connection, head, request, response, resource: { policy } } = this;
     const body = this.#body;
-    const closes = this.#mustClose();
-    if (closes) connection.ignoreLaterRequests();
-    const headers = head.complete(body, request.method === 'HEAD', policy.vary, closes);
+    if (this.#mustClose()) {
+      response.shouldKeepAlive = false;
+      connection.ignoreLaterRequests();
+    }
+    const headers = head.complete(body, request.method === 'HEAD', policy.vary);
     response.writeHead(head.status, headers);
     if (body === undefined) return (this.stream = this.#openBody());
     this.stream = response;
@@ -144,7 +146,7 @@ export class Exchange {
 
   /**
    * Returns whether the connection must close after this response (RFC 9112, section 9.6). Node itself closes it if the
-   * request says `Connection: close`.
+   * request says `Connection: close`, and after a response to HTTP/1.0 whose length is not known.
    */
   #mustClose(): boolean {
     const { connection, head, request, state } = this;
@@ -153,9 +155,6 @@ export class Exchange {
     if (request.headers.upgrade !== undefined) return true;
     const readsNoMore = this.#body !== undefined || request.destroyed;
     if (readsNoMore && hasLongUnreadBody(request, this.resource.bodyLimit)) return true;
-    // HTTP/1.0 has no chunks, so only the end of the connection marks the end of a body without a length.
-    const hasLength = this.#body !== undefined || head.get('content-length') !== undefined;
-    if (request.httpVersionMinor === 0 && !hasLength) return true;
     // Only the last of several pipelined responses may close, because the requests behind it would be lost.
     return state.isDraining && !connection.hasQueued;
   }

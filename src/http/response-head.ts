@@ -89,9 +89,7 @@ export class ResponseHead {
    * @param isHead whether the request is a HEAD, whose response may have the length of GET (RFC 9110, section 8.6)
    * @param vary of the CORS policy
    */
-  complete(
-    body: string | Uint8Array | undefined, isHead: boolean, vary: string | undefined, closes: boolean,
-  ): string[] {
+  complete(body: string | Uint8Array | undefined, isHead: boolean, vary: string | undefined): string[] {
     const own = this.headers;
     const length = isHead || body === undefined ? this.get('content-length') : undefined;
     const status = (this.status ||= body === '' && length === undefined ? 204 : 200);
@@ -108,7 +106,6 @@ export class ResponseHead {
     if (this.get('cache-control') === undefined) all.push('Cache-Control', 'no-store');
     const allVary = vary ? mergeVary(this.get('vary'), vary) : this.get('vary');
     if (allVary) all.push('Vary', allVary);
-    if (closes) all.push('Connection', 'close');
     this.headers = all;
     this.isSent = true;
     return all;
