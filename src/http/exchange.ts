@@ -42,7 +42,7 @@ export class Exchange {
   readonly #startedAt: number;
   handler: RequestHandler | undefined;
   decision: CorsDecision = 'not cross-origin';
-  readonly head = new ResponseHead();
+  head = new ResponseHead();
   /** The stream that endHeaders() has returned; undefined until the headers are sent. */
   stream: Writable | undefined;
   /** The number of timeout checks before the response began. */
@@ -261,28 +261,19 @@ export class Exchange {
 
   #sendProblem(problem: HttpError): void {
     try {
-      this.#setProblem(problem);
-      for (const [name, value] of Object.entries(problem.headers)) this.head.add(name, value);
-      this.#sendWhole(this.#body!);
+      this.head.setError(problem);
+      this.#sendWhole(JSON.stringify(problem));
     } catch (error) {
       this.logError(error);
       if (this.stream) return;
       // A header of the problem or a hook of the handler has failed, so send only the server's own headers.
-      const { Connection } = problem.headers;
-      this.head.headers = Connection ? ['Connection', Connection] : [];
-      this.head.keepForError();
-      this.#setProblem(INTERNAL_ERROR);
+      this.head = new ResponseHead();
+      this.head.setError(INTERNAL_ERROR);
+      if (problem.headers.Connection) this.head.add('Connection', 'close');
+      this.#body = JSON.stringify(INTERNAL_ERROR);
       this.setCorsHeaders();
       this.sendHeaders();
     }
-  }
-
-  #setProblem(problem: HttpError): void {
-    const { head } = this;
-    head.resetForError();
-    head.add('Content-Type', 'application/problem+json');
-    head.status = problem.status;
-    this.#body = JSON.stringify(problem);
   }
 
   /** The handler whose hooks the response goes through: the base handler if the route's was not constructed. */

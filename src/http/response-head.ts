@@ -1,3 +1,4 @@
+import type { HttpError } from './http-error.ts';
 import { http } from './node/builtins.ts';
 
 /** Header names and values in turn, as Node's writeHead() takes them. A list is never changed, only replaced. */
@@ -66,9 +67,12 @@ export class ResponseHead {
     this.#kept = this.headers;
   }
 
-  /** Drops the headers that have been added since keepForError(), and those of a body. */
-  resetForError(): void {
+  /** Sets status and headers of an error response, in place of those set since keepForError(), and those of a body. */
+  setError({ status, headers }: HttpError): void {
     this.headers = without(this.#kept ?? this.headers, (name) => /^content-(?:length|type)$/.test(name));
+    this.add('Content-Type', 'application/problem+json');
+    this.status = status;
+    for (const [name, value] of Object.entries(headers)) this.add(name, value);
   }
 
   /**
