@@ -8,7 +8,7 @@ import type { Connection } from './node/connection.ts';
 import type { AccessLogEntry } from './node/log.ts';
 import { CLOSE } from './node/request-validation.ts';
 import { resetConnection } from './node/workarounds.ts';
-import { hasLongUnreadBody, waitsForMore, readBody, rejected } from './request-body.ts';
+import { hasLongUnreadBody, waitsForMore, readBody } from './request-body.ts';
 import type { RequestHandler } from './request-handler.ts';
 import { originForm } from './request-target.ts';
 import type { Resource } from './resource.ts';
@@ -86,9 +86,10 @@ export class Exchange {
   }
 
   /** Reads the body. Rejects at once if the exchange has been aborted, because Node then discards the rest. */
-  readBody<Parsed>(bodyLimit: number, parse: (bytes: Buffer<ArrayBuffer>) => Parsed): Promise<Parsed> {
-    if (this.#abortReason !== undefined) return rejected(this.#abortReason);
-    return readBody(this.request, bodyLimit, parse);
+  readBody<Parsed>(
+    bodyLimit: number, parse: (bytes: Buffer<ArrayBuffer>) => Parsed, error?: HttpError,
+  ): Promise<Parsed> {
+    return readBody(this.request, bodyLimit, parse, error ?? this.#abortReason);
   }
 
   /** Sets the CORS headers of the request's origin, in place of any that were set before (Fetch, "CORS protocol"). */

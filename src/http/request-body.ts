@@ -8,17 +8,19 @@ const EMPTY = Buffer.alloc(0);
  * Reads the whole body and returns what `parse` makes of it.
  *
  * @param bodyLimit in bytes
+ * @param error to reject with, if the body must not be read
  * @returns a promise whose rejection does not end the process, even if nobody awaits it. It rejects with an HttpError
  *   413 if the body exceeds the limit, with what `parse` throws, and if the client disconnects before the body ends
  */
 export function readBody<Parsed>(
-  request: IncomingMessage, bodyLimit: number, parse: (bytes: Buffer<ArrayBuffer>) => Parsed,
+  request: IncomingMessage, bodyLimit: number, parse: (bytes: Buffer<ArrayBuffer>) => Parsed, error: unknown,
 ): Promise<Parsed> {
-  if (Number(request.headers['content-length']) > bodyLimit) return rejected(tooLarge(bodyLimit));
-  if (request.readableDidRead || request.destroyed) {
-    return rejected(request.errored ?? new Error('The body has already been read: read it once for each request'));
-  }
-  const promise = new Promise<Parsed>((resolve, reject) => {
+  return ignoreRejection(new Promise((resolve, reject) => {
+    if (error !== undefined) throw error;
+    if (Number(request.headers['content-length']) > bodyLimit) throw tooLarge(bodyLimit);
+    if (request.readableDidRead || request.destroyed) {
+      throw request.errored ?? new Error('The body has already been read: read it once for each request');
+    }
     let body = EMPTY;
     let length = 0;
     request.on('data', (chunk: Buffer<ArrayBuffer>) => {
@@ -26,7 +28,7 @@ export function readBody<Parsed>(
       length += chunk.length;
       if (length > bodyLimit) {
         body = EMPTY;
-        if (start <= bodyLimit) rejectQuietly(promise, reject, tooLarge(bodyLimit));
+        if (start <= bodyLimit) reject(tooLarge(bodyLimit));
       } else if (start === 0) {
         // Most bodies are one chunk.
         body = chunk;
@@ -38,37 +40,22 @@ export function readBody<Parsed>(
     });
     // 'close' follows 'end', and comes alone if the body is interrupted.
     request.on('close', () => {
-      if (length > bodyLimit) return;
       try {
         if (!request.readableEnded) {
           throw request.errored ?? new Error('The client disconnected before the end of the body');
         }
         resolve(parse(body.length > length ? body.subarray(0, length) : body));
-      } catch (error) {
-        rejectQuietly(promise, reject, error);
+      } catch (failure) {
+        reject(failure);
       }
     });
-  });
-  return promise;
-}
-
-/**
- * Rejects a promise that nobody may await (yet). Only a rejected promise is marked as handled, because for each good
- * body a second promise would have a measurable cost.
- */
-function rejectQuietly(promise: Promise<unknown>, reject: (error: unknown) => void, error: unknown): void {
-  reject(error);
-  void ignoreRejection(promise);
+  }));
 }
 
 /** Keeps a promise that nobody awaits (yet) from ending the process, and returns it. */
 export function ignoreRejection<Value>(promise: Promise<Value>): Promise<Value> {
   promise.catch(() => {});
   return promise;
-}
-
-export function rejected(error: unknown): Promise<never> {
-  return ignoreRejection(Promise.reject(error));
 }
 
 function tooLarge(bodyLimit: number): HttpError {

@@ -4,7 +4,7 @@ import type { CorsOptions } from './cors/options.ts';
 import type { Exchange } from './exchange.ts';
 import { jsonHeaderError, parseJson } from './json.ts';
 import type { AccessLogEntry } from './node/log.ts';
-import { ignoreRejection, rejected } from './request-body.ts';
+import { ignoreRejection } from './request-body.ts';
 import { decodeRest, decodeSegment } from './request-target.ts';
 import { type StandardSchema, validate } from './standard-schema.ts';
 
@@ -106,7 +106,7 @@ export class RequestHandler {
   readJson<Output>(schema: StandardSchema<Output>): Promise<Output>;
   readJson(schema?: StandardSchema): Promise<unknown> {
     const error = jsonHeaderError(this.request);
-    const value = error ? rejected(error) : this.#exchange.readBody(this.#exchange.resource.bodyLimit, parseJson);
+    const value = this.#exchange.readBody(this.#exchange.resource.bodyLimit, parseJson, error);
     return schema ? ignoreRejection(value.then((body) => validate(schema, body, 'body'))) : value;
   }
 
