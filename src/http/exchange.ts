@@ -296,8 +296,7 @@ export class Exchange {
 
   /** Logs the rejection of a hook that is async. */
   logRejection(result: unknown): void {
-    if (typeof (result as PromiseLike<unknown> | undefined)?.then !== 'function') return;
-    void Promise.resolve(result).catch((error: unknown) => this.logError(error));
+    if (result instanceof Promise) result.catch((error: unknown) => this.logError(error));
   }
 
   /** Logs an error once: a failing pipeline() reports it twice. */
@@ -305,7 +304,6 @@ export class Exchange {
     if (error !== undefined && error === this.#loggedError) return;
     this.#loggedError = error;
     const { log } = this.state;
-    // Called in an async function, so that whatever it throws or rejects with is a rejection.
     (async () => this.#hooks().logError(error))().catch((failure: unknown) => log.error(failure, 'logError'));
   }
 
@@ -325,11 +323,8 @@ export class Exchange {
     const basic = outcome ? { status, milliseconds, outcome } : { status, milliseconds };
     // Bytes that are not a request have no method.
     const entry = request.method ? basic : { ...basic, detail: this.problem?.message };
-    try {
-      this.logRejection(this.#hooks().logRequest(entry));
-    } catch (error) {
-      this.logError(error);
-    }
+    // Called in an async function, so that whatever it throws or rejects with is a rejection.
+    (async () => this.#hooks().logRequest(entry))().catch((error: unknown) => this.logError(error));
     if (this.stream && state.log.format === 'text' && request.headers.origin !== undefined) {
       for (const hint of corsHints(this)) state.log.hint(hint);
     }
