@@ -49,7 +49,7 @@ function run(exchange: Exchange): unknown {
   exchange.handler = handler;
   if (exchange.isAllowedPreflight || exchange.path === '*') return callMethod(exchange, handler, 'doOptions');
   if (!exchange.hasRoute) throw notFound(exchange);
-  const name = resource.methods.get(request.method!) as 'doGet' | undefined;
+  const name = resource.methods.get(request.method!);
   if (!name) throw resource.methodNotAllowed;
   const prepared = handler.prepare?.();
   if (isPromiseLike(prepared)) return Promise.resolve(prepared).then(() => callMethod(exchange, handler, name));
@@ -57,10 +57,10 @@ function run(exchange: Exchange): unknown {
 }
 
 /** Calls the method, unless prepare() has already sent the response. */
-function callMethod(exchange: Exchange, handler: RequestHandler, name: 'doGet' | 'doOptions'): unknown {
+function callMethod(exchange: Exchange, handler: RequestHandler, name: string): unknown {
   if (exchange.stream || exchange.isOver) return undefined;
   exchange.head.keepForError();
-  return handler[name]!();
+  return (handler as unknown as Record<string, () => unknown>)[name]!();
 }
 
 function notFound({ path, state }: Exchange): HttpError {
