@@ -209,7 +209,7 @@ export class Exchange {
         throw new Error('A stream is still piped to the body, which ends when the method returns: return or await it');
       }
       this.isOver = true;
-      if (this.#body === undefined) this.stream!.end();
+      this.stream!.end();
     } catch (error) {
       discardValue(value);
       this.fail(error);
@@ -244,9 +244,8 @@ export class Exchange {
 
   /** Ends the exchange without a response, because the server is stopping. */
   abort(): void {
-    this.isOver = true;
     this.#outcome = 'aborted';
-    this.#abortSignal(new Error('The server has stopped'));
+    this.#abortReason ??= new Error('The server has stopped');
     this.connection.ignoreLaterRequests();
     // Now, because the process may exit before Node emits it.
     this.response.emit('close');
