@@ -28,7 +28,7 @@ export function dispatch(
 
 function respond(exchange: Exchange, decision: CorsDecision): void {
   // While an async predicate decided, the client may have disconnected.
-  if (exchange.isOver) return;
+  if (exchange.isSettled) return;
   exchange.decision = decision;
   try {
     const value = run(exchange);
@@ -58,7 +58,7 @@ function run(exchange: Exchange): unknown {
 
 /** Calls the method, unless prepare() has already sent the response. */
 function callMethod(exchange: Exchange, handler: RequestHandler, name: string): unknown {
-  if (exchange.stream || exchange.isOver) return undefined;
+  if (exchange.stream || exchange.isSettled) return undefined;
   exchange.head.keepForError();
   return (handler as unknown as Record<string, () => unknown>)[name]!();
 }

@@ -51,8 +51,8 @@ export class Exchange {
   #bodyChecks = 0;
   /** The whole body; undefined if the handler writes it to the stream. */
   #body: string | Uint8Array | undefined;
-  /** Whether the response has been completed or has failed. The handler can no longer change it. */
-  isOver = false;
+  /** Whether the response has been completed or has failed. As with a promise, nothing changes it any more. */
+  isSettled = false;
   #outcome: AccessLogEntry['outcome'];
   #controller: AbortController | undefined;
   #abortReason: unknown;
@@ -193,7 +193,7 @@ export class Exchange {
 
   /** Sends the value that the method returned, and ends the response. */
   finish(value: unknown): void {
-    if (this.isOver) return discardValue(value);
+    if (this.isSettled) return discardValue(value);
     try {
       const { stream } = this;
       // pipe() adds this listener to its destination.
@@ -208,7 +208,7 @@ export class Exchange {
       if (isPiped && !stream.writableEnded) {
         throw new Error('A stream is still piped to the body, which ends when the method returns: return or await it');
       }
-      this.isOver = true;
+      this.isSettled = true;
       this.stream!.end();
     } catch (error) {
       discardValue(value);
@@ -219,10 +219,10 @@ export class Exchange {
   /** Ends the response with an error: as a problem, or by closing the connection if the headers have been sent. */
   fail(error: unknown): void {
     const { connection, request, stream } = this;
-    const isProblem = error instanceof HttpError && !stream && !this.isOver;
+    const isProblem = error instanceof HttpError && !stream && !this.isSettled;
     if (!isProblem && !this.#isAbortReason(error)) this.logError(error);
-    if (this.isOver) return;
-    this.isOver = true;
+    if (this.isSettled) return;
+    this.isSettled = true;
     if (stream) this.#truncate();
     else this.#sendProblem(isProblem ? error : INTERNAL_ERROR);
     // A client that ends its side in the middle of the body has most likely disconnected.
@@ -238,7 +238,7 @@ export class Exchange {
     const waitsForBody = !request.complete && (response.destroyed || waitsForMore(request));
     const isBodyLate = waitsForBody && ++this.#bodyChecks > timeouts.bodyChecks;
     if (!isLate && !isBodyLate) return;
-    if (this.isOver) connection.end();
+    if (this.isSettled) connection.end();
     else this.fail(waitsForBody ? BODY_TIMEOUT : RESPONSE_TIMEOUT);
   }
 
@@ -284,7 +284,7 @@ export class Exchange {
   /** Aborts when the response is no longer needed, or has failed: see RequestHandler.signal. */
   get signal(): AbortSignal {
     this.#controller ??= new AbortController();
-    if (this.isOver) this.#abortSignal(new Error('The exchange is over'));
+    if (this.isSettled) this.#abortSignal(new Error('The exchange is over'));
     return this.#controller.signal;
   }
 
@@ -309,7 +309,7 @@ export class Exchange {
   #close(): void {
     const { connection, request, response, state } = this;
     const isComplete = response.writableFinished && !connection.socket.destroyed;
-    this.isOver = true;
+    this.isSettled = true;
     if (!isComplete) {
       this.#outcome ??= 'client disconnected';
       this.#abortSignal(new Error('The client disconnected'));

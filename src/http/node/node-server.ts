@@ -146,7 +146,7 @@ export function createNodeServer(state: ServerState): Server {
     const problem = isTls ? NOT_TLS : (PARSER_ERRORS.get(error.code ?? '') ?? NOT_HTTP);
     if (!exchange || exchange.request.complete) respondWithError(connection, problem);
     // A request has one response: if it has been sent, errors in the rest of the request are not reported.
-    else if (exchange.isOver) connection.enqueue(() => connection.end());
+    else if (exchange.isSettled) connection.enqueue(() => connection.end());
     else exchange.fail(problem);
   }
 
