@@ -223,6 +223,7 @@ export class Exchange {
     if (!isProblem && !this.#isAbortReason(error)) this.logError(error);
     if (this.isSettled) return;
     this.isSettled = true;
+    this.#abortReason ??= error;
     if (stream) this.#truncate();
     else this.#sendProblem(isProblem ? error : INTERNAL_ERROR);
     // A client that ends its side in the middle of the body has most likely disconnected.

@@ -31,6 +31,23 @@ test('responds 500 without details to any thrown value, and logs it', async (t) 
   assert.deepEqual(logged, thrown);
 });
 
+test('gives the signal the error as its reason, also while the response is sent', async (t) => {
+  const error = new HttpError(409);
+  const reasons: unknown[] = [];
+  class ReadsSignal extends RequestHandler {
+    override doGet() {
+      throw error;
+    }
+    override endHeaders() {
+      reasons.push(this.signal.reason);
+      return super.endHeaders();
+    }
+  }
+  const { port } = await listen(t, { '/': ReadsSignal });
+  expectResponses(await sendRaw(t, port, GET), [409]);
+  assert.deepEqual(reasons, [error]);
+});
+
 test('responds 500 for an HttpError that cannot be serialized or sent', async (t) => {
   const errors = [
     new HttpError(409, 'x', { 'X-Name': 'a\r\nb' }),
