@@ -9,7 +9,7 @@ import { http } from './builtins.ts';
 import { Connection } from './connection.ts';
 import { CLOSE, FRAMING } from './request-validation.ts';
 import {
-  continueOnFirstRead, discardInput, emptyRequest, replaceDestroySoon, responseOn, withoutUpgrade,
+  continueOnFirstRead, discardInput, emptyRequest, lastResponseOn, replaceDestroySoon, withoutUpgrade,
 } from './workarounds.ts';
 
 const MAX_HEAD = `${http.maxHeaderSize} bytes`;
@@ -151,13 +151,12 @@ export function createNodeServer(state: ServerState): Server {
   }
 
   /** Responds with an error to CONNECT and to bytes that are not a request, once earlier responses are flushed. */
-  function respondWithError(connection: Connection, problem: HttpError, received?: IncomingMessage): void {
+  function respondWithError(
+    connection: Connection, problem: HttpError, request: IncomingMessage = emptyRequest(connection.socket),
+  ): void {
     const { socket } = connection;
-    const request = received ?? emptyRequest(socket);
     connection.enqueue(() => {
-      if (!socket.writable) return;
-      const response = responseOn(socket, request, () => connection.end());
-      dispatch(connection, request, response, problem);
+      if (socket.writable) dispatch(connection, request, lastResponseOn(socket, request), problem);
     });
   }
 

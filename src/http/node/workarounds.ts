@@ -71,8 +71,8 @@ export function closeListener(server: Server): void {
   net.Server.prototype.close.call(server);
 }
 
-/** Node creates no response for an invalid request. Creates one, and calls `onFlushed` when it has been flushed. */
-export function responseOn(socket: Socket, request: IncomingMessage, onFlushed: () => void): ServerResponse {
+/** Node creates no response for an invalid request. Creates one, which ends the connection as Node's last one does. */
+export function lastResponseOn(socket: Socket, request: IncomingMessage): ServerResponse {
   const response = new http.ServerResponse(request);
   response.assignSocket(socket);
   response.once('finish', () => {
@@ -80,7 +80,7 @@ export function responseOn(socket: Socket, request: IncomingMessage, onFlushed: 
     response.detachSocket(socket);
     response.destroyed = true;
     response.emit('close');
-    onFlushed();
+    socket.destroySoon();
   });
   return response;
 }
