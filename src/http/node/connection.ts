@@ -76,10 +76,10 @@ export class Connection {
 
   /**
    * Sets the timeout of the socket, if it is not a synthetic one. Node replaces it with the keep-alive timeout when the
-   * response is complete.
+   * response is complete, unless it is the last.
    */
-  limitIdleTime(): void {
-    this.socket.setTimeout?.(this.state.timeouts.idleMs);
+  limitIdleTime(milliseconds = this.state.timeouts.idleMs): void {
+    this.socket.setTimeout?.(milliseconds);
   }
 
   /** Ends the server's side. A client that is still sending can read the response (RFC 9112, section 9.6). */
@@ -90,13 +90,10 @@ export class Connection {
     // Requests may be queued if Node closes by itself, as after a response that is sent before 100 (Continue).
     this.ignoreLaterRequests();
     socket.end();
-    const idle = setTimeout(() => socket.destroy(), LINGER_IDLE_MS);
+    discardInput(socket);
+    this.limitIdleTime(LINGER_IDLE_MS);
     const total = setTimeout(() => socket.destroy(), this.state.timeouts.requestMs);
-    discardInput(socket, () => idle.refresh());
-    socket.once('close', () => {
-      clearTimeout(idle);
-      clearTimeout(total);
-    });
+    socket.once('close', () => clearTimeout(total));
   }
 
   /** Drops the queue and ends a pending read of the body, after the socket has closed. */

@@ -29,16 +29,14 @@ function pause(this: Socket): void {
 const MAX_DISCARDED_BYTES = 64 * 1024 * 1024;
 
 /** Discards what the socket receives, in place of Node's HTTP parser, and destroys the socket if it is too much. */
-export function discardInput(socket: Socket, onData: () => void = () => {}): void {
-  let bytes = 0;
+export function discardInput(socket: Socket): void {
+  const maxBytesRead = socket.bytesRead + MAX_DISCARDED_BYTES;
   // Before the 'data' listener is added, which makes Node remove the 'resume' listener that starts the reading.
   socket.resume();
   // In the next tick, because the parser may still be processing received data.
   process.nextTick(() => {
-    socket.removeAllListeners('data').on('data', (chunk: Buffer) => {
-      bytes += chunk.length;
-      if (bytes > MAX_DISCARDED_BYTES) socket.destroy();
-      else onData();
+    socket.removeAllListeners('data').on('data', () => {
+      if (socket.bytesRead > maxBytesRead) socket.destroy();
     });
   });
 }
