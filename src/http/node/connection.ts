@@ -22,7 +22,6 @@ export class Connection {
   received = 0;
   /** Whether later requests are ignored, because the one in flight is the last (RFC 9112, section 9.6). */
   isClosing = false;
-  #hasEnded = false;
 
   constructor(state: ServerState, socket: Socket) {
     this.state = state;
@@ -85,8 +84,7 @@ export class Connection {
   /** Ends the server's side. A client that is still sending can read the response (RFC 9112, section 9.6). */
   end(): void {
     const { socket } = this;
-    if (this.#hasEnded) return;
-    this.#hasEnded = true;
+    if (socket.writableEnded) return;
     // Requests may be queued if Node closes by itself, as after a response that is sent before 100 (Continue).
     this.ignoreLaterRequests();
     socket.end();
