@@ -15,7 +15,7 @@ export class Connection {
   readonly socket: Socket;
   /** The client's address, stored because Node forgets it when the socket closes. */
   readonly address: string | undefined;
-  /** The request in flight, until its response is flushed and its body received. */
+  /** The request in flight, or one whose response is flushed and whose body was still to come. */
   exchange: Exchange | undefined;
   readonly #queue: (() => void)[] = [];
   /** How many requests have been received. */
@@ -53,17 +53,11 @@ export class Connection {
 
   /** Starts the next request, once the response of this exchange is flushed. */
   release({ request }: Exchange): void {
-    // Released early, so that V8's minor garbage collections can free the exchange.
+    // So that V8's minor garbage collections can free it. An exchange whose body is late stays until the next request.
     if (request.complete) this.exchange = undefined;
-    else request.once('close', () => this.#releaseReceived());
     const next = this.#queue.shift();
     if (this.#queue.length === MAX_QUEUED_REQUESTS - 1) continueReading(this.socket);
     next?.();
-  }
-
-  /** Releases an exchange whose body was still being received when its response was flushed. */
-  #releaseReceived(): void {
-    if (this.isIdle) this.exchange = undefined;
   }
 
   /** Ignores all requests after the one in flight, queued or still to come. */
