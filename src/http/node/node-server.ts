@@ -44,7 +44,7 @@ export function createNodeServer(state: ServerState): Server {
   };
   const server = http.createServer(options);
 
-  // withoutUpgrade() emits the event again for a connection that is known.
+  // onConnect() and withoutUpgrade() emit the event again for a connection that is known.
   server.on('connection', (socket) => connections.has(socket) || accept(socket));
   server.on('request', receive);
   // With listeners for these two, Node leaves 417 and 100 (Continue) to the server.
@@ -64,7 +64,7 @@ export function createNodeServer(state: ServerState): Server {
     connections.set(socket, connection);
     timer ??= setInterval(checkTimeouts, timeouts.checkIntervalMs).unref();
     replaceDestroySoon(socket, () => connection.end());
-    // Node removes its 'error' listener after a CONNECT, and an 'error' event without a listener ends the process.
+    // Node removes its 'error' listener before 'upgrade', and an 'error' event without a listener ends the process.
     socket.on('error', () => {});
     socket.once('close', () => {
       connection.close();
@@ -99,28 +99,22 @@ export function createNodeServer(state: ServerState): Server {
     if (hasOwnUpgradeListener()) return;
     const socket = duplex as Socket;
     const connection = connectionOf(socket);
-    const stop = forwardSocketEvents(connection);
+    // Until its turn comes, Node does not listen to the socket, but an earlier response may be in flight.
+    const onDrain = () => connection.exchange?.response.emit('drain');
+    const onIdle = () => server.emit('timeout', socket);
+    socket.on('drain', onDrain).on('timeout', onIdle);
     connection.enqueue(() => {
-      stop();
+      socket.off('drain', onDrain).off('timeout', onIdle);
       withoutUpgrade(server, socket, request, rest);
     });
   }
 
   function onConnect(request: IncomingMessage, duplex: unknown): void {
-    const connection = connectionOf(duplex as Socket);
-    forwardSocketEvents(connection);
-    connection.socket.on('end', () => connection.end());
-    discardInput(connection.socket);
-    respondWithError(connection, NO_TUNNEL, request);
-  }
-
-  /** After 'upgrade' and 'connect', Node no longer listens to the socket, but an earlier response may be in flight. */
-  function forwardSocketEvents(connection: Connection): () => void {
-    const { socket } = connection;
-    const onDrain = () => connection.exchange?.response.emit('drain');
-    const onIdle = () => server.emit('timeout', socket);
-    socket.on('drain', onDrain).on('timeout', onIdle);
-    return () => socket.off('drain', onDrain).off('timeout', onIdle);
+    const socket = duplex as Socket;
+    // Makes Node listen to the socket again, because an earlier response may be in flight.
+    server.emit('connection', socket);
+    discardInput(socket);
+    respondWithError(connectionOf(socket), NO_TUNNEL, request);
   }
 
   function onClientError(error: NodeJS.ErrnoException & { rawPacket?: Buffer }, duplex: unknown): void {
