@@ -119,7 +119,7 @@ export function createNodeServer(state: ServerState): Server {
 
   function onClientError(error: NodeJS.ErrnoException & { rawPacket?: Buffer }, duplex: unknown): void {
     const connection = connections.get(duplex as Socket);
-    // The connection is broken, or ended by an earlier error.
+    // The connection is broken (ECONNRESET, EPIPE), or ended by an earlier error.
     if (!connection?.socket.writable) return;
     if (error.code !== 'ERR_HTTP_REQUEST_TIMEOUT') return onBadRequest(connection, error);
     // If the event loop was blocked for longer than the timeout, the headers may have arrived meanwhile.
@@ -132,8 +132,7 @@ export function createNodeServer(state: ServerState): Server {
   function onBadRequest(connection: Connection, error: NodeJS.ErrnoException & { rawPacket?: Buffer }): void {
     const { exchange, socket } = connection;
     // A connection that a browser opened in advance, and never used, gets no response.
-    const isUnused = socket.bytesRead === 0;
-    if (isUnused || error.code === 'ECONNRESET' || error.code === 'EPIPE') return void socket.destroy();
+    if (socket.bytesRead === 0) return void socket.destroy();
     discardInput(socket);
     // RFC 8446, section 5.1: a TLS handshake begins with 22.
     const isTls = error.rawPacket?.[0] === 22 && socket.bytesRead === error.rawPacket.length;
