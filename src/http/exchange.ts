@@ -239,8 +239,8 @@ export class Exchange {
     const waitsForBody = !request.complete && (response.destroyed || waitsForMore(request));
     const isBodyLate = waitsForBody && ++this.#bodyChecks > timeouts.bodyChecks;
     if (!isLate && !isBodyLate) return;
-    if (this.isSettled) connection.end();
-    else this.fail(waitsForBody ? BODY_TIMEOUT : RESPONSE_TIMEOUT);
+    if (!this.isSettled) this.fail(waitsForBody ? BODY_TIMEOUT : RESPONSE_TIMEOUT);
+    else if (response.destroyed) connection.end();
   }
 
   /** Ends the exchange without a response, because the server is stopping. */

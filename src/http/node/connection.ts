@@ -78,7 +78,7 @@ export class Connection {
   /** Ends the server's side. A client that is still sending can read the response (RFC 9112, section 9.6). */
   end(): void {
     const { socket } = this;
-    if (socket.writableEnded) return;
+    if (!socket.writable) return;
     // Requests may be queued if Node closes by itself, as after a response that is sent before 100 (Continue).
     this.ignoreLaterRequests();
     socket.end();

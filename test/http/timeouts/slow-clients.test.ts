@@ -34,6 +34,11 @@ class Large extends RequestHandler {
     body.write('x'.repeat(50_000_000));
     return once(body, 'drain', { signal: this.signal });
   }
+  override doPut() {
+    const body = this.endHeaders();
+    body.write('x'.repeat(50_000_000));
+    body.write('last');
+  }
   override logError() {}
 }
 
@@ -135,6 +140,20 @@ describe('timeouts', { concurrency: true }, () => {
       }));
     });
   }
+
+  test('completes a stream that is read slowly, although the body of the request is late', async (t) => {
+    const { port } = await listen(t, routes, short);
+    const reader = await Connection.open(t, port);
+    reader.send(requestBytes('PUT /large', ['Content-Length: 10'], '['));
+    await reader.until('HTTP/1.1 200');
+    reader.socket.pause();
+    // When this body is late, the other one is too.
+    const other = await Connection.open(t, port);
+    other.send(requestBytes('POST /', ['Content-Type: application/json', 'Content-Length: 10'], '['));
+    await other.until('HTTP/1.1 408');
+    reader.socket.resume();
+    assert.match((await reader.untilClosed()).slice(-30), /last\r\n0\r\n\r\n$/);
+  });
 
   test("sets headersTimeout to requestTimeout, even above Node's default of 60 seconds", async (t) => {
     const { server } = await listen(t, routes, { requestTimeout: 100 });
