@@ -48,7 +48,7 @@ function run(exchange: Exchange): unknown {
   const handler = new resource.HandlerClass(exchange);
   exchange.handler = handler;
   if (exchange.isAllowedPreflight || exchange.path === '*') return callMethod(exchange, handler, 'doOptions');
-  if (!exchange.hasRoute) throw notFound(exchange);
+  if (exchange.match === exchange.state.unknown) throw notFound(exchange);
   const name = resource.methods.get(request.method!);
   if (!name) throw resource.methodNotAllowed;
   const prepared = handler.prepare?.();

@@ -76,10 +76,6 @@ export class Exchange {
     response.on('close', () => this.#close());
   }
 
-  get hasRoute(): boolean {
-    return this.match !== this.state.unknown;
-  }
-
   /** Whether this is a preflight from an allowed origin. */
   get isAllowedPreflight(): boolean {
     return this.decision === 'allowed' && isPreflight(this.request);

@@ -7,12 +7,12 @@ import { http } from './builtins.ts';
  * corrects.
  */
 
-/** Node destroys the socket after the last response, and resets a client that is still sending. Calls `end` instead. */
+/** Replaces how Node destroys the socket after the last response, which would reset a client that is still sending. */
 export function replaceDestroySoon(socket: Socket, end: () => void): void {
   socket.destroySoon = end;
 }
 
-/** Node starts reading again after each request and whenever a body is read. Pauses again until continueReading(). */
+/** Pauses a socket until continueReading(), although Node resumes it after each request and when a body is read. */
 export function pauseReading(socket: Socket): void {
   socket.on('resume', pause).pause();
 }
@@ -41,7 +41,7 @@ export function discardInput(socket: Socket): void {
   });
 }
 
-/** Only TCP sockets can be reset: Node throws for TLS and Unix sockets. */
+/** Resets a connection. Destroys a TLS or Unix socket, for which Node's resetAndDestroy() throws. */
 export function resetConnection(socket: Socket): void {
   try {
     socket.resetAndDestroy();
@@ -50,7 +50,7 @@ export function resetConnection(socket: Socket): void {
   }
 }
 
-/** Node sends 100 (Continue) before the handler runs. Sends it when the body is first read (RFC 9110, 10.1.1). */
+/** Sends 100 (Continue) when the body is first read (RFC 9110, 10.1.1). Node sends it before the handler runs. */
 export function continueOnFirstRead(request: IncomingMessage, response: ServerResponse): void {
   request._read = (size) => {
     delete (request as Partial<IncomingMessage>)._read;
@@ -64,12 +64,12 @@ export function awaitsContinue(request: IncomingMessage): boolean {
   return Object.hasOwn(request, '_read');
 }
 
-/** http.Server's close() also closes idle connections and stops its timeouts. Closes only the listener. */
+/** Closes only the listener. http.Server's close() also closes idle connections, and stops its timeouts. */
 export function closeListener(server: Server): void {
   net.Server.prototype.close.call(server);
 }
 
-/** Node creates no response for an invalid request. Creates one, which ends the connection as Node's last one does. */
+/** Returns a response to an invalid request, for which Node has none. Like Node's last one, it ends the connection. */
 export function lastResponseOn(socket: Socket, request: IncomingMessage): ServerResponse {
   const response = new http.ServerResponse(request);
   response.assignSocket(socket);
@@ -91,8 +91,8 @@ export function emptyRequest(socket: Socket): IncomingMessage {
 }
 
 /**
- * Node stops parsing after a request with an Upgrade header, and loses what is pipelined behind it. Puts the request
- * back without that header, in front of what follows it.
+ * Puts a request with an Upgrade header back without it, in front of what follows. Node stops parsing after such a
+ * request, and loses what is pipelined behind it.
  */
 export function withoutUpgrade(server: Server, socket: Socket, request: IncomingMessage, rest: Buffer): void {
   const { method, url, httpVersion, rawHeaders } = request;
