@@ -15,4 +15,4 @@ export { hostNameError, isLoopback } from './host-names.ts';
 export { warmUp } from './node/warm-up.ts';
 
 /** The version of src/http and test/http, which are replaced together: CHANGELOG.md says what each version changed. */
-export const VERSION = '2.1.1';
+export const VERSION = '2.1.2';
