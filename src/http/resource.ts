@@ -63,8 +63,8 @@ function doMethodsOf({ prototype }: HandlerClass): ReadonlyMap<string, string> {
 }
 
 const METHOD_LIKE = /^do_?[A-Z]/;
-/** A class field, in the source of its class: `doGet = () => …`. */
-const FIELD = /(?:^|[{};])\s*(do_?[A-Z]\w*)\s*=(?![=>])/gm;
+/** A class field that is a function, in the source of its class: `doGet = () => …`. */
+const FIELD = /(?:^|[};])\s*(do_?[A-Z]\w*)\s*=(?![=>])[^,;{}\n]*(?:=>|\bfunction\b|\.bind\()/gm;
 
 /** Returns an error, with what to write instead, for each member that looks like a method but would never be called. */
 export function classErrors(HandlerClass: HandlerClass): string[] {

@@ -103,13 +103,33 @@ test('finds misnamed methods in base classes and reports the routed class', () =
 
 test('finds misnamed fields and static methods', () => {
   class Field extends RequestHandler {
-    do_GET = () => 1;
+    do_GET = async () => 1;
+  }
+  class Bound extends RequestHandler {
+    override doPost = this.read.bind(this);
+    read() {}
   }
   class Static extends RequestHandler {
     static do_GET() {}
   }
   assert.match(startupErrors({ '/': Field }).join('\n'), /^Field\.do_GET would never be called: .*doGet/);
+  assert.match(startupErrors({ '/': Bound }).join('\n'), /^Bound\.doPost would never be called: .*doPost/);
+  assert.match(startupErrors({ '/': Bound }).join('\n'), /^Bound\.doPost would never be called: .*doPost/);
   assert.match(startupErrors({ '/': Static }).join('\n'), /^Static\.do_GET would never be called: /);
+});
+
+test('accepts variables that are named like methods', () => {
+  class Variables extends RequestHandler {
+    override async doPost() {
+      let doRetry = false;
+      const { doMerge = true, doNotify = () => {} } = (await this.readJson()) as Record<string, unknown>;
+      const { doCopy = () => {} } = {};
+      doRetry = !doMerge && !doCopy;
+      return { doRetry, doNotify: String(doNotify) };
+    }
+  }
+  const errors = startupErrors({ '/': Variables });
+  assert.deepEqual(errors, []);
 });
 
 test('reports the errors of a class once, even if it has several routes', () => {
@@ -160,7 +180,9 @@ const classes: [what: string, HandlerClass: typeof RequestHandler, error: RegExp
   ],
   [
     'a class field in place of a method',
-    class Field extends RequestHandler { doSubscribe = () => 1; },
+    class Field extends RequestHandler {
+      name = 'field'; doSubscribe = () => this.name;
+    },
     /^Field\.doSubscribe would never be called: it is a field, not a method: write doSubscribe/,
   ],
   [
