@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import type { IncomingMessage, Server } from 'node:http';
 import type { Socket } from 'node:net';
 import { type CorsOptions, corsErrors } from './cors/options.ts';
@@ -40,14 +41,13 @@ export interface ServerOptions {
   /** The format of the access log; default: 'off'. */
   log?: LogFormat;
   /**
-   * The class of every response for which no handler of a route was constructed: unknown paths, denied origins, and
-   * bytes that are not a request. Its endHeaders(), logRequest() and logError() apply to these; default:
-   * RequestHandler.
+   * The class that responds if no handler of a route was constructed, as for unknown paths, denied origins and invalid
+   * requests. Its endHeaders(), logRequest() and logError() apply to these responses. Default: RequestHandler.
    */
   baseHandler?: HandlerClass;
 }
 
-/** What all requests of one server share. */
+/** The state that all requests of one server share. */
 export interface ServerState {
   readonly log: Log;
   readonly connections: Map<Socket, Connection>;
@@ -128,6 +128,8 @@ export function createServer(routes: Routes, options: ServerOptions = {}): Serve
     shutdown: new AbortController(),
     isDraining: false,
   };
+  // Each request may listen to it, and Node would warn of a leak from the eleventh on.
+  setMaxListeners(0, state.shutdown.signal);
   const server = createNodeServer(state);
   registerForShutdown(server, state);
   return server;

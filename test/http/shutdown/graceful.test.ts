@@ -24,6 +24,22 @@ class Large extends RequestHandler {
   }
 }
 
+test('lets more than ten requests listen to shutdownSignal without a warning', async (t) => {
+  class Listens extends RequestHandler {
+    override doGet() {
+      this.shutdownSignal.addEventListener('abort', () => {});
+      return 'OK';
+    }
+  }
+  const warnings: Error[] = [];
+  const onWarning = (warning: Error) => void warnings.push(warning);
+  process.on('warning', onWarning);
+  t.after(() => process.off('warning', onWarning));
+  const { url } = await listen(t, { '/': Listens });
+  for (let count = 0; count < 11; count++) assert.equal(await (await fetch(url)).text(), '"OK"');
+  assert.deepEqual(warnings, []);
+});
+
 test('sends Connection: close with every response once the listener has closed', async (t) => {
   const bytes: [bytes: string, status: number][] = [
     [requestBytes('GET /'), 200],
