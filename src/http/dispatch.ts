@@ -3,7 +3,6 @@ import type { CorsDecision } from './cors/policy.ts';
 import { Exchange } from './exchange.ts';
 import { HttpError } from './http-error.ts';
 import type { Connection } from './node/connection.ts';
-import type { RequestHandler } from './request-handler.ts';
 
 const DENIED_ORIGIN = new HttpError(
   403, 'This origin is not allowed: add it to CORS_ORIGINS, or to static cors of the class', {},
@@ -11,7 +10,8 @@ const DENIED_ORIGIN = new HttpError(
 );
 
 /**
- * Serves one request. The CORS policy decides before any response, so that errors have the right CORS headers too.
+ * Serves one request. The CORS policy decides before the request is handled, so that errors have the right CORS
+ * headers too. Only a timeout or an invalid body while an async predicate decides has none.
  *
  * @param error to respond with, if the request cannot be served
  */
@@ -40,27 +40,30 @@ function respond(exchange: Exchange, decision: CorsDecision): void {
   }
 }
 
-/** Checks each request in this order: protocol error, denied origin, preflight or `*`, 404, 405, prepare(), method. */
+/**
+ * Constructs the handler and calls its method. Checks in this order: protocol error, denied origin, preflight or `*`,
+ * unknown path (404), unsupported method (405), prepare().
+ */
 function run(exchange: Exchange): unknown {
   const { problem, request, resource } = exchange;
   if (problem) throw problem;
   if (exchange.decision === 'denied') throw DENIED_ORIGIN;
   const handler = new resource.HandlerClass(exchange);
   exchange.handler = handler;
-  if (exchange.isAllowedPreflight || exchange.path === '*') return callMethod(exchange, handler, 'doOptions');
+  if (exchange.isAllowedPreflight || exchange.path === '*') return callMethod(exchange, 'doOptions');
   if (exchange.match === exchange.state.unknown) throw notFound(exchange);
   const name = resource.methods.get(request.method!);
   if (!name) throw resource.methodNotAllowed;
   const prepared = handler.prepare?.();
-  if (isPromiseLike(prepared)) return Promise.resolve(prepared).then(() => callMethod(exchange, handler, name));
-  return callMethod(exchange, handler, name);
+  if (isPromiseLike(prepared)) return Promise.resolve(prepared).then(() => callMethod(exchange, name));
+  return callMethod(exchange, name);
 }
 
 /** Calls the method, unless prepare() has already sent the response. */
-function callMethod(exchange: Exchange, handler: RequestHandler, name: string): unknown {
+function callMethod(exchange: Exchange, name: string): unknown {
   if (exchange.stream || exchange.isSettled) return undefined;
   exchange.head.keepForError();
-  return (handler as unknown as Record<string, () => unknown>)[name]!();
+  return (exchange.handler as unknown as Record<string, () => unknown>)[name]!();
 }
 
 function notFound({ path, state }: Exchange): HttpError {

@@ -22,8 +22,8 @@ const RESPONSE_TIMEOUT = new HttpError(503, 'The response took too long', CLOSE)
 const BODY_TIMEOUT = new HttpError(408, 'The body took too long to arrive', CLOSE);
 
 /**
- * One request and its response. Every response is sent by `sendHeaders`, which RequestHandler.endHeaders calls after
- * the CORS headers have been set, whether a value was returned, an error thrown or a stream written.
+ * One request and its response. sendHeaders() sends every response. RequestHandler.endHeaders() calls it after
+ * sendCorsHeaders(). If a header of an error or a hook of the handler fails, #sendProblem() calls it directly.
  */
 export class Exchange {
   readonly state: ServerState;
@@ -34,9 +34,9 @@ export class Exchange {
   readonly problem: HttpError | undefined;
   readonly match: Match;
   readonly resource: Resource;
-  /** As sent, without the query. */
+  /** The path as sent, without the query. */
   readonly path: string;
-  /** Without the question mark. */
+  /** The query, without the question mark. */
   readonly query: string;
   /** Start time of performance.now() in milliseconds; 0 if durations are not logged. */
   readonly #startedAt: number;
@@ -51,7 +51,7 @@ export class Exchange {
   #bodyChecks = 0;
   /** The whole body; undefined if the handler writes it to the stream. */
   #body: string | Uint8Array | undefined;
-  /** Whether the response has been completed or has failed. As with a promise, nothing changes it any more. */
+  /** Whether the response has been completed, or has failed. A result that comes later is discarded. */
   isSettled = false;
   #outcome: AccessLogEntry['outcome'];
   #controller: AbortController | undefined;
@@ -148,8 +148,9 @@ export class Exchange {
   #mustClose(): boolean {
     const { connection, head, request, state } = this;
     if (/\bclose\b/i.test(head.get('connection') ?? '')) return true;
-    // Node loses what is pipelined behind an Upgrade request that withoutUpgrade() has not put back.
+    // withoutUpgrade() has not removed the header, so Node may lose the requests that are pipelined behind this one.
     if (request.headers.upgrade !== undefined) return true;
+    // A handler that streams its response may still read the body of the request.
     const readsNoMore = this.#body !== undefined || request.destroyed;
     if (readsNoMore && hasLongUnreadBody(request, this.resource.bodyLimit)) return true;
     // Only the last of several pipelined responses may close, because the requests behind it would be lost.
@@ -230,7 +231,7 @@ export class Exchange {
   /** Checks the timeouts: of the response until it begins, and of the body while the server waits for it. */
   checkTimeouts(): void {
     const { connection, request, response, state: { timeouts } } = this;
-    // The request may have begun just before the first check, so that check counts as no time.
+    // The first check may come right after the request began, so it is not counted.
     const isLate = !this.stream && ++this.#responseChecks > timeouts.responseChecks;
     const waitsForBody = !request.complete && (response.destroyed || waitsForMore(request));
     const isBodyLate = waitsForBody && ++this.#bodyChecks > timeouts.bodyChecks;
@@ -244,12 +245,12 @@ export class Exchange {
     this.#outcome = 'aborted';
     this.#abortReason ??= new Error('The server has stopped');
     this.connection.ignoreLaterRequests();
-    // Now, because the process may exit before Node emits it.
+    // The process may exit before Node emits 'close'. Without listeners, a later 'close' has no effect.
     this.response.emit('close');
     this.response.removeAllListeners('close');
   }
 
-  /** Whether an error says only that the exchange was aborted, or the client disconnected in the middle of the body. */
+  /** Returns whether an error only repeats why the exchange was aborted, or why the request failed. */
   #isAbortReason(error: unknown): boolean {
     const reason = this.#abortReason ?? this.request.errored;
     if (!reason || !(error instanceof Error)) return false;
@@ -273,7 +274,7 @@ export class Exchange {
     }
   }
 
-  /** The handler whose hooks the response goes through: the base handler if the route's was not constructed. */
+  /** Returns the handler whose hooks send and log the response. It is a base handler if there is no other. */
   #hooks(): RequestHandler {
     return (this.handler ??= this.state.makeBaseHandler(this));
   }
@@ -295,7 +296,7 @@ export class Exchange {
     if (result instanceof Promise) result.catch((error: unknown) => this.logError(error));
   }
 
-  /** Logs an error once: a failing pipeline() reports it twice. */
+  /** Logs an error once. A failing pipeline() reports its error twice. */
   logError(error: unknown): void {
     if (error !== undefined && error === this.#loggedError) return;
     this.#loggedError = error;

@@ -40,6 +40,7 @@ function isAddress(hostname: string): boolean {
 /** Returns whether an entry is a host name as clients send it, or a domain behind the dot for its subdomains. */
 function isAllowedHost(entry: string): boolean {
   const name = entry.replace(/^\./, '');
+  // An IP address has no subdomains, so the entry is tested with its dot.
   return hostNameOf(name) === name && !name.endsWith('.') && (name[0] !== '[' || isAddress(entry));
 }
 

@@ -1,5 +1,5 @@
-// A request goes from node/node-server.ts through dispatch.ts (the order of its checks), your
-// request handler and exchange.ts (the response) to the last byte.
+// node/node-server.ts receives each request, dispatch.ts checks it, your RequestHandler handles it, and exchange.ts
+// sends the response.
 export { RequestHandler } from './request-handler.ts';
 export { HttpError } from './http-error.ts';
 export { createServer, type Routes, type ServerOptions } from './server.ts';
@@ -14,5 +14,5 @@ export { type HandlerClass, methodsOf } from './resource.ts';
 export { hostNameError, isLoopback } from './host-names.ts';
 export { warmUp } from './node/warm-up.ts';
 
-/** The version of src/http and test/http, which are replaced together: CHANGELOG.md says what each version changed. */
+/** The version of src/http and test/http, which are replaced together. CHANGELOG.md lists the changes. */
 export const VERSION = '2.1.2';

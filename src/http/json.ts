@@ -78,7 +78,7 @@ function isTooDeep(text: string): boolean {
   return depth > MAX_DEPTH;
 }
 
-/** A `__proto__` key is an own property here, but sets the prototype of whatever object it is assigned to. */
+/** Returns whether a value has a key `__proto__`, which would set the prototype of an object it is assigned to. */
 function hasPrototypeKey(value: unknown): boolean {
   if (typeof value !== 'object' || value === null) return false;
   return Object.hasOwn(value, '__proto__') || Object.values(value).some(hasPrototypeKey);
@@ -99,8 +99,7 @@ export function stringifyJson(value: unknown): string {
     throw error;
   }
   if (json === undefined) throw new TypeError(`JSON cannot represent the returned value of the type ${typeof value}`);
-  // JSON.stringify turns promises, Maps, Sets and Errors without fields of their own into {}, so that other values need
-  // no second look.
+  // JSON.stringify turns promises, Maps, Sets, and Errors without own fields into {}. Other values need no search.
   if (json.includes('{}')) rejectUnserializable(value);
   return json;
 }

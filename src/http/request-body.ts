@@ -5,7 +5,7 @@ import { awaitsContinue } from './node/workarounds.ts';
 const EMPTY = Buffer.alloc(0);
 
 /**
- * Reads the whole body and returns what `parse` makes of it.
+ * Reads the whole body and returns the result of `parse`.
  *
  * @param bodyLimit in bytes
  * @param error to reject with, if the body must not be read
@@ -67,7 +67,7 @@ export function hasBody({ headers }: IncomingMessage): boolean {
   return headers['transfer-encoding'] !== undefined || (headers['content-length'] ?? '0') !== '0';
 }
 
-/** Returns whether the rest of the body is too long, or of unknown length, to be read to keep the connection alive. */
+/** Returns whether the unread body is longer than the limit, of unknown length, or can no longer be read. */
 export function hasLongUnreadBody(request: IncomingMessage, bodyLimit: number): boolean {
   if (request.complete || !hasBody(request)) return false;
   // Without a Content-Length, Number() returns NaN.

@@ -74,11 +74,9 @@ export class RequestHandler {
    * @throws HttpError 422 with the schema's issues; do not catch it
    */
   readQuery<Output>(schema: StandardSchema<Output>): Promise<Output> {
-    const { query } = this;
-    const entries = [...new Set(query.keys())].map((name): [string, unknown] => {
-      const values = query.getAll(name);
-      return [name, values.length > 1 ? values : values[0]];
-    });
+    const lists = new Map<string, string[]>();
+    for (const [name, value] of this.query) if (!lists.get(name)?.push(value)) lists.set(name, [value]);
+    const entries = [...lists].map(([name, values]) => [name, values.length > 1 ? values : values[0]] as const);
     return ignoreRejection(validate(schema, Object.fromEntries(entries), 'query'));
   }
 
@@ -121,7 +119,7 @@ export class RequestHandler {
   }
 
   /**
-   * Sets the status, which endHeaders() sends; default: 200 with a body, 204 without.
+   * Sets the status. It sends nothing itself, as endHeaders() sends the status. Default: 200 with a body, 204 without.
    *
    * @param status 200 to 599
    * @throws RangeError for any other status
@@ -147,8 +145,8 @@ export class RequestHandler {
 
   /**
    * Sets the CORS headers that the policy gives the request's origin (Fetch, "CORS protocol"). endHeaders() calls it
-   * for every response, errors included, so a handler need not; a second call does no harm. Override it to change the
-   * policy of one handler in code: call super first, which drops any `Access-Control-*` sent before, then sendHeader().
+   * for every response, including errors. Override it to change the policy of one handler in code. Call super first,
+   * because it removes every `Access-Control-*` header that was added before, and then call sendHeader().
    */
   sendCorsHeaders(): void {
     this.#exchange.setCorsHeaders();
@@ -177,14 +175,14 @@ export class RequestHandler {
   }
 
   /**
-   * Aborts when the response is no longer needed, or has failed: when the client has disconnected, after a timeout or
-   * an error, when the server stops, and for a body that is written in response to HEAD. Pass it on to fetch().
+   * Aborts when the client disconnects, when a timeout or an error ends the response, and when the server stops. If the
+   * method opens a body in response to HEAD, it aborts once the headers are sent. Pass it on to fetch().
    */
   get signal(): AbortSignal {
     return this.#exchange.signal;
   }
 
-  /** Aborts when a graceful shutdown begins: a health check then responds 503, and an event stream ends. */
+  /** Aborts when a graceful shutdown begins, so that a health check can respond 503 and an event stream can end. */
   get shutdownSignal(): AbortSignal {
     return this.#exchange.state.shutdown.signal;
   }
@@ -198,7 +196,7 @@ export class RequestHandler {
     state.log.request(request, connection.address, entry);
   }
 
-  /** Logs an error that is not an HttpError, or that is thrown after the headers have been sent. */
+  /** Logs an error, unless it is an HttpError that is sent as the response, or it repeats the reason of `signal`. */
   logError(error: unknown): void {
     const { resource, state } = this.#exchange;
     state.log.error(error, `${resource.HandlerClass.name} ${this.request.method} ${this.path}`);

@@ -14,9 +14,9 @@ const DECIDED = /^(?:connection|content-length|vary|x-content-type-options)$/;
 
 /** The status and the headers of a response, until they are sent. */
 export class ResponseHead {
-  /** 0 until it is set. */
+  /** The status, or 0 until it is set. */
   status = 0;
-  /** The headers of the handler; with the CORS headers and the server's own once they have been sent. */
+  /** The headers of the handler. complete() replaces them with all headers of the response. */
   headers: HeaderList = [];
   #corsHeaders: HeaderList = [];
   /** The headers that an error response keeps; undefined: all. */
@@ -121,7 +121,7 @@ function without(list: HeaderList, isRemoved: (name: string) => boolean): Header
   return list.filter((_, at) => !isRemoved(list[at - (at % 2)]!.toLowerCase()));
 }
 
-/** Merges two lists (RFC 9110, section 12.5.5): no name is repeated, and `*` stays alone. */
+/** Adds the names that a list (RFC 9110, section 12.5.5) does not have yet, unless it is `*`. */
 function mergeVary(names: string | undefined, more: string): string {
   if (!names) return more;
   const known = new Set(membersOf(names.toLowerCase()));
@@ -129,7 +129,7 @@ function mergeVary(names: string | undefined, more: string): string {
   return known.has('*') || added.length === 0 ? names : [names, ...added].join(', ');
 }
 
-/** A regular expression for comma and white space would take quadratic time. */
+/** Returns the trimmed members of a list. A regular expression for comma and white space would take quadratic time. */
 function membersOf(list: string): string[] {
   return list.split(',').map((member) => member.trim());
 }

@@ -3,15 +3,14 @@ import type { Resource } from './resource.ts';
 /** A route, and the values of its parameters in a path. */
 export interface Match {
   readonly route: Route;
-  /** Raw (still percent-encoded), in the order of the names. */
+  /** Raw values (still percent-encoded), in the order of the names. */
   readonly values: readonly string[];
 }
 
 interface Route {
   readonly resource: Resource;
-  /** As written in the routes: `/notes/:id`. */
+  /** The path as written in the routes, such as `/notes/:id`. */
   readonly pattern: string;
-  /** Names of the parameters. */
   readonly names: readonly string[];
 }
 
@@ -30,7 +29,7 @@ const PATTERN = /^(?:\/[\w.~!$&'()+,;=@-]*|\/:[A-Za-z_]\w*)*(?:\/[\w.~!$&'()+,;=
 export class Router {
   readonly #root: Branch = {};
 
-  /** Adds `/notes`, `/notes/:id` or `/files/*path`. Returns what is wrong with the pattern, if anything. */
+  /** Adds `/notes`, `/notes/:id` or `/files/*path`. Returns the errors of the pattern. */
   add(pattern: string, resource: Resource): string[] {
     if (!PATTERN.test(pattern)) {
       return [`${pattern} is not a path: write one such as /notes, /notes/:id or /files/*path`];
@@ -50,7 +49,7 @@ export class Router {
   }
 }
 
-/** `/notes/:id` -> id */
+/** Returns the names of the parameters, such as `id` for `/notes/:id`. */
 export function parameterNames(pattern: string): string[] {
   return [...pattern.matchAll(/[:*]([A-Za-z_]\w*)/g)].map((match) => match[1]!);
 }

@@ -5,8 +5,8 @@ import { type CorsOptions, type OriginPredicate, TOKEN } from './options.ts';
 import { isSerializedOrigin, originMatcher } from './origins.ts';
 
 /**
- * What a policy decides about a request. One that is not cross-origin is served without CORS headers, unless the policy
- * allows any origin.
+ * The decision about a request. With `origins: '*'`, every request is allowed, even one without an Origin. Otherwise,
+ * one that is not cross-origin is served without CORS headers.
  */
 export type CorsDecision = 'allowed' | 'not cross-origin' | 'denied';
 
@@ -23,8 +23,9 @@ export class CorsPolicy {
   readonly methods: readonly string[] | undefined;
   readonly #predicate: OriginPredicate | undefined;
   readonly #isListed: (origin: string) => boolean;
-  /** The headers of every response to an allowed origin except Access-Control-Allow-Origin, and of a preflight. */
+  /** The headers of an actual response to an allowed origin, without Access-Control-Allow-Origin. */
   readonly #actualHeaders: readonly string[];
+  /** The same of a preflight, without the allowed headers and methods. */
   readonly #preflightHeaders: readonly string[];
   /** Access-Control-Allow-Headers; undefined: the requested names, because `*` has no meaning with credentials. */
   readonly #allowedHeaders: string | undefined;

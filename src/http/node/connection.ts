@@ -15,7 +15,7 @@ export class Connection {
   readonly socket: Socket;
   /** The client's address, stored because Node forgets it when the socket closes. */
   readonly address: string | undefined;
-  /** The request in flight, or one whose response is flushed and whose body was still to come. */
+  /** The exchange in flight, or the last one if its request was incomplete when its response was flushed. */
   exchange: Exchange | undefined;
   readonly #queue: (() => void)[] = [];
   /** How many requests have been received. */
@@ -68,8 +68,8 @@ export class Connection {
   }
 
   /**
-   * Sets the timeout of the socket, if it is not a synthetic one. Node replaces it with the keep-alive timeout when the
-   * response is complete, unless it is the last.
+   * Sets the idle timeout of the socket. After a complete response, Node replaces it with the keep-alive timeout,
+   * unless the connection closes. A synthetic socket may have no setTimeout().
    */
   limitIdleTime(milliseconds = this.state.timeouts.idleMs): void {
     this.socket.setTimeout?.(milliseconds);
@@ -79,7 +79,7 @@ export class Connection {
   end(): void {
     const { socket } = this;
     if (!socket.writable) return;
-    // Requests may be queued if Node closes by itself, as after a response that is sent before 100 (Continue).
+    // Node itself closes after a response that was sent before 100 (Continue), and requests may then be queued.
     this.ignoreLaterRequests();
     socket.end();
     discardInput(socket);

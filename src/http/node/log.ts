@@ -44,8 +44,8 @@ export class Log {
     } else if (this.format === 'text') {
       const fields = Object.entries(own).filter(([, value]) => value !== undefined);
       const text = fields.map(([name, value]) => ` ${name}=${String(value)}`).join('');
-      const what = method ? `${method} ${url}` : '(no request)';
-      this.say(`${what} ${status || '-'} ${milliseconds} ms${outcome ? `, ${outcome}` : ''}${text}`);
+      const requestText = method ? `${method} ${url}` : '(no request)';
+      this.say(`${requestText} ${status || '-'} ${milliseconds} ms${outcome ? `, ${outcome}` : ''}${text}`);
     }
   }
 
@@ -108,7 +108,7 @@ function property(error: unknown, name: 'code' | 'stack'): string | undefined {
 
 let latest = { milliseconds: 0, text: '' };
 
-/** Formatting a time takes as long as the rest of the line, so all lines of a millisecond share it. */
+/** Returns the current time. All lines of a millisecond share the text, because formatting it is slow. */
 function timestamp(): string {
   const milliseconds = Date.now();
   if (milliseconds !== latest.milliseconds) latest = { milliseconds, text: new Date(milliseconds).toISOString() };

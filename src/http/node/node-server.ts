@@ -90,7 +90,7 @@ export function createNodeServer(state: ServerState): Server {
     return connections.get(socket) ?? (socket instanceof Socket ? accept(socket) : new Connection(state, socket));
   }
 
-  /** Whether the application handles Upgrade requests itself, for WebSockets for example. */
+  /** Returns whether the application handles Upgrade requests itself, such as for WebSockets. */
   function hasOwnUpgradeListener(): boolean {
     return server.listenerCount('upgrade') > 1;
   }
@@ -99,7 +99,7 @@ export function createNodeServer(state: ServerState): Server {
     if (hasOwnUpgradeListener()) return;
     const socket = duplex as Socket;
     const connection = connectionOf(socket);
-    // Until its turn comes, Node does not listen to the socket, but an earlier response may be in flight.
+    // While the request is queued, Node does not listen to the socket, whose events the response in flight needs.
     const onDrain = () => connection.exchange?.response.emit('drain');
     const onIdle = () => server.emit('timeout', socket);
     socket.on('drain', onDrain).on('timeout', onIdle);
@@ -156,7 +156,7 @@ export function createNodeServer(state: ServerState): Server {
   /** Closes a connection whose client neither reads nor sends, unless the server is waiting for the handler. */
   function onTimeout(socket: Socket): void {
     const { bytesRead } = socket;
-    // If the event loop was blocked for longer than the timeout, what the client has sent meanwhile is read first.
+    // If the event loop was blocked for longer than the timeout, data that has arrived meanwhile is read first.
     setImmediate(() => {
       if (socket.bytesRead !== bytesRead || socket.destroyed) return;
       const connection = connections.get(socket);
@@ -167,7 +167,7 @@ export function createNodeServer(state: ServerState): Server {
     });
   }
 
-  /** One timer checks all requests, because a timer for each would cost more than all other checks together. */
+  /** Checks all exchanges in one timer, because a timer for each would cost more than all other checks together. */
   function checkTimeouts(): void {
     for (const { exchange } of connections.values()) exchange?.checkTimeouts();
   }

@@ -31,10 +31,11 @@ export function requestValidation(
   allowedHosts: readonly string[] | undefined,
 ): (request: IncomingMessage) => HttpError | undefined {
   const isAllowed = hostMatcher(allowedHosts);
-  /** The last valid Host. Nearly every request has the same, and a comparison is faster than a validation. */
+  /** The last valid Host, which nearly every request has. A comparison is faster than a validation. */
+  // Not undefined, which is a missing Host.
   let validHost: string | null = null;
 
-  /** RFC 9110, section 7.2. Other names are a sign of DNS rebinding, which needs a name. */
+  /** Returns the error of a Host that is invalid (RFC 9110, section 7.2), or not allowed, as in DNS rebinding. */
   const hostError = (host: string | undefined): HttpError | undefined => {
     if (host === validHost) return undefined;
     const name = hostNameOf(host);

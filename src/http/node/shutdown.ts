@@ -31,9 +31,9 @@ function stateOf(server: Server): ServerState {
 }
 
 /**
- * Shuts a server down gracefully, without losing a request that it has accepted. RequestHandler.shutdownSignal aborts,
- * and the server serves for `delay` more seconds. Then the listener closes, every response closes its connection
- * (RFC 9112, section 9.6), and idle connections are closed.
+ * Shuts a server down gracefully. RequestHandler.shutdownSignal aborts, and the server serves for `delay` more seconds.
+ * Then the listener closes, every response closes its connection (RFC 9112, section 9.6), and idle connections are
+ * closed. Requests in flight are completed, unless the timeout expires.
  *
  * @param delay in seconds: how long a load balancer takes to notice; default: 0
  * @param timeout in seconds after the listener has closed; requests in flight are then aborted; default: 8
@@ -64,13 +64,13 @@ export async function shutdown(
   return abortAll(state);
 }
 
-/** The kernel's backlog holds connections that Node has not accepted yet, and would reset them with the listener. */
+/** Accepts the connections in the kernel's backlog, which closing the listener would reset. */
 async function acceptBacklog(server: Server): Promise<void> {
   const deadline = performance.now() + MAX_BACKLOG_MS;
   let hasAccepted = true;
   const onConnection = () => (hasAccepted = true);
   server.on('connection', onConnection);
-  // A signal interrupts the event loop after it has polled for connections.
+  // Node runs signal handlers after it has polled for connections, so the first wait is for the next poll.
   await afterPolling();
   while (hasAccepted && performance.now() < deadline) {
     hasAccepted = false;
@@ -85,10 +85,11 @@ function exchangesInFlight({ connections }: ServerState): Exchange[] {
 
 function logRequestsInFlight(state: ServerState): void {
   const requests = exchangesInFlight(state).map(({ request }) => `${request.method} ${request.url}`).join(', ');
-  if (requests) state.log.say(`Stopping: waiting for ${requests}; press Ctrl-C again to stop at once`);
+  const hint = hasSignal ? '; press Ctrl-C again to stop at once' : '';
+  if (requests) state.log.say(`Stopping: waiting for ${requests}${hint}`);
 }
 
-/** Closes all connections. Returns whether none had a request in flight. */
+/** Closes all connections. Returns whether every request was completed. */
 function abortAll(state: ServerState): boolean {
   const exchanges = exchangesInFlight(state);
   for (const exchange of exchanges) exchange.abort();
@@ -115,9 +116,9 @@ let hasSignal = false;
 
 /**
  * Ends the process gracefully. SIGTERM, SIGINT and SIGHUP shut the server down and exit with 0, or with 1 if a request
- * was aborted; a second SIGTERM or SIGINT exits at once with 1. After an uncaught exception or an unhandled rejection,
- * requests in flight are completed and the process exits with 1, because the state of this process is unknown. If
- * several servers of a process call it, the process exits when the last of them has stopped.
+ * was aborted. A SIGTERM or SIGINT after any of these exits at once with 1. After an uncaught exception or an unhandled
+ * rejection, requests in flight are completed and the process exits with 1, because its state is unknown. If several
+ * servers of a process call it, the process exits when the last of them has stopped.
  */
 export function stopOnSignals(server: Server, options: StopOptions = {}): void {
   const { log } = stateOf(server);

@@ -2,10 +2,7 @@ import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import net, { type Socket } from 'node:net';
 import { http } from './builtins.ts';
 
-/**
- * Every place that reaches into Node or replaces one of its methods. Each function names the behaviour of Node that it
- * corrects.
- */
+/** Workarounds for behaviour of Node that no option changes. */
 
 /** Replaces how Node destroys the socket after the last response, which would reset a client that is still sending. */
 export function replaceDestroySoon(socket: Socket, end: () => void): void {
