@@ -81,11 +81,12 @@ export class Exchange {
     return this.decision === 'allowed' && isPreflight(this.request);
   }
 
-  /** Reads the body. Rejects at once if the exchange has been aborted, because Node then discards the rest. */
+  /** Reads the body. Rejects at once if the exchange has been aborted, or if the rest of the body is invalid. */
   readBody<Parsed>(
     bodyLimit: number, parse: (bytes: Buffer<ArrayBuffer>) => Parsed, error?: HttpError,
   ): Promise<Parsed> {
-    return readBody(this.request, bodyLimit, parse, error ?? this.#abortReason);
+    const invalid = this.request.complete ? undefined : this.connection.problem;
+    return readBody(this.request, bodyLimit, parse, error ?? this.#abortReason ?? invalid);
   }
 
   /** Sets the CORS headers of the request's origin, in place of any that were set before (Fetch, "CORS protocol"). */

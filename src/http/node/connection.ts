@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net';
 import type { Exchange } from '../exchange.ts';
+import type { HttpError } from '../http-error.ts';
 import type { ServerState } from '../server.ts';
 import { continueReading, discardInput, pauseReading } from './workarounds.ts';
 
@@ -18,6 +19,8 @@ export class Connection {
   /** The exchange in flight, or the last one if its request was incomplete when its response was flushed. */
   exchange: Exchange | undefined;
   readonly #queue: (() => void)[] = [];
+  /** The error of the bytes received last. If a queued request is incomplete, they are the rest of its body. */
+  problem: HttpError | undefined;
   /** How many requests have been received. */
   received = 0;
   /** Whether later requests are ignored, because the one in flight is the last (RFC 9112, section 9.6). */

@@ -137,6 +137,7 @@ export function createNodeServer(state: ServerState): Server {
     // RFC 8446, section 5.1: a TLS handshake begins with 22.
     const isTls = error.rawPacket?.[0] === 22 && socket.bytesRead === error.rawPacket.length;
     const problem = isTls ? NOT_TLS : (PARSER_ERRORS.get(error.code ?? '') ?? NOT_HTTP);
+    connection.problem = problem;
     if (!exchange || exchange.request.complete) respondWithError(connection, problem);
     // A request has one response: if it has been sent, errors in the rest of the request are not reported.
     else if (exchange.isSettled) connection.enqueue(() => connection.end());

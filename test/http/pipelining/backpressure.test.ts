@@ -157,6 +157,17 @@ test('aborts exactly the in-flight requests of a client that disconnects', async
   await within('the responses to the other client', stays.until(/(?:\{"number":\d+\}[^]*){3}/));
 });
 
+test('responds 400 to a queued request whose body is invalid, without waiting for it', async (t) => {
+  const { Patient, release } = patience();
+  const { port } = await listen(t, { '/': Patient, '/other': Other });
+  const connection = await Connection.open(t, port);
+  const headers = ['Content-Type: application/json', 'Transfer-Encoding: chunked'];
+  connection.send(kinds.GET + requestBytes('POST /', headers, 'zz\r\n'));
+  await turns(t, port);
+  release();
+  assert.match(await connection.untilClosed(), /^HTTP\/1\.1 200 [^]*HTTP\/1\.1 400 [^]*\}$/);
+});
+
 test('detects a disconnect while reading is paused, and releases the connection', async (t) => {
   const { Patient, release } = patience();
   const { port, server } = await listen(t, { '/': Patient, '/other': Other });
