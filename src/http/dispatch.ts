@@ -18,8 +18,8 @@ const DENIED_ORIGIN = new HttpError(
 export function dispatch(
   connection: Connection, request: IncomingMessage, response: ServerResponse, error?: HttpError,
 ): void {
-  const problem = error ?? connection.state.validate(request);
-  const exchange = new Exchange(connection, request, response, problem);
+  const requestError = error ?? connection.state.validate(request);
+  const exchange = new Exchange(connection, request, response, requestError);
   connection.exchange = exchange;
   const decision = exchange.resource.policy.decide(request);
   if (decision instanceof Promise) void decision.then((decided) => respond(exchange, decided));
@@ -45,8 +45,8 @@ function respond(exchange: Exchange, decision: CorsDecision): void {
  * unknown path (404), unsupported method (405), prepare().
  */
 function run(exchange: Exchange): unknown {
-  const { problem, request, resource } = exchange;
-  if (problem) throw problem;
+  const { requestError, request, resource } = exchange;
+  if (requestError) throw requestError;
   if (exchange.decision === 'denied') throw DENIED_ORIGIN;
   const handler = new resource.HandlerClass(exchange);
   exchange.handler = handler;

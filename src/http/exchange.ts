@@ -31,7 +31,7 @@ export class Exchange {
   readonly request: IncomingMessage;
   readonly response: ServerResponse;
   /** Why the request cannot be served, such as bytes that are not HTTP. */
-  readonly problem: HttpError | undefined;
+  readonly requestError: HttpError | undefined;
   readonly match: Match;
   readonly resource: Resource;
   /** The path as sent, without the query. */
@@ -59,18 +59,18 @@ export class Exchange {
   #loggedError: unknown;
 
   constructor(
-    connection: Connection, request: IncomingMessage, response: ServerResponse, problem: HttpError | undefined,
+    connection: Connection, request: IncomingMessage, response: ServerResponse, requestError: HttpError | undefined,
   ) {
     this.state = connection.state;
     this.connection = connection;
     this.request = request;
     this.response = response;
-    this.problem = problem;
+    this.requestError = requestError;
     const target = originForm(request.url!);
     const mark = target.indexOf('?');
     this.path = mark < 0 ? target : target.slice(0, mark);
     this.query = target.slice(this.path.length + 1);
-    this.match = (problem ? undefined : this.state.router.find(this.path)) ?? this.state.unknown;
+    this.match = (requestError ? undefined : this.state.router.find(this.path)) ?? this.state.unknown;
     this.resource = this.match.route.resource;
     this.#startedAt = this.state.writesAccessLog ? performance.now() : 0;
     response.on('close', () => this.#close());
@@ -85,7 +85,7 @@ export class Exchange {
   readBody<Parsed>(
     bodyLimit: number, parse: (bytes: Buffer<ArrayBuffer>) => Parsed, error?: HttpError,
   ): Promise<Parsed> {
-    const invalid = this.request.complete ? undefined : this.connection.problem;
+    const invalid = this.request.complete ? undefined : this.connection.requestError;
     return readBody(this.request, bodyLimit, parse, error ?? this.#abortReason ?? invalid);
   }
 
@@ -320,7 +320,7 @@ export class Exchange {
     const outcome = this.#outcome;
     const basic = outcome ? { status, milliseconds, outcome } : { status, milliseconds };
     // Bytes that are not a request have no method.
-    const entry = request.method ? basic : { ...basic, detail: this.problem?.message };
+    const entry = request.method ? basic : { ...basic, detail: this.requestError?.message };
     // Called in an async function, so that whatever it throws or rejects with is a rejection.
     (async () => this.#hooks().logRequest(entry))().catch((error: unknown) => this.logError(error));
     if (this.stream && state.log.format === 'text' && request.headers.origin !== undefined) {

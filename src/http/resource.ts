@@ -69,9 +69,9 @@ const FIELD = /(?:^|[};])\s*(do_?[A-Z]\w*)\s*=(?![=>])[^,;{}\n]*(?:=>|\bfunction
 /** Returns an error, with what to write instead, for each member that looks like a method but would never be called. */
 export function classErrors(HandlerClass: HandlerClass): string[] {
   const errors: string[] = [];
-  const reject = (name: string, problem = ''): void => {
+  const reject = (name: string, reason = ''): void => {
     const meant = meantBy(name);
-    const fix = meant ? `${problem}write ${meant}() { … }` : 'it is not named after an HTTP method: rename it';
+    const fix = meant ? `${reason}write ${meant}() { … }` : 'it is not named after an HTTP method: rename it';
     errors.push(`${HandlerClass.name}.${name} would never be called: ${fix}`);
   };
   for (let Class = HandlerClass; Class !== RequestHandler; Class = Object.getPrototypeOf(Class) as HandlerClass) {

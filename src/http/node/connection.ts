@@ -20,7 +20,7 @@ export class Connection {
   exchange: Exchange | undefined;
   readonly #queue: (() => void)[] = [];
   /** The error of the bytes received last. If a queued request is incomplete, they are the rest of its body. */
-  problem: HttpError | undefined;
+  requestError: HttpError | undefined;
   /** How many requests have been received. */
   received = 0;
   /** Whether later requests are ignored, because the one in flight is the last (RFC 9112, section 9.6). */

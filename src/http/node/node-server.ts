@@ -136,21 +136,21 @@ export function createNodeServer(state: ServerState): Server {
     discardInput(socket);
     // RFC 8446, section 5.1: a TLS handshake begins with 22.
     const isTls = error.rawPacket?.[0] === 22 && socket.bytesRead === error.rawPacket.length;
-    const problem = isTls ? NOT_TLS : (PARSER_ERRORS.get(error.code ?? '') ?? NOT_HTTP);
-    connection.problem = problem;
-    if (!exchange || exchange.request.complete) respondWithError(connection, problem);
+    const requestError = isTls ? NOT_TLS : (PARSER_ERRORS.get(error.code ?? '') ?? NOT_HTTP);
+    connection.requestError = requestError;
+    if (!exchange || exchange.request.complete) respondWithError(connection, requestError);
     // A request has one response: if it has been sent, errors in the rest of the request are not reported.
     else if (exchange.isSettled) connection.enqueue(() => connection.end());
-    else exchange.fail(problem);
+    else exchange.fail(requestError);
   }
 
   /** Responds with an error to CONNECT and to bytes that are not a request, once earlier responses are flushed. */
   function respondWithError(
-    connection: Connection, problem: HttpError, request: IncomingMessage = emptyRequest(connection.socket),
+    connection: Connection, requestError: HttpError, request: IncomingMessage = emptyRequest(connection.socket),
   ): void {
     const { socket } = connection;
     connection.enqueue(() => {
-      if (socket.writable) dispatch(connection, request, lastResponseOn(socket, request), problem);
+      if (socket.writable) dispatch(connection, request, lastResponseOn(socket, request), requestError);
     });
   }
 
