@@ -11,7 +11,7 @@ const DENIED_ORIGIN = new HttpError(
 
 /**
  * Serves one request. The CORS policy decides before the request is handled, so that errors have the right CORS
- * headers too. Only a timeout or an invalid body while an async predicate decides has none.
+ * headers too. Only an error that occurs while an async predicate decides, such as a timeout, has none.
  *
  * @param error to respond with, if the request cannot be served
  */

@@ -14,7 +14,7 @@ const CROSS_SITE_COOKIE = /^(?=.*;\s*samesite=none\b)(?=.*;\s*secure\b)/i;
 export function* corsHints(exchange: Exchange): Generator<string> {
   const { decision, isAllowedPreflight, request: { headers } } = exchange;
   if (decision === 'denied' && headers.origin === 'null') yield 'denied null, a local file: open the page over http';
-  else if (decision === 'denied') yield `denied ${headers.origin}: ${settingOf(exchange, 'origins')} does not allow it`;
+  else if (decision === 'denied') yield `denied ${headers.origin}: allow it in ${settingOf(exchange, 'origins')}`;
   else if (isAllowedPreflight) yield* preflightHints(exchange);
   else if (decision === 'allowed' && headers['sec-fetch-site'] !== 'same-origin') yield* responseHints(exchange);
 }

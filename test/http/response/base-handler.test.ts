@@ -79,7 +79,7 @@ test("uses the base handler's own CORS policy for unknown paths", async (t) => {
   assert.deepEqual([denied.status, denied.headers.get('access-control-allow-origin')], [403, null]);
 });
 
-test('completes an error response whose endHeaders() throws after it has sent the headers', async (t) => {
+test('completes an error response whose endHeaders() throws after sending the headers', async (t) => {
   class ThrowsLater extends RequestHandler {
     override endHeaders(): never {
       super.endHeaders();

@@ -9,7 +9,7 @@ class Note extends RequestHandler {
   }
 }
 
-test('rejects param() with a name that the route does not have, and suggests the right one', () => {
+test('rejects param() with a name that no route has, and suggests the right one', () => {
   assert.deepEqual(startupErrors({ '/notes/:note': Note }), [
     "Note reads this.param('id'), which is not in /notes/:note: "
       + "write this.param('note'), or rename it in the route",
