@@ -45,7 +45,8 @@ export class Router {
 
   /** Returns the route that a path (without the query) matches. */
   find(path: string): Match | undefined {
-    return search(this.#root, path, 1, []);
+    // OPTIONS * is about the server (RFC 9112, section 3.2.4). The search would take it for the path /.
+    return path === '*' ? undefined : search(this.#root, path, 1, []);
   }
 }
 

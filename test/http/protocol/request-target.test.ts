@@ -1,9 +1,22 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { type CorsOptions, RequestHandler } from '../../../src/http/index.ts';
 import { requestBytes, sendRaw } from '../support/connection.ts';
 import { routes } from '../support/echo-routes.ts';
 import { listen } from '../support/listen.ts';
 import { expectClosingError, expectResponses } from '../support/response.ts';
+
+test('responds to OPTIONS * for the server, not for the class of the path /', async (t) => {
+  class Root extends RequestHandler {
+    static override readonly cors: CorsOptions = { origins: ['https://app.example.com'] };
+    override doOptions() {
+      return 'root';
+    }
+  }
+  const { port } = await listen(t, { '/': Root });
+  const [response] = expectResponses(await sendRaw(t, port, requestBytes('OPTIONS *', ['Connection: close'])), [204]);
+  assert.equal(response!.headers.get('allow'), 'GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS');
+});
 
 test('responds 400 to GET *, and 204 with Allow to OPTIONS *', async (t) => {
   const { port } = await listen(t, routes);
