@@ -1,5 +1,5 @@
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
-import net, { type Socket } from 'node:net';
+import type { Socket } from 'node:net';
 import { http } from './builtins.ts';
 
 /** Workarounds for behaviour of Node that no option changes. */
@@ -61,9 +61,11 @@ export function awaitsContinue(request: IncomingMessage): boolean {
   return Object.hasOwn(request, '_read');
 }
 
-/** Closes only the listener. http.Server's close() also closes idle connections, and stops its timeouts. */
+/** Closes only the listener. By default, http.Server's close() also closes idle connections. */
 export function closeListener(server: Server): void {
-  net.Server.prototype.close.call(server);
+  server.closeIdleConnections = () => {};
+  server.close();
+  delete (server as Partial<Server>).closeIdleConnections;
 }
 
 /** Returns a response to an invalid request, for which Node has none. Like Node's last one, it ends the connection. */

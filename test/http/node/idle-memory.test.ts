@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import type { Server } from 'node:http';
 import { test } from 'node:test';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
-import { RequestHandler } from '../../../src/http/index.ts';
+import { RequestHandler, createServer, shutdown } from '../../../src/http/index.ts';
 import { Connection, requestBytes } from '../support/connection.ts';
 import { listen } from '../support/listen.ts';
 
@@ -37,13 +39,27 @@ for (const [name, bytes] of Object.entries(REQUESTS)) {
     const connection = await Connection.open(t, port);
     connection.send(bytes);
     await connection.until(/done|"detail"/);
-    // Objects finalized in one collection are freed in a later one.
-    for (let round = 0; round < 10 && requests[0]!.deref(); round++) {
-      await new Promise(setImmediate);
-      collectGarbage();
-    }
     assert.equal(requests.length, 1);
+    await collectUntilFreed(requests[0]!);
     assert.ok(!requests[0]!.deref(), 'the request is still referenced');
     assert.ok(!connection.socket.closed);
   });
+}
+
+test('releases a server after its shutdown', async () => {
+  let server: Server | undefined = createServer({});
+  await once(server.listen(0, '127.0.0.1'), 'listening');
+  assert.ok(await shutdown(server));
+  const reference = new WeakRef(server);
+  server = undefined;
+  await collectUntilFreed(reference);
+  assert.ok(!reference.deref(), 'the server is still referenced');
+});
+
+/** Collects garbage, several times because objects finalized in one collection are freed in a later one. */
+async function collectUntilFreed(reference: WeakRef<object>): Promise<void> {
+  for (let round = 0; round < 10 && reference.deref(); round++) {
+    await new Promise(setImmediate);
+    collectGarbage();
+  }
 }
