@@ -221,7 +221,8 @@ export class Exchange {
     if (!isProblem && !this.#isAbortReason(error)) this.logError(error);
     if (this.isSettled) return;
     this.isSettled = true;
-    this.#abortReason ??= error;
+    // A signal must have a reason, even if `undefined` was thrown.
+    this.#abortReason ??= error ?? INTERNAL_ERROR;
     if (stream) this.#truncate();
     else this.#sendProblem(isProblem ? error : INTERNAL_ERROR);
     // A client that ends its side in the middle of the body has most likely disconnected.
@@ -283,7 +284,7 @@ export class Exchange {
   /** Aborts when the response is no longer needed, or has failed: see RequestHandler.signal. */
   get signal(): AbortSignal {
     this.#controller ??= new AbortController();
-    if (this.isSettled) this.#abortSignal(new Error('The exchange is over'));
+    if (this.#abortReason !== undefined) this.#controller.abort(this.#abortReason);
     return this.#controller.signal;
   }
 

@@ -4,7 +4,7 @@ import { type TestContext, test } from 'node:test';
 import { type AccessLogEntry, type HandlerClass, RequestHandler, type ServerOptions } from '../../src/http/index.ts';
 import { Connection, requestBytes } from './support/connection.ts';
 import { listen } from './support/listen.ts';
-import { untilNoConnections, within } from './support/within.ts';
+import { eventually, untilNoConnections, within } from './support/within.ts';
 
 const GET = requestBytes('GET /', ['Connection: close']);
 
@@ -135,5 +135,44 @@ test('aborts a signal that is first read after the client has disconnected', asy
     }
   }
   await disconnectBeforeRelease(t, events, Reads);
+  assert.deepEqual(signals.map(({ aborted }) => aborted), [true]);
+});
+
+test('does not abort the signal of a completed response, whenever it is first read', async (t) => {
+  const events = new EventEmitter();
+  const signals: AbortSignal[] = [];
+  class WorksOn extends RequestHandler {
+    override doGet() {
+      if (this.query.has('early')) signals.push(this.signal);
+      return 'OK';
+    }
+    override logRequest() {
+      signals.push(this.signal);
+      events.emit('logged');
+    }
+  }
+  const { url } = await listen(t, { '/': WorksOn });
+  for (const query of ['', '?early']) {
+    const logged = once(events, 'logged');
+    assert.equal(await (await fetch(url + query)).json(), 'OK');
+    await within('the entry', logged);
+  }
+  assert.deepEqual(signals.map(({ aborted }) => aborted), [false, false, false]);
+});
+
+test('aborts a signal that is first read after undefined was thrown', async (t) => {
+  const signals: AbortSignal[] = [];
+  class Throws extends RequestHandler {
+    override doGet() {
+      throw undefined;
+    }
+    override logError() {}
+    override logRequest() {
+      signals.push(this.signal);
+    }
+  }
+  const { url } = await listen(t, { '/': Throws });
+  assert.equal((await fetch(url)).status, 500);
+  await eventually('the entry', () => signals.length > 0);
   assert.deepEqual(signals.map(({ aborted }) => aborted), [true]);
 });
