@@ -5,8 +5,8 @@ import { type CorsOptions, corsErrors, hostNameError, isLoopback, originMatcher 
 export type Config = ReturnType<typeof readConfig>;
 
 /**
- * CORS options that no environment variable can express. Uncomment a line or add your own. A function in `origins`
- * decides about the origins that are not in CORS_ORIGINS.
+ * CORS options in code. Uncomment a line or add your own. A function in `origins`, which no environment variable can
+ * express, decides about the origins that are not in CORS_ORIGINS.
  */
 const corsInCode: Partial<CorsOptions> = {
   // origins: async (origin) => tenants.has(origin),
@@ -34,8 +34,8 @@ export function readConfig(environment: NodeJS.ProcessEnv, { isTerminal = false,
     notesLimit: number('NOTES_LIMIT', { default: 1_000, min: 0, max: 1_000_000, unit: 'notes' }),
   };
 
-  // Without a default here, the engine's own applies.
   const host = readHost();
+  // A setting that has no default here has its default in src/http.
   const engine = {
     /** All errors, one per line. If there are any, main.ts prints them and exits. */
     errors: reader.errors,
@@ -85,6 +85,7 @@ export function readConfig(environment: NodeJS.ProcessEnv, { isTerminal = false,
     };
     const { origins: originsInCode, ...othersInCode } = corsInCode;
     const predicate = typeof originsInCode === 'function' ? originsInCode : undefined;
+    // Only origins may be set in both places, as a list in the environment and a function in code.
     for (const option of Object.keys(corsInCode) as (keyof typeof fromEnvironment)[]) {
       if (fromEnvironment[option] === undefined || (option === 'origins' && predicate && listed !== '*')) continue;
       reject(variableOf(option), 'is set in src/config.ts too: remove one of them');

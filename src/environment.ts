@@ -146,7 +146,7 @@ export function loadEnvironmentFile(environment: NodeJS.ProcessEnv): string[] {
     text = readFileSync('.env', 'utf8');
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
-    // Node's permission model, under which a server may run, denies access to what was not allowed.
+    // Under Node's permission model, the process may have no permission to read the file.
     if (code === 'ERR_ACCESS_DENIED') return [];
     if (code !== 'ENOENT') return [`.env: cannot be read (${code}): make it a file that this user may read`];
     const isDangling = lstatSync('.env', { throwIfNoEntry: false }) !== undefined;
@@ -176,6 +176,7 @@ export function parseEnvironmentFile(text: string): { errors: string[]; variable
     ENTRY.lastIndex = at;
     const match = ENTRY.exec(text);
     const { name, quote, quoted, plain = '' } = match?.groups ?? {};
+    // A quote that is not closed takes in the lines up to the next quote, and with them other settings.
     const swallowed = /\n\s*(?:export\s+)?([A-Z][A-Z0-9_]*)[ \t]*=[ \t]*[^\s=]/.exec(quoted ?? '')?.[1];
     if (!match || swallowed) {
       const end = text.indexOf('\n', at);

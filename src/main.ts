@@ -58,7 +58,7 @@ function listenErrorMessage({ code, message }: NodeJS.ErrnoException): string {
 }
 
 server.listen(hasInheritedSocket ? { fd: 3 } : { port: config.port, host: config.host }, () => {
-  // A later error, such as too many open files, does not come from listen().
+  // A later error does not come from listen(). Without a listener, it is an uncaught exception, which is logged.
   server.off('error', onListenError);
   const { address, family, port } = (server.address() ?? {}) as Partial<AddressInfo>;
   if (!address) exitWith(`LISTEN_PID=${process.pid}: file descriptor 3 is not a TCP socket: pass a TCP socket`);

@@ -27,7 +27,7 @@ export function dispatch(
 }
 
 function respond(exchange: Exchange, decision: CorsDecision): void {
-  // While an async predicate decided, the client may have disconnected.
+  // While an async predicate decided, the client may have disconnected, or a timeout may have ended the exchange.
   if (exchange.isSettled) return;
   exchange.decision = decision;
   try {
@@ -41,8 +41,9 @@ function respond(exchange: Exchange, decision: CorsDecision): void {
 }
 
 /**
- * Constructs the handler and calls its method. Checks in this order: protocol error, denied origin, preflight or `*`,
- * unknown path (404), unsupported method (405), prepare().
+ * Constructs the handler and calls its method. Rejects, in this order, an invalid request, a denied origin, an unknown
+ * path (404) and an unsupported method (405), and then calls prepare(). Allowed preflights and `OPTIONS *` skip the
+ * 404, the 405 and prepare().
  */
 function run(exchange: Exchange): unknown {
   const { requestError, request, resource } = exchange;
@@ -59,7 +60,7 @@ function run(exchange: Exchange): unknown {
   return callMethod(exchange, name);
 }
 
-/** Calls the method, unless prepare() has already sent the response. */
+/** Calls the method, unless prepare() has begun the response, or the exchange has ended while prepare() was pending. */
 function callMethod(exchange: Exchange, name: string): unknown {
   if (exchange.stream || exchange.isSettled) return undefined;
   exchange.head.keepForError();

@@ -22,8 +22,8 @@ const RESPONSE_TIMEOUT = new HttpError(503, 'The response took too long', CLOSE)
 const BODY_TIMEOUT = new HttpError(408, 'The body took too long to arrive', CLOSE);
 
 /**
- * One request and its response. sendHeaders() sends every response. RequestHandler.endHeaders() calls it after
- * sendCorsHeaders(). If a header of an error or a hook of the handler fails, #sendProblem() calls it directly.
+ * One request and its response. Every response passes through sendHeaders(). RequestHandler.endHeaders() calls
+ * sendHeaders() after sendCorsHeaders(). #sendProblem() calls sendHeaders() itself if the handler's hooks fail.
  */
 export class Exchange {
   readonly state: ServerState;
@@ -38,18 +38,18 @@ export class Exchange {
   readonly path: string;
   /** The query, without the question mark. */
   readonly query: string;
-  /** Start time of performance.now() in milliseconds; 0 if durations are not logged. */
+  /** Start time in milliseconds, as of performance.now(), or 0 if durations are not logged. */
   readonly #startedAt: number;
   handler: RequestHandler | undefined;
   decision: CorsDecision = 'not cross-origin';
   head = new ResponseHead();
-  /** The stream that endHeaders() has returned; undefined until the headers are sent. */
+  /** The stream that endHeaders() has returned, or undefined until the headers are sent. */
   stream: Writable | undefined;
   /** The number of timeout checks before the response began. */
   #responseChecks = 0;
   /** The number of timeout checks while the server waited for more of the body. */
   #bodyChecks = 0;
-  /** The whole body; undefined if the handler writes it to the stream. */
+  /** The whole body, or undefined if the handler writes it to the stream. */
   #body: string | Uint8Array | undefined;
   /** Whether the response has been completed, or has failed. A result that comes later is discarded. */
   isSettled = false;
@@ -81,7 +81,7 @@ export class Exchange {
     return this.decision === 'allowed' && isPreflight(this.request);
   }
 
-  /** Reads the body. Rejects at once if the exchange has been aborted, or if the rest of the body is invalid. */
+  /** Reads the body. Rejects immediately if there is an error, or if the exchange has been aborted. */
   readBody<Parsed>(
     bodyLimit: number, parse: (bytes: Buffer<ArrayBuffer>) => Parsed, error?: HttpError,
   ): Promise<Parsed> {
@@ -101,7 +101,7 @@ export class Exchange {
     if (stream && this.#body !== undefined) throw new Error('The response has already been sent');
     const body = bodyOf(value, this.head.get('content-type'));
     if (stream) return void stream.write(body);
-    // An empty text is a value, too.
+    // Without a status, complete() would respond 204 to an empty text.
     this.head.status ||= 200;
     this.#sendWhole(body);
   }
@@ -149,12 +149,13 @@ export class Exchange {
   #mustClose(): boolean {
     const { connection, head, request, state } = this;
     if (/\bclose\b/i.test(head.get('connection') ?? '')) return true;
-    // withoutUpgrade() has not removed the header, so Node may lose the requests that are pipelined behind this one.
+    // This request has not passed through withoutUpgrade(). If it has a body, Node 25 and newer lose the requests that
+    // are pipelined behind it.
     if (request.headers.upgrade !== undefined) return true;
     // A handler that streams its response may still read the body of the request.
     const readsNoMore = this.#body !== undefined || request.destroyed;
     if (readsNoMore && hasLongUnreadBody(request, this.resource.bodyLimit)) return true;
-    // Only the last of several pipelined responses may close, because the requests behind it would be lost.
+    // A response does not close the connection while requests are queued behind it, because they would be lost.
     return state.isDraining && !connection.hasQueued;
   }
 
@@ -163,7 +164,7 @@ export class Exchange {
     const { connection, request, response } = this;
     const isHead = request.method === 'HEAD';
     const stream = isHead ? discardedBody() : bodyStream(response);
-    // Such as a write after the end.
+    // Node emits an error if the body is written after other code, such as a second listener, has ended the response.
     response.on('error', (error) => stream.destroy(error));
     stream.on('error', (error) => this.fail(error)).on('close', () => this.#truncate());
     if (isHead) {
@@ -194,7 +195,7 @@ export class Exchange {
     if (this.isSettled) return discardValue(value);
     try {
       const { stream } = this;
-      // pipe() adds this listener to its destination.
+      // pipe() adds a listener for 'unpipe' to its destination.
       const isPiped = stream !== undefined && stream.listenerCount('unpipe') > 0;
       if (value instanceof Stream && stream && (value === stream || isPiped)) {
         finished(value as Writable).then(() => this.finish(undefined), (error: unknown) => this.fail(error));
@@ -214,7 +215,10 @@ export class Exchange {
     }
   }
 
-  /** Ends the response with an error: as a problem, or by closing the connection if the headers have been sent. */
+  /**
+   * Ends the exchange with an error. Sends a problem, or resets the connection if the headers have been sent. Logs the
+   * error unless it is sent, or only repeats why the exchange was aborted.
+   */
   fail(error: unknown): void {
     const { connection, request, stream } = this;
     const isProblem = error instanceof HttpError && !stream && !this.isSettled;
@@ -230,10 +234,10 @@ export class Exchange {
     this.#abortSignal(error);
   }
 
-  /** Checks the timeouts: of the response until it begins, and of the body while the server waits for it. */
+  /** Checks the timeouts. The response is late until it begins, the body only while the server waits for it. */
   checkTimeouts(): void {
     const { connection, request, response, state: { timeouts } } = this;
-    // The first check may come right after the request began, so it is not counted.
+    // One check more than the timeout takes, because the first may come right after the request began.
     const isLate = !this.stream && ++this.#responseChecks > timeouts.responseChecks;
     const waitsForBody = !request.complete && (response.destroyed || waitsForMore(request));
     const isBodyLate = waitsForBody && ++this.#bodyChecks > timeouts.bodyChecks;
@@ -276,12 +280,12 @@ export class Exchange {
     }
   }
 
-  /** Returns the handler whose hooks send and log the response. It is a base handler if there is no other. */
+  /** Returns the handler whose hooks send and log the response. Constructs a base handler if there is none yet. */
   #hooks(): RequestHandler {
     return (this.handler ??= this.state.makeBaseHandler(this));
   }
 
-  /** Aborts when the response is no longer needed, or has failed: see RequestHandler.signal. */
+  /** The signal of RequestHandler.signal, created when it is first used. */
   get signal(): AbortSignal {
     this.#controller ??= new AbortController();
     if (this.#abortReason !== undefined) this.#controller.abort(this.#abortReason);
@@ -308,6 +312,7 @@ export class Exchange {
 
   #close(): void {
     const { connection, request, response, state } = this;
+    // When a socket is destroyed, Node drops its pending writes, and so reports the response as finished.
     const isComplete = response.writableFinished && !connection.socket.destroyed;
     this.isSettled = true;
     if (!isComplete) {

@@ -14,7 +14,7 @@ export function hostNameError(name: string): string | undefined {
   return `${name} is not a host name: write a name without scheme and port, such as ${exampleFor(name)}`;
 }
 
-/** Returns a test for the names that a Host header may have. IP addresses always pass, because DNS is not involved. */
+/** Returns a test for the names that a Host header may have. IP addresses pass, because DNS rebinding needs a name. */
 export function hostMatcher(allowedHosts: readonly string[] | undefined): (name: string) => boolean {
   if (!allowedHosts) return () => true;
   const entries = allowedHosts.map((entry) => entry.toLowerCase());
@@ -37,10 +37,10 @@ function isAddress(hostname: string): boolean {
   return isIP(hostname) === 4 || (hostname[0] === '[' && isIP(hostname.slice(1, -1)) === 6);
 }
 
-/** Returns whether an entry is a host name as clients send it, or a domain behind the dot for its subdomains. */
+/** Returns whether an entry of `allowedHosts` is a host name as clients send it, or such a name after a dot. */
 function isAllowedHost(entry: string): boolean {
   const name = entry.replace(/^\./, '');
-  // An IP address has no subdomains, so the entry is tested with its dot.
+  // The IPv6 address is tested with the leading dot of the entry, because an address has no subdomains.
   return hostNameOf(name) === name && !name.endsWith('.') && (name[0] !== '[' || isAddress(entry));
 }
 

@@ -2,7 +2,7 @@ import { http } from './node/builtins.ts';
 
 /**
  * An error response. Throw it from a handler, and the client gets its status as application/problem+json (RFC 9457)
- * with the CORS headers. Any other error that a handler throws is a bug: it is logged in full, and the client gets a
+ * with the CORS headers. Any other error that a handler throws is a bug. It is logged in full, and the client gets a
  * 500 without details.
  */
 export class HttpError extends Error {

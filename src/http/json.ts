@@ -23,7 +23,7 @@ export function jsonHeaderError(request: IncomingMessage): HttpError | undefined
   return hasBody(request) ? undefined : EMPTY;
 }
 
-/** Node joins a second Content-Type to the first with a comma, which no parameter of JSON has. */
+/** Returns whether a Content-Type is JSON in UTF-8. Node joins a second Content-Type to the first with a comma. */
 function isJsonInUtf8(contentType = ''): boolean {
   const parameters = contentType.toLowerCase().split(';').slice(1);
   return (
@@ -63,7 +63,10 @@ export function parseJson(bytes: Buffer): unknown {
   return value;
 }
 
-/** Scans the text, because parsing deeply nested JSON is slow. What it counts in malformed JSON does not matter. */
+/**
+ * Returns whether JSON is nested too deeply. It scans the text, because parsing it would be slow. For malformed JSON,
+ * the result does not matter.
+ */
 function isTooDeep(text: string): boolean {
   let depth = 0;
   let isInString = false;
@@ -112,9 +115,10 @@ function isPlain(value: unknown): boolean {
 }
 
 /**
- * Marks the promises in a value as handled, so that their rejection does not end the process.
+ * Throws if JSON cannot represent a part of a value. Also marks the promises in the value as handled, so that their
+ * rejection does not end the process.
  *
- * @throws TypeError for the first part of the value that JSON cannot represent
+ * @throws TypeError for the first such part, with its place in the value and what to return instead
  */
 export function rejectUnserializable(value: unknown): void {
   let error: TypeError | undefined;

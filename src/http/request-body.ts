@@ -9,8 +9,9 @@ const EMPTY = Buffer.alloc(0);
  *
  * @param bodyLimit in bytes
  * @param error to reject with, if the body must not be read
- * @returns a promise whose rejection does not end the process, even if nobody awaits it. It rejects with an HttpError
- *   413 if the body exceeds the limit, with what `parse` throws, and if the client disconnects before the body ends
+ * @returns a promise whose rejection does not end the process, even if nobody awaits it. It rejects with `error`, with
+ *   an HttpError 413 if the body exceeds the limit, with an error that `parse` throws, and with an Error if the body
+ *   has already been read or the client disconnects before its end
  */
 export function readBody<Parsed>(
   request: IncomingMessage, bodyLimit: number, parse: (bytes: Buffer<ArrayBuffer>) => Parsed, error: unknown,

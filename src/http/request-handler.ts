@@ -10,7 +10,7 @@ import { type StandardSchema, validate } from './standard-schema.ts';
 
 /**
  * Extend this class with the methods that its path supports: `doGet`, `doPost` and so on, one for each name in
- * http.METHODS (`M-SEARCH`: `doMSearch`). What a method returns is the response, sent as JSON: 200 for a value, 204 for
+ * http.METHODS (`M-SEARCH`: `doMSearch`). What a method returns is sent as JSON, with the status 200, or 204 for
  * `undefined`. A promise is awaited. Throw an HttpError for an error response. `Allow`, the CORS methods, HEAD (from
  * `doGet`), OPTIONS and 405 follow from the methods of the class.
  */
@@ -31,9 +31,9 @@ export class RequestHandler {
 
   /** Responds to GET, and to HEAD unless there is a doHead(). */
   doGet?(): unknown;
-  /** Responds to HEAD: only the headers are sent. */
+  /** Responds to HEAD. Only the headers are sent. */
   doHead?(): unknown;
-  /** Responds to POST; `await this.readJson()` returns the body. */
+  /** Responds to POST. `await this.readJson()` returns the body. */
   doPost?(): unknown;
   /** Responds to PUT. */
   doPut?(): unknown;
@@ -53,7 +53,7 @@ export class RequestHandler {
   /**
    * Runs before the method. It is the place for authentication, and for headers of the method's responses, errors
    * included. A promise is awaited, and its value is ignored. Throw an HttpError to reject the request. It is not
-   * called for a preflight, which carries no credentials (Fetch, "CORS-preflight fetch").
+   * called for `OPTIONS *`, nor for an allowed preflight, which carries no credentials (Fetch, "CORS-preflight fetch").
    */
   prepare?(): unknown;
 
@@ -62,7 +62,7 @@ export class RequestHandler {
     return this.#exchange.path;
   }
 
-  /** The query, parsed anew at each use: `this.query.get('page')` is a string or null. */
+  /** The query, parsed anew at each use. `this.query.get('page')` returns a string or null. */
   get query(): URLSearchParams {
     return new URLSearchParams(this.#exchange.query);
   }
@@ -71,7 +71,7 @@ export class RequestHandler {
    * Returns the query as an object, validated by a schema. A name that is repeated has a list of strings as its value,
    * any other a string.
    *
-   * @throws HttpError 422 with the schema's issues; do not catch it
+   * @throws HttpError 422 with the schema's issues. Do not catch it, because the server sends it as the response.
    */
   readQuery<Output>(schema: StandardSchema<Output>): Promise<Output> {
     const lists = new Map<string, string[]>();
@@ -129,10 +129,11 @@ export class RequestHandler {
   }
 
   /**
-   * Adds a header; all headers are sent together by endHeaders().
+   * Adds a header, or replaces one that a response has only once, such as Content-Type. endHeaders() sends all headers.
    *
-   * @throws TypeError for an invalid name or value (CR, LF and the like); Error for `Access-Control-*`, unless the
-   *   class overrides sendCorsHeaders()
+   * @throws TypeError for an invalid name or value, such as one with CR or LF
+   * @throws Error for a header that the server sets itself, or if the headers have been sent. `Access-Control-*` is
+   *   such a header, unless the class overrides sendCorsHeaders()
    */
   sendHeader(name: string, value: string | number): void {
     const hasOwnCors = this.sendCorsHeaders !== RequestHandler.prototype.sendCorsHeaders;
@@ -164,11 +165,12 @@ export class RequestHandler {
   }
 
   /**
-   * Sends a value as the whole response, as returning it does; after endHeaders(), writes it to the body. A string or
-   * bytes with a Content-Type other than JSON are sent as they are.
+   * Sends a value as the whole response, as returning it does. After endHeaders(), it writes the value to the body. A
+   * string or bytes with a Content-Type other than JSON are sent as they are.
    *
    * @throws TypeError for a value that JSON cannot represent, such as a BigInt, a cycle, a promise or a Map, before
    *   anything is sent
+   * @throws Error if the whole response has already been sent
    */
   sendJson(value: unknown): void {
     this.#exchange.sendValue(value);
@@ -196,7 +198,10 @@ export class RequestHandler {
     state.log.request(request, connection.address, entry);
   }
 
-  /** Logs an error, unless it is an HttpError that is sent as the response, or it repeats the reason of `signal`. */
+  /**
+   * Logs an error. The server does not call it for an HttpError that is sent as the response, nor for an error that
+   * repeats the reason of `signal`.
+   */
   logError(error: unknown): void {
     const { resource, state } = this.#exchange;
     state.log.error(error, `${resource.HandlerClass.name} ${this.request.method} ${this.path}`);

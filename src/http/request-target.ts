@@ -3,7 +3,7 @@ import { HttpError } from './http-error.ts';
 /** Captures the authority, and the path with its query (RFC 9112, section 3.2.2). */
 export const ABSOLUTE_FORM = /^https?:\/\/([^/?#]+)(.*)$/i;
 
-/** Returns path and query of a valid request target (RFC 9112, section 3.2.1). */
+/** Returns the path and query of a request target (RFC 9112, section 3.2.1), or `/` if it is not valid. */
 export function originForm(url: string): string {
   if (url[0] === '/' || url === '*') return url;
   const rest = ABSOLUTE_FORM.exec(url)?.[2] ?? '';

@@ -5,7 +5,7 @@ import { RequestHandler } from './request-handler.ts';
 import { parameterNames } from './router.ts';
 import type { Routes } from './server.ts';
 
-/** A class that serves one path. Each request gets an instance of its own. */
+/** A class that serves the paths of one or more routes. Each request gets an instance of its own. */
 export type HandlerClass = typeof RequestHandler;
 
 /** All that follows from a class and its policy, computed once at startup. */
@@ -63,7 +63,7 @@ function doMethodsOf({ prototype }: HandlerClass): ReadonlyMap<string, string> {
 }
 
 const METHOD_LIKE = /^do_?[A-Z]/;
-/** A class field that is a function, in the source of its class: `doGet = () => …`. */
+/** A class field that is a function, such as `doGet = () => …`, in the source of its class. */
 const FIELD = /(?:^|[};])\s*(do_?[A-Z]\w*)\s*=(?![=>])[^,;{}\n]*(?:=>|\bfunction\b|\.bind\()/gm;
 
 /** Returns an error, with what to write instead, for each member that looks like a method but would never be called. */
@@ -95,12 +95,13 @@ function isMisnamed(name: string, { prototype }: HandlerClass): boolean {
 
 /** Captures the name of a parameter. Also matches comments and strings, in which a call is not code. */
 const READ_PARAMETER = /\bthis\.param\((['"`])(\w+)\1\)|\/\*[^]*?\*\/|\/\/.*|(['"`])(?:\\[^]|(?!\3)[^\\])*\3/g;
-/** In these, `this` is another object. */
+/** A class or function within a class, where `this` is another object. `[^]` skips the keyword of the class itself. */
 const NESTED = /[^]\b(?:class|function)\b/;
 
 /**
  * Returns an error for each name that a class passes to param() but that no route of the class or of its subclasses
- * has. A class is not checked if none of its routes has parameters, because it may serve only methods that read none.
+ * has. A class is not checked if none of its routes has parameters, because the methods that it serves may not call
+ * param(), nor if it overrides param() or contains a nested class or function, because `this` may be another object.
  */
 export function parameterErrors(HandlerClass: HandlerClass, routes: Routes): string[] {
   const isOf = (Class: HandlerClass): boolean => Class === HandlerClass || HandlerClass.isPrototypeOf(Class);

@@ -3,7 +3,7 @@ import { Readable, Writable } from 'node:stream';
 import { isJsonType, rejectUnserializable, stringifyJson } from './json.ts';
 
 /**
- * Returns the body for a returned value: JSON, unless it has another Content-Type.
+ * Returns the body for a returned value. It is JSON, unless it has another Content-Type.
  *
  * @throws TypeError for a value that cannot be sent with this Content-Type, with what to write instead
  */

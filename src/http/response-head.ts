@@ -4,7 +4,7 @@ import { http } from './node/builtins.ts';
 /** Header names and values in turn, as Node's writeHead() takes them. A list is never changed, only replaced. */
 type HeaderList = readonly string[];
 
-/** Header fields that a response has once (RFC 9110, section 5.3): the last value that a handler sends wins. */
+/** Headers that a response has once (RFC 9110, section 5.3). add() replaces an earlier value, or merges it for Vary. */
 const SINGLE_VALUE = new RegExp(
   '^(?:access-control-.*|cache-control|connection|content-(?:disposition|length|location|range|type)|date|etag' +
     '|expires|last-modified|location|retry-after|vary)$',
@@ -19,7 +19,7 @@ export class ResponseHead {
   /** The headers of the handler. complete() replaces them with all headers of the response. */
   headers: HeaderList = [];
   #corsHeaders: HeaderList = [];
-  /** The headers that an error response keeps; undefined: all. */
+  /** The headers that an error response keeps, or undefined for all. */
   #kept: HeaderList | undefined;
   isSent = false;
 
@@ -35,7 +35,8 @@ export class ResponseHead {
   /**
    * Adds a header.
    *
-   * @throws TypeError for an invalid name or value; Error for a header that a handler cannot set, or too late
+   * @throws TypeError for an invalid name or value
+   * @throws Error for a header that a handler cannot set, or if the headers have been sent
    */
   add(name: string, value: string): void {
     if (this.isSent) throw new Error(`The header ${name} comes too late: the headers have been sent`);
@@ -67,7 +68,10 @@ export class ResponseHead {
     this.#kept = this.headers;
   }
 
-  /** Sets status and headers of an error response, in place of those set since keepForError(), and those of a body. */
+  /**
+   * Sets the status and headers of an error response. Removes the headers that were added since keepForError(), and
+   * those that describe a body.
+   */
   setError({ status, headers }: HttpError): void {
     this.headers = without(this.#kept ?? this.headers, (name) => /^content-(?:length|type)$/.test(name));
     this.add('Content-Type', 'application/problem+json');
@@ -121,7 +125,7 @@ function without(list: HeaderList, isRemoved: (name: string) => boolean): Header
   return list.filter((_, at) => !isRemoved(list[at - (at % 2)]!.toLowerCase()));
 }
 
-/** Adds the names that a list (RFC 9110, section 12.5.5) does not have yet, unless it is `*`. */
+/** Returns the Vary list (RFC 9110, section 12.5.5) of both, without duplicates. A list that has `*` stays as it is. */
 function mergeVary(names: string | undefined, more: string): string {
   if (!names) return more;
   const known = new Set(membersOf(names.toLowerCase()));

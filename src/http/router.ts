@@ -65,8 +65,8 @@ function branchFor(branch: Branch, segment: string): Branch {
 }
 
 /**
- * Returns the first match: a literal segment takes precedence over a parameter, and a parameter over a rest. Neither a
- * parameter nor a rest can be empty.
+ * Returns the match with the highest precedence. A literal segment takes precedence over a parameter, and a parameter
+ * over a rest. Neither a parameter nor a rest can be empty.
  */
 function search(
   { segments, parameter, rest, route }: Branch, path: string, start: number, values: readonly string[],

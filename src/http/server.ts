@@ -22,23 +22,23 @@ import { type Match, Router } from './router.ts';
 export type Routes = Readonly<Record<`/${string}`, HandlerClass>>;
 
 export interface ServerOptions {
-  /** The policy of every class without its own `static cors`; default: any page, without cookies. */
+  /** The policy of every class without its own `static cors`. Default: any page, without cookies. */
   cors?: CorsOptions;
   /**
-   * The host names that clients may use for this server, without ports; default: any. `.example.com` means the domain
+   * The host names that clients may use for this server, without ports. Default: any. `.example.com` means the domain
    * and its subdomains. IP addresses always work.
    */
   allowedHosts?: readonly string[];
-  /** The longest body that readJson() and readBody() accept, in bytes; default: 1 MiB. */
+  /** The longest body that readJson() and readBody() accept, in bytes. Default: 1 MiB. */
   bodyLimit?: number;
-  /** How long the client may take to send a request's headers, and then its body, in seconds; default: 30. */
+  /** How long the client may take to send a request's headers, and then its body, in seconds. Default: 30. */
   requestTimeout?: number;
   /**
-   * How long a request may take until its response begins, in seconds; default: 30; 0: no limit. The time to receive
-   * the body counts. Timeouts are checked every second, or four times per timeout if that is more often.
+   * How long a request may take until its response begins, in seconds, including the time to receive the body. 0 means
+   * no limit. Timeouts are checked every second, or four times per timeout if that is more often. Default: 30.
    */
   handlerTimeout?: number;
-  /** The format of the access log; default: 'off'. */
+  /** The format of the access log. Default: 'off'. */
   log?: LogFormat;
   /**
    * The class that responds if no handler of a route was constructed, as for unknown paths, denied origins and invalid
@@ -52,16 +52,16 @@ export interface ServerState {
   readonly log: Log;
   readonly connections: Map<Socket, Connection>;
   readonly router: Router;
-  /** Serves the paths that no route matches. */
+  /** The match for a path that no route matches, for `OPTIONS *`, and for an invalid request. */
   readonly unknown: Match;
   readonly validate: (request: IncomingMessage) => HttpError | undefined;
   readonly makeBaseHandler: (exchange: Exchange) => RequestHandler;
-  /** Whether access log entries are written. If not, the clock is not read, because that has a measurable cost. */
+  /** Whether logRequest() is called. If not, the clock is not read, because reading it has a measurable cost. */
   readonly writesAccessLog: boolean;
   readonly timeouts: Timeouts;
   /** Aborts when a graceful shutdown begins. */
   readonly shutdown: AbortController;
-  /** Whether the listener is closed. Every response then closes its connection. */
+  /** Whether the listener is closed. The last response of each connection then closes it. */
   isDraining: boolean;
 }
 

@@ -1,8 +1,8 @@
 import { HttpError } from './http-error.ts';
 
 /**
- * The common interface of zod, valibot, arktype and others (https://standardschema.dev, version 1). Only types are
- * declared here: nothing is imported.
+ * The common interface of zod, valibot, arktype and others (https://standardschema.dev, version 1). It is declared
+ * here, so that the server needs no package.
  */
 export interface StandardSchema<Output = unknown> {
   readonly '~standard': {

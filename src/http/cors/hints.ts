@@ -60,7 +60,7 @@ function membersOf(list = ''): string[] {
   return list.split(/[\s,]+/).filter(Boolean);
 }
 
-/** Returns the name of an option: those of the server's policy are set in the environment, those of a class in code. */
+/** Returns the name of the setting for an option, such as `CORS_ORIGINS`, or `NotesHandler.cors.origins` of a class. */
 function settingOf({ resource: { policy } }: Exchange, option: CorsOptionError['option']): string {
   const isVariable = policy.name === 'cors' && option !== 'methods';
   return isVariable ? `CORS_${option.replace(/[A-Z]/g, '_$&').toUpperCase()}` : `${policy.name}.${option}`;

@@ -22,7 +22,7 @@ interface CommonOptions {
   maxAge?: number;
 }
 
-/** A CORS policy. It is validated when the server is created; a policy that cannot work is an error. */
+/** A CORS policy. createServer() throws if a policy cannot work. */
 export type CorsOptions = CommonOptions &
   (
     | { /** Any page, without cookies. */ origins: '*'; credentials?: false }

@@ -1,7 +1,7 @@
 import { hostNameOf, isLoopback } from '../host-names.ts';
 import { isSerializedOrigin } from './origins.ts';
 
-/** Well-known domains on which anyone can get a subdomain; a subset of the Public Suffix List. */
+/** Well-known domains on which anyone can get a subdomain. They are a subset of the Public Suffix List. */
 const SHARED_DOMAIN = new RegExp(
   '^(?:(?:ac|co|com|edu|gov|net|or|org)\\.[a-z]{2}|(?:appspot|blogspot|firebaseapp|herokuapp|onrender)\\.com' +
     '|(?:azurewebsites|cloudfront)\\.net|(?:fly|pages|workers)\\.dev|(?:github|gitlab|ngrok)\\.io' +

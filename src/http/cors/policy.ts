@@ -5,8 +5,8 @@ import { type CorsOptions, type OriginPredicate, TOKEN } from './options.ts';
 import { isSerializedOrigin, originMatcher } from './origins.ts';
 
 /**
- * The decision about a request. With `origins: '*'`, every request is allowed, even one without an Origin. Otherwise,
- * one that is not cross-origin is served without CORS headers.
+ * The decision about a request. With `origins: '*'`, every request is allowed, even a request without an Origin. With
+ * any other policy, a request that is not cross-origin is served without CORS headers.
  */
 export type CorsDecision = 'allowed' | 'not cross-origin' | 'denied';
 
@@ -19,15 +19,15 @@ export class CorsPolicy {
   readonly name: string;
   /** `Origin` if responses depend on it (RFC 9110, section 12.5.5). */
   readonly vary: 'Origin' | undefined;
-  /** Narrows Access-Control-Allow-Methods; undefined: the methods of the class. */
+  /** Narrows Access-Control-Allow-Methods. If undefined, all methods of the class are allowed. */
   readonly methods: readonly string[] | undefined;
   readonly #predicate: OriginPredicate | undefined;
   readonly #isListed: (origin: string) => boolean;
   /** The headers of an actual response to an allowed origin, without Access-Control-Allow-Origin. */
   readonly #actualHeaders: readonly string[];
-  /** The same of a preflight, without the allowed headers and methods. */
+  /** The headers of every response to an allowed preflight. Those that depend on the request or the class are added. */
   readonly #preflightHeaders: readonly string[];
-  /** Access-Control-Allow-Headers; undefined: the requested names, because `*` has no meaning with credentials. */
+  /** Access-Control-Allow-Headers. If undefined, the requested names, because `*` has no meaning with credentials. */
   readonly #allowedHeaders: string | undefined;
   readonly #log: Log;
 
@@ -95,8 +95,9 @@ function mirroredHeaders(request: IncomingMessage): string | undefined {
 }
 
 /**
- * Browsers send an Origin with a page's own POSTs too (Fetch, "append a request `Origin` header"). If Sec-Fetch-Site
- * is sent, it alone decides. The scheme is not compared, because a server behind a TLS proxy cannot know it.
+ * Returns whether a page of this server sent the request. Browsers send an Origin with such a POST too (Fetch, "append
+ * a request `Origin` header"). If Sec-Fetch-Site is sent, nothing else is compared. Without it, the scheme is not
+ * compared, because a server behind a TLS proxy cannot know its own scheme.
  */
 function isSameOrigin(origin: string, { headers, url = '' }: IncomingMessage): boolean {
   const site = headers['sec-fetch-site'];

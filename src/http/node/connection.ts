@@ -19,11 +19,11 @@ export class Connection {
   /** The exchange in flight, or the last one if its request was incomplete when its response was flushed. */
   exchange: Exchange | undefined;
   readonly #queue: (() => void)[] = [];
-  /** The error of the bytes received last. If a queued request is incomplete, they are the rest of its body. */
+  /** The error of the last bytes received, if they are invalid. They may belong to the body of a queued request. */
   requestError: HttpError | undefined;
   /** How many requests have been received. */
   received = 0;
-  /** Whether later requests are ignored, because the one in flight is the last (RFC 9112, section 9.6). */
+  /** Whether all requests received from now on are ignored (RFC 9112, section 9.6). Queued requests may still run. */
   isClosing = false;
 
   constructor(state: ServerState, socket: Socket) {
@@ -56,7 +56,7 @@ export class Connection {
 
   /** Starts the next request, once the response of this exchange is flushed. */
   release({ request }: Exchange): void {
-    // So that V8's minor garbage collections can free it. An exchange whose body is late stays until the next request.
+    // V8's minor garbage collections can then free it. An exchange whose body is incomplete stays for its timeout.
     if (request.complete) this.exchange = undefined;
     const next = this.#queue.shift();
     if (this.#queue.length === MAX_QUEUED_REQUESTS - 1) continueReading(this.socket);

@@ -11,7 +11,7 @@ const BUFFER_BYTES = 16 * 1024 * 1024;
 const EXIT_TIMEOUT_MS = 1_000;
 /** Errors that mean that nobody will ever read the lines. Others may pass, such as that of a full pipe or disk. */
 const READER_CLOSED_CODES = ['EPIPE', 'ECONNRESET', 'EIO', 'EBADF'];
-/** Never notified: waiting for it is the only way to sleep synchronously. */
+/** Memory that nothing notifies. Atomics.wait() on it is the only way to sleep synchronously. */
 const SLEEP = new Int32Array(new SharedArrayBuffer(4));
 
 let exitDeadline: number | undefined;
@@ -38,7 +38,7 @@ export class LineWriter {
     process.once('exit', () => this.#flushAtExit());
   }
 
-  /** Writes a line from JSON.stringify(), whose control characters from DEL on are escaped here, or from escape(). */
+  /** Writes a line from JSON.stringify() or escape(). JSON.stringify() does not escape the characters from DEL on. */
   write(line: string): void {
     // A UTF-16 code unit takes at most six bytes, those of an escaped control character.
     if (this.#dropped > 0 || this.#end + 6 * line.length >= BUFFER_BYTES) this.#dropped++;
@@ -76,7 +76,7 @@ export class LineWriter {
       this.#start = 0;
     }
     if (this.#dropped > 0 && this.#end === 0) {
-      // As JSON in every format: a log of JSON lines must have no other line.
+      // This line is JSON in every format, because a log of JSON lines must have no other line.
       const error = `${this.#dropped} lines were dropped because the log could not be written`;
       this.#append(JSON.stringify({ time: new Date(), level: 'error', error }));
       this.#dropped = 0;
@@ -101,7 +101,7 @@ export function escape(text: string): string {
 /**
  * Returns a descriptor of the same pipe or terminal, opened again, whose writes fail with EAGAIN instead of blocking.
  * To set the flag on the original would set it for every process that shares it. A descriptor that cannot be opened
- * again is used as it is. Node makes sockets and pipes non-blocking when process.stdout is first read.
+ * again, such as a socket, is used as it is. Node makes a socket non-blocking when process.stdout is first read.
  */
 function nonBlocking(descriptor: number): number {
   try {

@@ -2,7 +2,7 @@ import type { IncomingMessage } from 'node:http';
 import { inspect } from './builtins.ts';
 import { LineWriter, escape } from './line-writer.ts';
 
-/** Format of the access log: one line per request as `text` or `json`, or `off`. Errors are always logged. */
+/** Format of the access log, which has one line per request. Errors are logged even if it is `off`. */
 export type LogFormat = 'text' | 'json' | 'off';
 
 /** The fields of an access log entry. */
@@ -18,7 +18,7 @@ export interface AccessLogEntry {
   readonly [field: string]: unknown;
 }
 
-/** Limits memory use: hints contain paths and origins, which clients control. */
+/** Limits the memory for hints. Clients control the origins, methods and header names in them. */
 const MAX_HINTS = 200;
 
 /** Writes one line per request to standard output, and errors to standard error. */
@@ -49,14 +49,14 @@ export class Log {
     }
   }
 
-  /** Writes a hint about CORS, once; text format only. */
+  /** Writes a hint about CORS once, if the format is text. */
   hint(text: string): void {
     if (this.#hints.has(text) || this.#hints.size >= MAX_HINTS) return;
     this.#hints.add(text);
     this.say(`cors: ${text}`);
   }
 
-  /** Writes a message; text format only. */
+  /** Writes a message, if the format is text. */
   say(text: string): void {
     // A line feed could forge a line.
     if (this.format === 'text') write(1, `${clock()} ${escape(text).replaceAll('\n', '\\u000a')}`);
@@ -84,7 +84,7 @@ function write(descriptor: 1 | 2, line: string): void {
 function writerTo(descriptor: 1 | 2): Pick<LineWriter, 'write'> {
   const stream = descriptor === 1 ? process.stdout : process.stderr;
   if (!Object.hasOwn(stream, 'write')) return new LineWriter(descriptor);
-  // Process managers such as pm2 replace the method, and what bypasses it is lost.
+  // Process managers such as pm2 replace the method, and lines that bypass it are lost.
   return { write: (line) => void stream.write(`${escape(line)}\n`) };
 }
 

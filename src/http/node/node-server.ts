@@ -139,7 +139,7 @@ export function createNodeServer(state: ServerState): Server {
     const requestError = isTls ? NOT_TLS : (PARSER_ERRORS.get(error.code ?? '') ?? NOT_HTTP);
     connection.requestError = requestError;
     if (!exchange || exchange.request.complete) respondWithError(connection, requestError);
-    // A request has one response: if it has been sent, errors in the rest of the request are not reported.
+    // A request has only one response. After it, an error in the rest of the body just ends the connection.
     else if (exchange.isSettled) connection.enqueue(() => connection.end());
     else exchange.fail(requestError);
   }

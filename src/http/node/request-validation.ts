@@ -31,8 +31,8 @@ export function requestValidation(
   allowedHosts: readonly string[] | undefined,
 ): (request: IncomingMessage) => HttpError | undefined {
   const isAllowed = hostMatcher(allowedHosts);
-  /** The last valid Host, which nearly every request has. A comparison is faster than a validation. */
-  // Not undefined, which is a missing Host.
+  // Nearly every request has the last valid Host, and a comparison is faster than a validation. The value is null at
+  // first, because undefined is a missing Host.
   let validHost: string | null = null;
 
   /** Returns the error of a Host that is invalid (RFC 9110, section 7.2), or not allowed, as in DNS rebinding. */
@@ -53,7 +53,7 @@ export function requestValidation(
     const isHttp10 = httpVersionMinor === 0;
     // RFC 9112, section 3.2. Node joins a second Host to the first, which makes the value invalid.
     const error = headers.host === undefined && isHttp10 ? undefined : hostError(headers.host);
-    // RFC 9112, section 3.2.2: a target in absolute-form overrides the Host.
+    // RFC 9112, section 3.2.2. A target in absolute-form overrides the Host, which must still be valid (section 3.2).
     const isAbsoluteForm = url[0] !== '/' && url !== '*';
     if (error && !(isAbsoluteForm && error === HOST_NOT_ALLOWED)) return error;
     // RFC 9112, sections 6.1 and 7.

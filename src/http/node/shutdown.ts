@@ -55,7 +55,7 @@ export async function shutdown(
   const notice = setTimeout(() => logRequestsInFlight(state), NOTICE_DELAY_MS);
   while (state.connections.size > 0 && performance.now() < closedAt + timeout * 1000) {
     await sleep(CHECK_INTERVAL_MS);
-    // If the event loop was blocked, what has arrived is read before a connection counts as idle.
+    // If the event loop was blocked, the data that has arrived is read before a connection counts as idle.
     await afterPolling();
     if (performance.now() < closedAt + IDLE_GRACE_MS) continue;
     for (const { socket, isIdle } of state.connections.values()) if (isIdle && socket.writable) socket.destroy();
@@ -98,13 +98,13 @@ function abortAll(state: ServerState): boolean {
 }
 
 interface StopOptions {
-  /** As for shutdown(), in seconds; an uncaught exception does not wait for a load balancer. */
+  /** As for shutdown(), in seconds. After an uncaught exception, there is no delay. */
   delay?: number;
   /** As for shutdown(), in seconds. */
   timeout?: number;
   /**
-   * Called when no request is in flight any more: the place to close a database, and to send what an error tracker has
-   * gathered. A promise is awaited for as long as is left of the timeout, and at least for a second.
+   * A function that is called when no request is in flight any more. It may close a database, or flush an error
+   * tracker. A promise is awaited for the rest of the timeout, and at least for a second.
    */
   stopped?: () => unknown;
 }
@@ -116,9 +116,9 @@ let hasSignal = false;
 
 /**
  * Ends the process gracefully. SIGTERM, SIGINT and SIGHUP shut the server down and exit with 0, or with 1 if a request
- * was aborted. A SIGTERM or SIGINT after any of these exits at once with 1. After an uncaught exception or an unhandled
- * rejection, requests in flight are completed and the process exits with 1, because its state is unknown. If several
- * servers of a process call it, the process exits when the last of them has stopped.
+ * was aborted or `stopped` failed. A later SIGTERM or SIGINT exits immediately with 1. After an uncaught exception or
+ * an unhandled rejection, requests in flight are completed and the process exits with 1, because its state is unknown.
+ * If it is called for several servers, the process exits when the last of them has stopped.
  */
 export function stopOnSignals(server: Server, options: StopOptions = {}): void {
   const { log } = stateOf(server);

@@ -10,8 +10,8 @@ const keptAlive: object[] = [];
 
 /**
  * Sends a preflight to a server over a connection in memory, and keeps the response referenced, with all that it refers
- * to. Call it once, when the process starts. V8's full garbage collection discards the hidden classes of objects of
- * which none is alive. A server that handles a few requests and then idles would stay slower:
+ * to. Call it once, when the process starts. V8's full garbage collection discards a hidden class that no object uses
+ * any more. Without warmUp(), a server that handles a few requests and then idles would stay slower:
  *
  * - V8 fixes the number of fields in a class too early, and its objects become dictionaries.
  * - process.nextTick, which each request calls several times, meets tick objects of two hidden classes.

@@ -2,7 +2,7 @@ import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { http } from './builtins.ts';
 
-/** Workarounds for behaviour of Node that no option changes. */
+// Workarounds for behaviour of Node that no option changes.
 
 /** Replaces how Node destroys the socket after the last response, which would reset a client that is still sending. */
 export function replaceDestroySoon(socket: Socket, end: () => void): void {
@@ -28,9 +28,9 @@ const MAX_DISCARDED_BYTES = 64 * 1024 * 1024;
 /** Discards what the socket receives, in place of Node's HTTP parser, and destroys the socket if it is too much. */
 export function discardInput(socket: Socket): void {
   const maxBytesRead = socket.bytesRead + MAX_DISCARDED_BYTES;
-  // Before the 'data' listener is added, which makes Node remove the 'resume' listener that starts the reading.
+  // Reading must begin first. When a 'data' listener is added, Node removes its own 'resume' listener that begins it.
   socket.resume();
-  // In the next tick, because the parser may still be processing received data.
+  // The listeners are replaced in the next tick, because the parser may still be processing received data.
   process.nextTick(() => {
     socket.removeAllListeners('data').on('data', () => {
       if (socket.bytesRead > maxBytesRead) socket.destroy();
@@ -68,7 +68,7 @@ export function closeListener(server: Server): void {
   delete (server as Partial<Server>).closeIdleConnections;
 }
 
-/** Returns a response to an invalid request, for which Node has none. Like Node's last one, it ends the connection. */
+/** Returns a response to an invalid request, for which Node creates none. It ends the connection when it is flushed. */
 export function lastResponseOn(socket: Socket, request: IncomingMessage): ServerResponse {
   const response = new http.ServerResponse(request);
   response.assignSocket(socket);
@@ -90,8 +90,8 @@ export function emptyRequest(socket: Socket): IncomingMessage {
 }
 
 /**
- * Puts a request with an Upgrade header back without it, in front of what follows. Node stops parsing after such a
- * request, and loses what is pipelined behind it.
+ * Puts a request back on the socket without its Upgrade header, in front of the bytes that follow. Node stops parsing
+ * after a request with this header, and loses the requests that are pipelined behind it.
  */
 export function withoutUpgrade(server: Server, socket: Socket, request: IncomingMessage, rest: Buffer): void {
   const { method, url, httpVersion, rawHeaders } = request;
