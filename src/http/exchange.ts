@@ -166,7 +166,10 @@ export class Exchange {
     const stream = isHead ? discardedBody() : bodyStream(response);
     // Node emits an error if the body is written after other code, such as a second listener, has ended the response.
     response.on('error', (error) => stream.destroy(error));
-    stream.on('error', (error) => this.fail(error)).on('close', () => this.#truncate());
+    stream.on('close', () => this.#truncate()).on('error', (error) => {
+      this.fail(error);
+      this.#truncate();
+    });
     if (isHead) {
       response.end();
       // Stops the source of the body, once the handler has connected it with the stream.
@@ -175,8 +178,10 @@ export class Exchange {
         stream.destroy(this.#abortReason as Error);
       });
     } else {
-      // If the client has disconnected, #close() has set the reason.
-      response.on('close', () => stream.destroy(this.#abortReason as Error | undefined));
+      response.on('close', () => {
+        // A stream that is not destroyed reports a write that comes too late, because the handler did not await it.
+        if (this.#abortReason !== undefined) stream.destroy(this.#abortReason as Error);
+      });
       response.flushHeaders();
     }
     connection.limitIdleTime();
@@ -210,7 +215,8 @@ export class Exchange {
       this.isSettled = true;
       this.stream!.end();
     } catch (error) {
-      discardValue(value);
+      // To destroy the request would close the connection before the response.
+      if (value !== this.request) discardValue(value);
       this.fail(error);
     }
   }
@@ -307,7 +313,10 @@ export class Exchange {
     if (error !== undefined && error === this.#loggedError) return;
     this.#loggedError = error;
     const { log } = this.state;
-    (async () => this.#hooks().logError(error))().catch((failure: unknown) => log.error(failure, 'logError'));
+    (async () => this.#hooks().logError(error))().catch((failure: unknown) => {
+      log.error(error, `${this.request.method} ${this.path}`);
+      log.error(failure, 'logError');
+    });
   }
 
   #close(): void {

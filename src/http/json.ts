@@ -139,6 +139,8 @@ export function rejectUnserializable(value: unknown): void {
   }
 }
 
+const ERROR_FIX = 'an Error: throw it, or return its message';
+
 /** Names what JSON cannot represent at any depth, and says what to return instead. */
 function fixFor(part: object | bigint): string | undefined {
   if (typeof (part as PromiseLike<unknown>).then === 'function') {
@@ -147,21 +149,29 @@ function fixFor(part: object | bigint): string | undefined {
   }
   if ('toJSON' in Object(part)) return undefined;
   if (typeof part === 'bigint') return 'a BigInt: return String(value), or Number(value) if it is small';
-  if (part instanceof Map) return 'a Map: return Object.fromEntries(map) or [...map]';
-  if (part instanceof Set) return 'a Set: return [...set]';
-  return part instanceof Error ? 'an Error: throw it, or return its message' : undefined;
+  if (part instanceof Error) return ERROR_FIX;
+  // Such as a Map, a Set or the headers of a fetch(), which JSON.stringify turns into {}.
+  const isIterable = Symbol.iterator in part && !Array.isArray(part) && !ArrayBuffer.isView(part);
+  if (!isIterable || !Object.values(part).every((field) => typeof field === 'function')) return undefined;
+  return `an iterable (${kindOf(part)}): return ${'get' in part ? 'Object.fromEntries(value) or ' : ''}[...value]`;
 }
 
 /** Names what cannot be returned as a whole, and says what to return instead. */
 function fixForWhole(value: object): string | undefined {
-  const kind = Object.prototype.toString.call(value).slice(8, -1);
+  const kind = kindOf(value);
+  if (value instanceof Error) return ERROR_FIX;
   if (kind === 'Response') return 'a Response: return its body, await response.json()';
   if (kind === 'Blob') return 'a Blob: send a Content-Type, and return await blob.arrayBuffer()';
   if (kind === 'ArrayBuffer' || ArrayBuffer.isView(value)) {
-    return `bytes (${kind}): send their Content-Type with this.sendHeader()`;
+    return `bytes (${kind}): send their Content-Type, or, if they are JSON, write this.endHeaders().end(bytes)`;
   }
   if ('pipe' in value || 'getReader' in value || Symbol.asyncIterator in value) {
     return 'a stream or an async iterator: return pipeline(stream, this.endHeaders()), from node:stream/promises';
   }
-  return 'next' in value && Symbol.iterator in value ? 'an iterator: return [...iterator]' : undefined;
+  return undefined;
+}
+
+/** Returns the name of a value's class, such as `Map`. */
+function kindOf(value: object): string {
+  return Object.prototype.toString.call(value).slice(8, -1);
 }

@@ -20,6 +20,10 @@ export class RequestHandler {
   /** The longest body that readJson() and readBody() accept in bytes, in place of the server's limit. */
   static readonly bodyLimit?: number;
 
+  // Without `static`, these fields would have no effect.
+  declare readonly cors?: never;
+  declare readonly bodyLimit?: never;
+
   /** Node's own request. The names in `request.headers` are in lower case. */
   readonly request: IncomingMessage;
   readonly #exchange: Exchange;

@@ -11,6 +11,7 @@ export function bodyOf(value: unknown, contentType: string | undefined): string 
   if (contentType === undefined || isJsonType(contentType)) return stringifyJson(value);
   if (typeof value === 'string' || value instanceof Uint8Array) return value;
   if (value instanceof ArrayBuffer) return new Uint8Array(value);
+  rejectUnserializable(value);
   const fix = `return a string or bytes, or leave out the Content-Type ${contentType}`;
   throw new TypeError(`The returned value is of the type ${typeof value}: ${fix}`);
 }
@@ -38,6 +39,7 @@ export function bodyStream(response: ServerResponse): Writable {
     }
   };
   return new Writable({
+    autoDestroy: false,
     write: (chunk: Buffer, _encoding, done) => attempt(done, () => response.write(chunk)),
     final: (done) => attempt(done, () => Boolean(response.end())),
   });

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { Readable, Writable } from 'node:stream';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { RequestHandler } from '../../../src/http/index.ts';
+import { HttpError, RequestHandler } from '../../../src/http/index.ts';
 import { requestBytes, sendRaw } from '../support/connection.ts';
 import { listen } from '../support/listen.ts';
 import { expectResponses } from '../support/response.ts';
@@ -22,15 +22,18 @@ const values: [what: string, make: () => unknown, said: RegExp[]][] = [
   ['a Response', () => Response.json({ a: 1 }), [/Response/]],
   ['a Map', () => new Map([['a', 1]]), [/\bMap\b/, /Object\.fromEntries/]],
   ['a Set', () => new Set([1]), [/\bSet\b/, /\[\.\.\./]],
-  ['a Buffer', () => Buffer.from('bytes'), [/Buffer|Uint8Array/, /Content-Type/]],
+  ['a Buffer', () => Buffer.from('bytes'), [/Buffer|Uint8Array/, /Content-Type/, /endHeaders\(\)\.end/]],
   ['a typed array', () => new Uint8Array(2), [/Uint8Array/, /Content-Type/]],
   ['another typed array', () => new Float64Array(2), [/Float64Array/]],
   ['an ArrayBuffer', () => new ArrayBuffer(2), [/ArrayBuffer/, /Content-Type/]],
   ['a generator', generator, [/iterator|generator/i, /\[\.\.\./]],
   ['an asynchronous generator', asyncGenerator, [/iterator|generator/i]],
   ['an iterator', () => [1, 2].values(), [/iterator/i, /\[\.\.\./]],
+  ['an iterator of its own', () => ({ next: () => ({ done: true }), [Symbol.iterator]() {} }), [/iterable/]],
   ['the entries of a Map', () => new Map([['a', 1]]).entries(), [/iterator/i]],
   ['a readable stream', () => Readable.from(['a']), [/Readable|stream/i, /endHeaders\(\)/]],
+  ['the Headers of a fetch', () => new Headers({ a: 'b' }), [/Headers/, /Object\.fromEntries/]],
+  ['an HttpError', () => new HttpError(404), [/an Error: throw it/]],
   ['a web stream', () => new Blob(['a']).stream(), [/ReadableStream|stream/i, /endHeaders\(\)/]],
 ];
 for (const [what, make, said] of values) {
@@ -79,6 +82,7 @@ const meant: [what: string, value: unknown, body: string][] = [
   ],
   ['a string', '', '""'],
   ['false', false, 'false'],
+  ['an empty list beside an empty object', [[], {}], '[[],{}]'],
   ['zero', 0, '0'],
 ];
 for (const [what, value, body] of meant) {
@@ -237,8 +241,9 @@ const rejecting = () => Promise.reject(new Error('must not end the process'));
 for (const [what, value, message] of [
   ['a promise', () => ({ list: [{ user: rejecting() }] }), /at list\[0\]\.user, a promise: await it/],
   ['a list of promises', () => [Promise.resolve(1), rejecting()], /at \[0\], a promise: await it/],
-  ['a Map', () => ({ a: { b: new Map() } }), /at a\.b, a Map: return Object\.fromEntries/],
-  ['a Set', () => [{}, new Set([1])], /at \[1\], a Set: return \[\.\.\.set\]/],
+  ['a Map', () => ({ a: { b: new Map() } }), /at a\.b, an iterable \(Map\): return Object\.fromEntries\(value\)/],
+  ['a Set', () => [{}, new Set([1])], /at \[1\], an iterable \(Set\): return \[\.\.\.value\]/],
+  ['a query', () => ({ a: new URLSearchParams('b=1') }), /at a, an iterable \(URLSearchParams\): return Object\.from/],
   ['an Error', () => ({ error: new Error('hidden') }), /at error, an Error/],
   ['a BigInt', () => ({ total: { cents: 1n } }), /at total\.cents, a BigInt: return String/],
 ] as const) {
@@ -258,3 +263,37 @@ for (const [what, value, message] of [
     assert.match(errors[0]!, message);
   });
 }
+
+for (const [what, value, message] of [
+  ['an object', () => ({ a: 1 }), /return a string or bytes, or leave out the Content-Type text\/plain/],
+  ['a stream', () => Readable.from(['a']), /return pipeline\(stream, this\.endHeaders\(\)\)/],
+] as const) {
+  test(`responds 500 to ${what} with the Content-Type of a text, and logs a fix`, async (t) => {
+    const errors: string[] = [];
+    class Typed extends RequestHandler {
+      override doGet() {
+        this.sendHeader('Content-Type', 'text/plain');
+        return value();
+      }
+      override logError(error: unknown) {
+        errors.push(String(error));
+      }
+    }
+    const { port } = await listen(t, { '/': Typed });
+    expectResponses(await sendRaw(t, port, GET), [500]);
+    assert.equal(errors.length, 1);
+    assert.match(errors[0]!, message);
+  });
+}
+
+test('responds 500 to a handler that returns its request', async (t) => {
+  class Returns extends RequestHandler {
+    override doPost() {
+      return this.request;
+    }
+    override logError() {}
+  }
+  const { port } = await listen(t, { '/': Returns });
+  const bytes = requestBytes('POST /', ['Content-Length: 2', 'Connection: close'], 'ab');
+  expectResponses(await sendRaw(t, port, bytes), [500]);
+});

@@ -31,8 +31,14 @@ class Typed extends RequestHandler {
   // @ts-expect-error: the base class lacks the method to override
   override doFetch() {}
 }
+class WithoutStatic extends RequestHandler {
+  // @ts-expect-error: only a static policy has an effect
+  override readonly cors: CorsOptions = { origins: [origin] };
+  // @ts-expect-error: only a static limit has an effect
+  override readonly bodyLimit = 10;
+}
 
-void [compiles, starWithCredentials, noScheme, nullOrigin, noOrigins, noSlash, noHandler, Typed];
+void [compiles, starWithCredentials, noScheme, nullOrigin, noOrigins, noSlash, noHandler, Typed, WithoutStatic];
 
 test('rejects invalid options and routes at compile time', (t) => {
   if (!existsSync('node_modules/typescript')) return t.skip('npm install brings the compiler');
