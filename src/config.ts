@@ -58,7 +58,8 @@ export function readConfig(environment: NodeJS.ProcessEnv, { isTerminal = false,
     },
   };
   reader.rejectMistakes();
-  return { ...engine, ...yours };
+  // A setting of your own must not have the name of another one, which it would replace.
+  return { ...engine, ...(yours satisfies Record<string, unknown> & Partial<Record<keyof typeof engine, never>>) };
 
   /** Ignores a HOST that is a name other than localhost, because conda and tcsh set HOST for their own use. */
   function readHost(): string {
@@ -94,7 +95,9 @@ export function readConfig(environment: NodeJS.ProcessEnv, { isTerminal = false,
     const cors = { ...fromEnvironment, ...othersInCode, origins } as CorsOptions;
     for (const { option, message } of corsErrors(cors)) {
       const named = originsInCode ? message : message.replace("origins '*'", 'CORS_ORIGINS=*');
-      reject(variableOf(option), named.replace('in code', 'in corsInCode of src/config.ts'));
+      const isInCode = corsInCode[option] !== undefined && fromEnvironment[option as 'origins'] === undefined;
+      if (isInCode) reader.errors.push(`corsInCode.${option} in src/config.ts: ${message}`);
+      else reject(variableOf(option), named.replace('in code', 'in corsInCode of src/config.ts'));
     }
     if (!predicate || !Array.isArray(listed)) return cors;
     const isListed = originMatcher(listed);
@@ -132,7 +135,7 @@ function loopbackNames(host: string): string[] | undefined {
   const address = host.replace(/%.*$/, '');
   const url = `http://${isIPv6(address) ? `[${address}]` : address}`;
   // The URL parser normalizes the address to the form that browsers send.
-  const name = /^[\w.:-]+$/.test(address) && URL.canParse(url) ? new URL(url).hostname : '';
+  const name = (isIPv6(address) || /^[\w.-]+$/.test(address)) && URL.canParse(url) ? new URL(url).hostname : '';
   return isLoopback(name) ? [...new Set(['localhost', '127.0.0.1', '[::1]', name])] : undefined;
 }
 

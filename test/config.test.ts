@@ -97,7 +97,10 @@ for (const host of ['x86_64-conda-linux-gnu', 'arm64-apple-darwin20.0.0', 'lapto
   });
 }
 
-for (const host of ['0.0.0.0:8000', '[::1]', '999.0.0.1', 'http://0.0.0.0', '*', '8000']) {
+const wrongHosts = [
+  '0.0.0.0:8000', '127.0.0.1:8000', 'localhost:8000', '[::1]', '999.0.0.1', 'http://0.0.0.0', '*', '8000',
+];
+for (const host of wrongHosts) {
   test(`rejects HOST=${host}, which only a mistake sets`, () => {
     assert.match(errorsOf({ HOST: host }).join('\n'), /^HOST=.*: must be an IP address without a port/);
   });
@@ -195,6 +198,13 @@ test('takes a policy in code as it is if the environment has none', () => {
   assert.equal(server.cors.origins, corsInCode.origins);
   assert.equal(server.cors.credentials, true);
   assert.deepEqual(corsErrors(server.cors), []);
+});
+
+test('names the place of an error in the policy in code', () => {
+  const { errors } = readConfig({}, { corsInCode: { credentials: true, maxAge: -1 } });
+  assert.equal(errors.length, 2, errors.join('\n'));
+  assert.match(errors[0]!, /^corsInCode\.credentials in src\/config\.ts: cannot be true with origins '\*'/);
+  assert.match(errors[1]!, /^corsInCode\.maxAge in src\/config\.ts: -1 is not a whole number/);
 });
 
 test('rejects a variable that the policy in code sets too', () => {

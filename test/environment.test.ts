@@ -28,19 +28,24 @@ describe('parseEnvironmentFile', () => {
   }
 });
 
+const NOT_A_SETTING =
+  'is not NAME=value: write it so (a list on one line), or begin the line with # to make it a comment';
 const wrong: [file: string, error: string][] = [
   ['A=1\nCORS_ORIGINS: https://a.example', '.env:2: is not NAME=value: write CORS_ORIGINS=…'],
   ['set A=1', '.env:1: is not NAME=value: write A=…'],
+  ['set A="1"', '.env:1: is not NAME=value: write A=…'],
+  ['A: "1"', '.env:1: is not NAME=value: write A=…'],
+  ['A=https://a.example,\n  https://b.example', `.env:2: ${NOT_A_SETTING}`],
   ['$env:A = 1', '.env:1: is not NAME=value: write A=…'],
-  ['A=1\n\n# c\ntext\nB=2', '.env:4: is not NAME=value: write it so, or begin the line with # to make it a comment'],
-  ['=1', '.env:1: is not NAME=value: write it so, or begin the line with # to make it a comment'],
+  ['A=1\n\n# c\ntext\nB=2', `.env:4: ${NOT_A_SETTING}`],
+  ['=1', `.env:1: ${NOT_A_SETTING}`],
   ['A="open\nB=2', '.env:1: the quote after A= is not closed: write A="…"'],
   ['A="open\nB=2\nC="', '.env:1: the quote after A= is not closed: write A="…"'],
   ['A=\'open\nB="it\'s"', '.env:1: the quote after A= is not closed: write A=\'…\''],
   ['A=\'it\'s\'', '.env:1: something follows the value of A: write A=\'…\', with other quotes outside'],
   ['A=x#y', '.env:1: a # in a value must be in quotes: write A="…"'],
   ['A=1\nB=2\nA=3', '.env:3: A is set on an earlier line too: remove one of them'],
-  ['A="1\n2"\ntext', '.env:3: is not NAME=value: write it so, or begin the line with # to make it a comment'],
+  ['A="1\n2"\ntext', `.env:3: ${NOT_A_SETTING}`],
 ];
 describe('parseEnvironmentFile', () => {
   for (const [file, error] of wrong) {

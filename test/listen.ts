@@ -16,14 +16,14 @@ export async function listen(
   t: Pick<TestContext, 'after'>, routes: Routes, options: ServerOptions = {},
 ): Promise<Listening> {
   const server = createServer(routes, options);
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
   const sockets = new Set<Socket>();
   server.on('connection', (socket) => sockets.add(socket));
   t.after(() => {
     server.close();
     for (const socket of sockets) socket.destroy();
   });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
   const { port } = server.address() as AddressInfo;
   return { server, port, url: `http://127.0.0.1:${port}` };
 }

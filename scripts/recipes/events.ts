@@ -6,7 +6,8 @@ const MAX_BUFFERED_BYTES = 1024 * 1024;
 
 /**
  * Returns a route of server-sent events. `events.emit('message', value)` sends a value to every page that has opened
- * `new EventSource(url)`. A page reconnects when its stream ends.
+ * `new EventSource(url)`. A page reconnects when its stream ends. If several processes serve the pages, each needs the
+ * events of all, for example from a database.
  */
 export function eventsRoutes(events: EventEmitter) {
   // Each open page is a listener.

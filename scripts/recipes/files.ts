@@ -5,13 +5,17 @@ import { HttpError, RequestHandler } from '../../src/http/index.ts';
 
 const TYPES: Record<string, string> = { '.csv': 'text/csv', '.pdf': 'application/pdf', '.png': 'image/png' };
 
+function ignoreMissing(error: NodeJS.ErrnoException): undefined {
+  if (!['ENOENT', 'ENOTDIR', 'ENAMETOOLONG'].includes(error.code!)) throw error;
+}
+
 /** Returns the route of the files in a folder and its subfolders, as downloads. */
 export function filesRoutes(folder: string) {
   class FilesHandler extends RequestHandler {
     override async doGet() {
       // param() rejects paths that lead out of the folder, but a symbolic link in the folder can.
       const path = this.param('path');
-      const file = await open(join(folder, path)).catch(() => undefined);
+      const file = await open(join(folder, path)).catch(ignoreMissing);
       try {
         const status = await file?.stat();
         if (!file || !status?.isFile()) throw new HttpError(404, 'File not found');

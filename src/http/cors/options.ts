@@ -80,7 +80,10 @@ export function corsErrors(options: CorsOptions): CorsOptionError[] {
   return errors;
 
   function checkEach(option: CorsOptionError['option'], list: unknown, errorOf: (entry: string) => string | undefined) {
-    if (!Array.isArray(list)) return void reject(option, `${String(list)} is not a list: write ['${String(list)}']`);
+    if (!Array.isArray(list)) {
+      const entries = String(list).split(/[\s,]+/).join("', '");
+      return void reject(option, `${String(list)} is not a list: write ['${entries}']`);
+    }
     for (const entry of list as unknown[]) {
       const message = typeof entry === 'string' ? errorOf(entry) : `${String(entry)} is not a string: remove it`;
       if (message) reject(option, message);

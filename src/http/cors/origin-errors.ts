@@ -32,7 +32,9 @@ export function originError(entry: string, credentials: boolean): string | undef
   const candidates = partsOf(entry).map((part) => candidatesFor(part).map(asBrowsersSend));
   const corrected = candidates.map((origins) => origins.find(isValid));
   const isCorrected = corrected.length > 0 && !corrected.includes(undefined);
-  if (isCorrected) return `${entry} ${message}: write ${corrected.join(',')}`;
+  // In the environment, commas separate entries, so an entry that has one is in code.
+  const origins = entry.includes(',') ? `'${corrected.join("', '")}'` : corrected.join(',');
+  if (isCorrected) return `${entry} ${message}: write ${origins}`;
   const condition = candidates.flat().map(conditionFor).find(Boolean);
   if (condition) return `${entry} ${STAR_RULE}. If you trust every origin that it would match, ${IN_CODE} ${condition}`;
   return `${entry} ${message}: ${advice}`;

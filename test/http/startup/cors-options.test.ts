@@ -70,6 +70,8 @@ const policies: [cors: unknown, error: RegExp][] = [
   [{ origins: '*', methods: ['CONNECT'] }, /CONNECT cannot be sent by scripts/],
   [{ origins: '*', methods: ['TRACK'] }, /TRACK cannot be sent by scripts/],
   [{ origins: '*', methods: 'GET' }, /^cors\.methods: GET is not a list/],
+  [{ origins: '*', methods: 'GET, POST' }, /^cors\.methods: GET, POST is not a list: write \['GET', 'POST'\]$/],
+  [{ origins: ['https://a.example,https://b.example'] }, /: write 'https:\/\/a\.example', 'https:\/\/b\.example'$/],
   [{ origins: '*', allowedHeaders: ['*'] }, /^cors\.allowedHeaders: \* must stand alone/],
   [{ origins: '*', allowedHeaders: 'x-token' }, /^cors\.allowedHeaders: x-token is not a list/],
   [{ origins: '*', allowedHeaders: ['x token'] }, /"x token" is not a header name/],
