@@ -73,7 +73,7 @@ export class Exchange {
     this.match = (requestError ? undefined : this.state.router.find(this.path)) ?? this.state.unknown;
     this.resource = this.match.route.resource;
     this.#startedAt = this.state.writesAccessLog ? performance.now() : 0;
-    response.on('close', () => this.#close());
+    response.on('close', () => this.#close()).on('error', (error) => this.logError(error));
   }
 
   /** Whether this is a preflight from an allowed origin. */
@@ -118,15 +118,17 @@ export class Exchange {
   }
 
   #requireSent(): void {
-    if (this.stream) return;
+    if (this.stream || this.response.destroyed) return;
     const { name } = this.#hooks().constructor;
     throw new Error(`${name} has sent nothing: call super in its endHeaders() and sendJson()`);
   }
 
   /** Sends the status, the headers and, if it is known, the body. Returns the stream of the body. */
   sendHeaders(): Writable {
-    if (this.stream) throw new Error('The headers have already been sent: call endHeaders() once, before any body');
     const { connection, head, request, response, resource: { policy } } = this;
+    // The client may have disconnected after the handler has created a source for the body, such as an open file.
+    if (response.destroyed && this.#abortReason !== undefined) return discardedBody(() => this.#abortReason as Error);
+    if (this.stream) throw new Error('The headers have already been sent: call endHeaders() once, before any body');
     const body = this.#body;
     if (this.#mustClose()) {
       response.shouldKeepAlive = false;
@@ -151,7 +153,7 @@ export class Exchange {
     if (/\bclose\b/i.test(head.get('connection') ?? '')) return true;
     // This request has not passed through withoutUpgrade(). If it has a body, Node 25 and newer lose the requests that
     // are pipelined behind it.
-    if (request.headers.upgrade !== undefined) return true;
+    if (request.headers.upgrade !== undefined && /\bupgrade\b/i.test(request.headers.connection ?? '')) return true;
     // A handler that streams its response may still read the body of the request.
     const readsNoMore = this.#body !== undefined || request.destroyed;
     if (readsNoMore && hasLongUnreadBody(request, this.resource.bodyLimit)) return true;
@@ -163,20 +165,17 @@ export class Exchange {
   #openBody(): Writable {
     const { connection, request, response } = this;
     const isHead = request.method === 'HEAD';
-    const stream = isHead ? discardedBody() : bodyStream(response);
-    // Node emits an error if the body is written after other code, such as a second listener, has ended the response.
-    response.on('error', (error) => stream.destroy(error));
+    const abort = () => {
+      this.#abortSignal(new Error('A response to HEAD has no body'));
+      return this.#abortReason as Error;
+    };
+    const stream = isHead ? discardedBody(abort) : bodyStream(response);
     stream.on('close', () => this.#truncate()).on('error', (error) => {
       this.fail(error);
       this.#truncate();
     });
     if (isHead) {
       response.end();
-      // Stops the source of the body, once the handler has connected it with the stream.
-      setImmediate(() => {
-        this.#abortSignal(new Error('A response to HEAD has no body'));
-        stream.destroy(this.#abortReason as Error);
-      });
     } else {
       response.on('close', () => {
         // A stream that is not destroyed reports a write that comes too late, because the handler did not await it.
@@ -202,7 +201,7 @@ export class Exchange {
       const { stream } = this;
       // pipe() adds a listener for 'unpipe' to its destination.
       const isPiped = stream !== undefined && stream.listenerCount('unpipe') > 0;
-      if (value instanceof Stream && stream && (value === stream || isPiped)) {
+      if (value instanceof Stream && (value === stream || isPiped)) {
         finished(value as Writable).then(() => this.finish(undefined), (error: unknown) => this.fail(error));
         return;
       }
@@ -210,7 +209,9 @@ export class Exchange {
       else if (!stream) this.#sendWhole('');
       this.#requireSent();
       if (isPiped && !stream.writableEnded) {
-        throw new Error('A stream is still piped to the body, which ends when the method returns: return or await it');
+        this.logError(new Error('A stream was still piped to the body when the method returned: return or await it'));
+        finished(stream).then(() => this.finish(undefined), (error: unknown) => this.fail(error));
+        return;
       }
       this.isSettled = true;
       this.stream!.end();

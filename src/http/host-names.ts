@@ -10,7 +10,7 @@ export function hostNameOf(host: string | undefined): string | undefined {
 
 /** Returns what is wrong with an entry of `allowedHosts`, or undefined if it is valid. */
 export function hostNameError(name: string): string | undefined {
-  if (isAllowedHost(name)) return undefined;
+  if (isValidEntry(name)) return undefined;
   return `${name} is not a host name: write a name without scheme and port, such as ${exampleFor(name)}`;
 }
 
@@ -38,7 +38,7 @@ function isAddress(hostname: string): boolean {
 }
 
 /** Returns whether an entry of `allowedHosts` is a host name as clients send it, or such a name after a dot. */
-function isAllowedHost(entry: string): boolean {
+function isValidEntry(entry: string): boolean {
   const name = entry.replace(/^\./, '');
   // The IPv6 address is tested with the leading dot of the entry, because an address has no subdomains.
   return hostNameOf(name) === name && !name.endsWith('.') && (name[0] !== '[' || isAddress(entry));
@@ -48,5 +48,5 @@ function isAllowedHost(entry: string): boolean {
 function exampleFor(name: string): string {
   const urls = [name, `http://${name}`, `http://[${name}]`].filter((url) => URL.canParse(url));
   const names = urls.map((url) => new URL(url).hostname.replace(/^\*|\.+$/g, '').replace(/\.{2,}/g, '.'));
-  return names.find(isAllowedHost) ?? 'api.example.com';
+  return names.find(isValidEntry) ?? 'api.example.com';
 }

@@ -31,7 +31,8 @@ export class HttpError extends Error {
       throw new RangeError(`The status of an HttpError must be from 400 to 599, not ${status}`);
     }
     this.status = status;
-    this.headers = headers;
+    // Code without types may pass null.
+    this.headers = headers ?? {};
     this.#members = members;
   }
 

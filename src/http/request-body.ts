@@ -22,6 +22,7 @@ export function readBody<Parsed>(
     if (request.readableDidRead || request.destroyed) {
       throw request.errored ?? new Error('The body has already been read: read it once for each request');
     }
+    if (request.readableEncoding) throw new Error('The body is read as text: leave out this.request.setEncoding()');
     let body = EMPTY;
     let length = 0;
     request.on('data', (chunk: Buffer<ArrayBuffer>) => {

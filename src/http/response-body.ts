@@ -18,8 +18,8 @@ export function bodyOf(value: unknown, contentType: string | undefined): string 
 
 /** Destroys a stream, which may have a file open, and ignores rejections in a value that will not be sent. */
 export function discardValue(value: unknown): void {
-  if (value instanceof Readable) return void value.on('error', () => {}).destroy();
   try {
+    if (value instanceof Readable) return void value.on('error', () => {}).destroy();
     // Marks the promises in the value as handled.
     rejectUnserializable(value);
   } catch {
@@ -41,12 +41,19 @@ export function bodyStream(response: ServerResponse): Writable {
   return new Writable({
     autoDestroy: false,
     write: (chunk: Buffer, _encoding, done) => attempt(done, () => response.write(chunk)),
-    final: (done) => attempt(done, () => Boolean(response.end())),
+    final: (done) => attempt(done, () => (response.end(), true)),
   });
 }
 
-/** Returns a stream that discards the body of a response to HEAD. */
-export function discardedBody(): Writable {
+/**
+ * Returns a stream that discards a body that is not sent. It is destroyed once the handler has connected a source with
+ * it, which stops the source.
+ *
+ * @param reasonOf returns the error to destroy it with
+ */
+export function discardedBody(reasonOf: () => Error): Writable {
   // A source that never waits would otherwise block the event loop.
-  return new Writable({ write: (_chunk, _encoding, done) => void setImmediate(done) });
+  const stream = new Writable({ write: (_chunk, _encoding, done) => void setImmediate(done) });
+  setImmediate(() => stream.destroy(reasonOf()));
+  return stream.on('error', () => {});
 }

@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
 import { EventEmitter, once } from 'node:events';
+import { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
 import { type TestContext, test } from 'node:test';
 import { type AccessLogEntry, type HandlerClass, RequestHandler, type ServerOptions } from '../../src/http/index.ts';
 import { Connection, requestBytes } from './support/connection.ts';
@@ -175,4 +177,33 @@ test('aborts a signal that is first read after undefined was thrown', async (t) 
   assert.equal((await fetch(url)).status, 500);
   await eventually('the entry', () => signals.length > 0);
   assert.deepEqual(signals.map(({ aborted }) => aborted), [true]);
+});
+
+test('destroys a source that the handler pipes after the client has disconnected', async (t) => {
+  const events = new EventEmitter();
+  const source = new Readable({ read() {} });
+  let settled = false;
+  class PipesLate extends RequestHandler {
+    override async doPost() {
+      events.emit('called');
+      await once(events, 'release');
+      await pipeline(source, this.endHeaders()).finally(() => (settled = true));
+    }
+  }
+  await disconnectBeforeRelease(t, events, PipesLate);
+  await eventually('the source was closed, and the promise settled', () => source.closed && settled);
+});
+
+test('completes a write to the body after the client has disconnected', async (t) => {
+  const events = new EventEmitter();
+  const written = once(events, 'written');
+  class WritesLate extends RequestHandler {
+    override async doPost() {
+      events.emit('called');
+      await once(events, 'release');
+      this.endHeaders().write('late', () => events.emit('written'));
+    }
+  }
+  await disconnectBeforeRelease(t, events, WritesLate);
+  await within('the callback', written);
 });

@@ -9,4 +9,4 @@ const require = createRequire(import.meta.url);
  */
 export const http = require('node:http') as typeof import('node:http');
 export const { inspect } = require('node:util') as typeof import('node:util');
-export const { createHook } = require('node:async_hooks') as typeof import('node:async_hooks');
+export const { AsyncResource, createHook } = require('node:async_hooks') as typeof import('node:async_hooks');

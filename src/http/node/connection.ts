@@ -2,6 +2,7 @@ import type { Socket } from 'node:net';
 import type { Exchange } from '../exchange.ts';
 import type { HttpError } from '../http-error.ts';
 import type { ServerState } from '../server.ts';
+import { AsyncResource } from './builtins.ts';
 import { continueReading, discardInput, pauseReading } from './workarounds.ts';
 
 /** How many pipelined requests are queued before the server stops reading. Requests received by then are queued too. */
@@ -49,7 +50,8 @@ export class Connection {
   /** Calls `start` when the responses to all earlier requests have been flushed. */
   enqueue(start: () => void): void {
     if (this.isIdle) return start();
-    if (this.#queue.push(start) !== MAX_QUEUED_REQUESTS) return;
+    // Without bind(), the request would run in the async context of the request before it.
+    if (this.#queue.push(AsyncResource.bind(start)) !== MAX_QUEUED_REQUESTS) return;
     pauseReading(this.socket);
     this.limitIdleTime();
   }

@@ -7,7 +7,7 @@ import { COMMON_METHODS } from '../resource.ts';
 import type { ServerState } from '../server.ts';
 import { http } from './builtins.ts';
 import { Connection } from './connection.ts';
-import { CLOSE, FRAMING } from './request-validation.ts';
+import { CLOSE, UNCLEAR_LENGTH } from './request-validation.ts';
 import {
   continueOnFirstRead, discardInput, emptyRequest, lastResponseOn, replaceDestroySoon, withoutUpgrade,
 } from './workarounds.ts';
@@ -18,7 +18,7 @@ const NOT_TLS = new HttpError(400, 'This port serves http, not https: use an htt
 const PARSER_ERRORS = new Map([
   ['HPE_HEADER_OVERFLOW', new HttpError(431, `The request line and headers must not exceed ${MAX_HEAD}`, CLOSE)],
   ['HPE_CHUNK_EXTENSIONS_OVERFLOW', new HttpError(413, 'The chunk extensions are too long', CLOSE)],
-  ['HPE_INVALID_TRANSFER_ENCODING', FRAMING],
+  ['HPE_INVALID_TRANSFER_ENCODING', UNCLEAR_LENGTH],
   ['ERR_HTTP_REQUEST_TIMEOUT', new HttpError(408, 'The request took too long to arrive', CLOSE)],
 ]);
 const NO_TUNNEL = new HttpError(405, 'This server is not a proxy', { Allow: COMMON_METHODS.join(', '), ...CLOSE });
@@ -77,6 +77,8 @@ export function createNodeServer(state: ServerState): Server {
   }
 
   function receive(request: IncomingMessage, response: ServerResponse): void {
+    // Another server may pass on a request after its client has disconnected.
+    if (response.destroyed) return;
     const connection = connectionOf(request.socket);
     connection.received++;
     // RFC 9112, section 9.6: requests after the one that closes the connection are ignored.
@@ -159,7 +161,7 @@ export function createNodeServer(state: ServerState): Server {
     const { bytesRead } = socket;
     // If the event loop was blocked for longer than the timeout, data that has arrived meanwhile is read first.
     setImmediate(() => {
-      if (socket.bytesRead !== bytesRead || socket.destroyed) return;
+      if (socket.bytesRead !== bytesRead) return;
       const connection = connections.get(socket);
       const response = connection?.exchange?.response;
       const waitsForHandler = response && !response.writableEnded && socket.writableLength === 0;

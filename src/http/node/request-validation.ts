@@ -6,16 +6,16 @@ import { ABSOLUTE_FORM } from '../request-target.ts';
 /** The header of an error response that closes the connection. */
 export const CLOSE = { Connection: 'close' };
 const TOO_MANY_HEADERS = new HttpError(431, 'A request must not have more than 100 header lines', CLOSE);
-const VERSION = new HttpError(505, 'This server supports HTTP/1.1', CLOSE);
+const UNSUPPORTED_VERSION = new HttpError(505, 'This server supports HTTP/1.1', CLOSE);
 const INVALID_HOST = new HttpError(400, 'A request must have one Host header: a name, or name:port', CLOSE);
 const HOST_NOT_ALLOWED = new HttpError(
   421, 'This server does not serve this Host: add the name to ALLOWED_HOSTS (in code: allowedHosts)', CLOSE,
   { code: 'HOST_NOT_ALLOWED' },
 );
-export const FRAMING = new HttpError(400, 'The Transfer-Encoding leaves the length of the body unclear', CLOSE);
-const TRANSFER_CODING = new HttpError(501, 'The only supported transfer coding is chunked', CLOSE);
-const EXPECTATION = new HttpError(417, 'The only supported expectation is 100-continue', CLOSE);
-const TARGET = new HttpError(400, 'The request target is not a path', CLOSE);
+export const UNCLEAR_LENGTH = new HttpError(400, 'The Transfer-Encoding leaves the length of the body unclear', CLOSE);
+const UNSUPPORTED_CODING = new HttpError(501, 'The only supported transfer coding is chunked', CLOSE);
+const UNSUPPORTED_EXPECTATION = new HttpError(417, 'The only supported expectation is 100-continue', CLOSE);
+const INVALID_TARGET = new HttpError(400, 'The request target is not a path', CLOSE);
 
 const MAX_HEADER_LINES = 100;
 /** RFC 9110, section 10.1.1: a list, which may have empty members. */
@@ -49,7 +49,7 @@ export function requestValidation(
     // Node 20 drops header lines after the thousandth, and the Origin could be among them.
     if (rawHeaders.length > 2 * MAX_HEADER_LINES) return TOO_MANY_HEADERS;
     // RFC 9110, section 2.5; RFC 9112, section 2.3.
-    if (httpVersionMajor !== 1) return VERSION;
+    if (httpVersionMajor !== 1) return UNSUPPORTED_VERSION;
     const isHttp10 = httpVersionMinor === 0;
     // RFC 9112, section 3.2. Node joins a second Host to the first, which makes the value invalid.
     const error = headers.host === undefined && isHttp10 ? undefined : hostError(headers.host);
@@ -58,13 +58,13 @@ export function requestValidation(
     if (error && !(isAbsoluteForm && error === HOST_NOT_ALLOWED)) return error;
     // RFC 9112, sections 6.1 and 7.
     const coding = headers['transfer-encoding'];
-    if (coding === '' || (coding && isHttp10)) return FRAMING;
-    if (coding && coding.toLowerCase() !== 'chunked') return TRANSFER_CODING;
+    if (coding === '' || (coding && isHttp10)) return UNCLEAR_LENGTH;
+    if (coding && coding.toLowerCase() !== 'chunked') return UNSUPPORTED_CODING;
     // RFC 9110, section 10.1.1: an expectation of an HTTP/1.0 client is ignored.
-    if (headers.expect && !isHttp10 && !CONTINUE.test(headers.expect)) return EXPECTATION;
-    if (url.includes('#') || (url === '*' && method !== 'OPTIONS')) return TARGET;
+    if (headers.expect && !isHttp10 && !CONTINUE.test(headers.expect)) return UNSUPPORTED_EXPECTATION;
+    if (url.includes('#') || (url === '*' && method !== 'OPTIONS')) return INVALID_TARGET;
     if (!isAbsoluteForm) return undefined;
     const authority = ABSOLUTE_FORM.exec(url)?.[1];
-    return authority ? hostError(authority) : TARGET;
+    return authority ? hostError(authority) : INVALID_TARGET;
   };
 }

@@ -15,7 +15,9 @@ export function pauseReading(socket: Socket): void {
 }
 
 export function continueReading(socket: Socket): void {
-  socket.off('resume', pause).resume();
+  socket.off('resume', pause);
+  // While an Upgrade request is queued, nothing listens to the data, and resuming would lose it.
+  if (socket.listenerCount('data') > 0) socket.resume();
 }
 
 function pause(this: Socket): void {
@@ -101,4 +103,5 @@ export function withoutUpgrade(server: Server, socket: Socket, request: Incoming
   }
   socket.unshift(Buffer.concat([Buffer.from(`${head}\r\n`, 'latin1'), rest]));
   server.emit('connection', socket);
+  socket.resume();
 }

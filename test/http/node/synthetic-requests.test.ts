@@ -82,3 +82,24 @@ test('serves requests that another server passes on, and closes their connection
   assert.equal(await shutdown(server), true);
   await within('the connection closed', closed);
 });
+
+test('ignores a request that another server passes on after its client has disconnected', async (t) => {
+  const server = createServer({ '/': Echo });
+  const passedOn = new EventEmitter();
+  const other = createNodeServer((request, response) => {
+    response.once('close', () => {
+      server.emit('request', request, response);
+      passedOn.emit('passed on');
+    });
+  }).listen(0, '127.0.0.1');
+  t.after(() => other.close());
+  await once(other, 'listening');
+  const received = once(other, 'request');
+  const late = once(passedOn, 'passed on');
+  const socket = connect((other.address() as AddressInfo).port, '127.0.0.1');
+  socket.write(requestBytes('GET /'));
+  await within('the request', received);
+  socket.destroy();
+  await within('the request was passed on', late);
+  assert.equal(await within('shutdown() waited for no connection', shutdown(server, { timeout: 60 })), true);
+});

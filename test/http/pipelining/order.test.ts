@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
+import { AsyncLocalStorage } from 'node:async_hooks';
 import { EventEmitter, once } from 'node:events';
+import type { IncomingMessage } from 'node:http';
 import { test } from 'node:test';
 import { RequestHandler } from '../../../src/http/index.ts';
 import { requestBytes, sendRaw } from '../support/connection.ts';
@@ -84,4 +86,28 @@ test('does not run a method pipelined behind a response with Connection: close',
   const [response] = expectResponses(received, [200]);
   assert.equal(response!.headers.get('connection'), 'close');
   assert.deepEqual(called, []);
+});
+
+test('runs a pipelined request in its own async context', async (t) => {
+  const storage = new AsyncLocalStorage<string>();
+  class Stored extends RequestHandler {
+    override async doGet() {
+      await arrived;
+      return storage.getStore();
+    }
+  }
+  const { port, server } = await listen(t, { '/:name': Stored });
+  let count = 0;
+  let release = () => {};
+  const arrived = new Promise<void>((resolve) => (release = resolve));
+  // As tracing tools do.
+  const emit = server.emit.bind(server) as (name: string, ...values: unknown[]) => boolean;
+  server.emit = (name: string, ...values: unknown[]) => {
+    if (name !== 'request') return emit(name, ...values);
+    if (++count === 2) release();
+    return storage.run((values[0] as IncomingMessage).url!, () => emit(name, ...values));
+  };
+  const bytes = requestBytes('GET /a') + requestBytes('GET /b', ['Connection: close']);
+  const responses = expectResponses(await sendRaw(t, port, bytes), [200, 200]);
+  assert.deepEqual(responses.map(({ body }) => body), ['"/a"', '"/b"']);
 });

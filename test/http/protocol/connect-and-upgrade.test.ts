@@ -190,3 +190,54 @@ test('detects a disconnect after a pipelined CONNECT while a stream is idle', as
   connection.socket.end();
   await disconnected;
 });
+
+test('keeps the connection after an Upgrade header without Connection: Upgrade', async (t) => {
+  const { port } = await listen(t, routes);
+  const bytes = requestBytes('GET /', ['Upgrade: h2c']) + requestBytes('GET /', ['Connection: close']);
+  expectResponses(await sendRaw(t, port, bytes), [200, 200]);
+});
+
+for (const queued of [0, 98, 99, 100, 101]) {
+  test(`serves an Upgrade request behind ${queued} queued requests, and what follows later`, async (t) => {
+    const events = new EventEmitter();
+    class Slow extends RequestHandler {
+      override async doGet() {
+        await once(events, 'release');
+        return 'slow';
+      }
+    }
+    const { port, server } = await listen(t, { '/slow': Slow, ...routes });
+    let received = 0;
+    server.on('request', () => received++);
+    const connection = await Connection.open(t, port);
+    const upgrade = requestBytes('GET /', ['Connection: Upgrade', 'Upgrade: h2c']);
+    connection.send(requestBytes('GET /slow') + requestBytes('GET /').repeat(queued) + upgrade);
+    await eventually('the requests arrived', () => received === queued + 1);
+    connection.send(requestBytes('GET /') + requestBytes('GET /', ['Connection: close']));
+    events.emit('release');
+    expectResponses(await connection.untilClosed(), Array.from({ length: queued + 4 }, () => 200));
+  });
+}
+
+test('sends the whole of a large stream while an Upgrade request is queued', async (t) => {
+  const size = 20_000_000;
+  class Large extends RequestHandler {
+    override doGet() {
+      return pipeline(async function* () {
+        for (let sent = 0; sent < size; sent += 100_000) yield Buffer.alloc(100_000);
+      }, this.endHeaders());
+    }
+  }
+  const { port, server } = await listen(t, { '/large': Large, ...routes });
+  const requested = once(server, 'request');
+  const connection = await Connection.open(t, port);
+  connection.socket.pause();
+  const upgrade = requestBytes('GET /', ['Connection: Upgrade, close', 'Upgrade: h2c']);
+  connection.send(requestBytes('GET /large') + upgrade);
+  const [{ socket }] = await within('the request', requested);
+  await eventually('the server waits for the client', () => socket.writableLength > 0);
+  connection.socket.resume();
+  const received = await connection.untilClosed();
+  assert.ok(received.length > size, `${received.length} characters came`);
+  assert.equal(received.match(/HTTP\/1\.1 200/g)?.length, 2);
+});

@@ -165,3 +165,19 @@ test("emits 'end' to a handler that reads a request without a body itself", asyn
   const [response] = expectResponses(await sendRaw(t, port, requestBytes('POST /', ['Connection: close'])), [200]);
   assert.equal(response!.body, '"ended"');
 });
+
+test('responds 500 to a handler that sets the encoding of the request, and logs a fix', async (t) => {
+  const logged: unknown[] = [];
+  class Text extends RequestHandler {
+    override async doPost() {
+      this.request.setEncoding('utf8');
+      return String(await this.readBody());
+    }
+    override logError(error: unknown) {
+      logged.push(error);
+    }
+  }
+  const { port } = await listen(t, { '/': Text });
+  expectResponses(await sendRaw(t, port, withBody('POST /', '{}')), [500]);
+  assert.match(String(logged), /leave out this\.request\.setEncoding\(\)/);
+});

@@ -4,6 +4,7 @@ import { HttpError, RequestHandler, type AccessLogEntry } from '../../../src/htt
 import { requestBytes, sendRaw } from '../support/connection.ts';
 import { listen } from '../support/listen.ts';
 import { expectResponses, parseResponses } from '../support/response.ts';
+import { eventually } from '../support/within.ts';
 
 const GET = requestBytes('GET /', ['Connection: close']);
 
@@ -104,4 +105,35 @@ test('sends nothing for an HttpError that is thrown after a complete response', 
   const [first] = expectResponses(received, [200, 200]);
   assert.equal(first!.body, '"whole"');
   assert.deepEqual(outcomes, [undefined]);
+});
+
+test('sends an HttpError whose headers are null', async (t) => {
+  class Throws extends RequestHandler {
+    override doGet() {
+      throw new HttpError(409, 'x', null as unknown as Record<string, string>);
+    }
+  }
+  const { port } = await listen(t, { '/': Throws });
+  expectResponses(await sendRaw(t, port, GET), [409]);
+});
+
+test('logs the error of an endHeaders() that writes to a response that is complete', async (t) => {
+  const logged: unknown[] = [];
+  class Writes extends RequestHandler {
+    override doGet() {
+      return 'OK';
+    }
+    override endHeaders() {
+      const body = super.endHeaders();
+      body.write('more');
+      return body;
+    }
+    override logError(error: unknown) {
+      logged.push(error);
+    }
+  }
+  const { port } = await listen(t, { '/': Writes });
+  expectResponses(await sendRaw(t, port, GET), [200]);
+  await eventually('the error was logged', () => logged.length > 0);
+  assert.match(String(logged), /write after end/);
 });

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { EventEmitter, once } from 'node:events';
-import { Readable } from 'node:stream';
+import { Readable, type Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { test } from 'node:test';
 import { RequestHandler } from '../../../src/http/index.ts';
@@ -121,20 +121,24 @@ test('ends a piped response with one log entry if the client disconnects', async
   assert.deepEqual(lines, ['request']);
 });
 
-test('reports a piped response that is neither returned nor awaited', async (t) => {
-  const events = new EventEmitter();
-  class Forgotten extends RequestHandler {
-    override doGet() {
-      slowly().pipe(this.endHeaders());
+for (const [how, pipe] of [
+  ['pipe()', (source: Readable, body: Writable) => void source.pipe(body)],
+  ['pipeline()', (source: Readable, body: Writable) => void pipeline(source, body)],
+] as const) {
+  test(`sends the whole body of a ${how} that is neither returned nor awaited, and logs it`, async (t) => {
+    const errors: unknown[] = [];
+    class Forgotten extends RequestHandler {
+      override doGet() {
+        pipe(slowly(), this.endHeaders());
+      }
+      override logError(error: unknown) {
+        errors.push(error);
+      }
     }
-    override logError(error: unknown) {
-      events.emit('logged', error);
-    }
-  }
-  const { port } = await listen(t, { '/': Forgotten });
-  const logged = once(events, 'logged');
-  const connection = await Connection.open(t, port);
-  connection.send(requestBytes('GET /'));
-  const [error] = await within('the error in the log', logged);
-  assert.match(String(error), /\breturn\b/);
-});
+    const { port } = await listen(t, { '/': Forgotten });
+    const [response] = expectResponses(await sendRaw(t, port, requestBytes('GET /', ['Connection: close'])), [200]);
+    assert.equal(response!.body, 'one two three');
+    assert.equal(errors.length, 1);
+    assert.match(String(errors[0]), /return or await it/);
+  });
+}
