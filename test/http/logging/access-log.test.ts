@@ -91,6 +91,26 @@ test('passes the outcome to logRequest() if the client disconnected', async (t) 
   );
 });
 
+test('logs that the client disconnected if it resets in the middle of a large response', async (t) => {
+  const events = new EventEmitter();
+  class Large extends RequestHandler {
+    override doGet() {
+      return 'x'.repeat(20_000_000);
+    }
+    override logRequest(entry: AccessLogEntry) {
+      events.emit('logged', entry);
+    }
+  }
+  const { port } = await listen(t, { '/': Large });
+  const logged = once(events, 'logged');
+  const connection = await Connection.open(t, port);
+  connection.send(requestBytes('GET /'));
+  await connection.until('xxx');
+  connection.socket.resetAndDestroy();
+  const [{ status, outcome }] = await within('the entry', logged);
+  assert.deepEqual([status, outcome], [200, 'client disconnected']);
+});
+
 test('logs additional fields: LOG=json', async (t) => {
   const { lines } = await server.written({ log: 'json' }, (port) => sendRaw(t, port, ask('/fields?user=ann')));
   assert.equal(lines.length, 1);

@@ -73,6 +73,19 @@ test('sends a 304 without the length of its empty body', async (t) => {
   assert.equal(response!.headers.get('content-length'), null);
 });
 
+test('sends a 304 with the Content-Length that a handler gives to the body of GET', async (t) => {
+  class NotModified extends RequestHandler {
+    override doGet() {
+      this.sendResponse(304);
+      this.sendHeader('Content-Length', 1000);
+      this.endHeaders().end();
+    }
+  }
+  const { port } = await listen(t, { '/': NotModified });
+  const received = await sendRaw(t, port, requestBytes('GET /', CLOSE));
+  assert.match(received, /^HTTP\/1\.1 304 [^]*\r\nContent-Length: 1000\r\n/);
+});
+
 test('survives a Trailer header on an unchunked response', async (t) => {
   const { port } = await listen(t, { '/': Sends });
   for (const method of ['GET', 'PUT', 'DELETE', 'HEAD', 'POST']) {

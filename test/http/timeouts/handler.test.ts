@@ -8,13 +8,17 @@ import { expectResponses } from '../support/response.ts';
 
 const GET = requestBytes('GET /', ['Connection: close']);
 
-test('responds 503 and aborts the signal when a handler times out', async (t) => {
+test('responds 503 and aborts the signal if a handler times out, and ignores its value', async (t) => {
+  const logged: unknown[] = [];
   let signal: AbortSignal | undefined;
   let respondLate: ((value: string) => void) | undefined;
   class Never extends RequestHandler {
     override doGet() {
       ({ signal } = this);
       return new Promise<string>((resolve) => (respondLate = resolve));
+    }
+    override logError(error: unknown) {
+      logged.push(error);
     }
   }
   const { port } = await listen(t, { '/': Never }, { handlerTimeout: 0.2 });
@@ -23,6 +27,8 @@ test('responds 503 and aborts the signal when a handler times out', async (t) =>
   assert.equal(signal!.aborted, true);
   assert.match((signal!.reason as Error).message, /too long/);
   respondLate!('late');
+  await new Promise(setImmediate);
+  assert.deepEqual(logged, []);
 });
 
 test('responds 503 if prepare() times out', async (t) => {
