@@ -165,10 +165,7 @@ export class Exchange {
   #openBody(): Writable {
     const { connection, request, response } = this;
     const isHead = request.method === 'HEAD';
-    const abort = () => {
-      this.#abortSignal(new Error('A response to HEAD has no body'));
-      return this.#abortReason as Error;
-    };
+    const abort = () => this.#abortSignal(new Error('A response to HEAD has no body'));
     const stream = isHead ? discardedBody(abort) : bodyStream(response);
     stream.on('close', () => this.#truncate()).on('error', (error) => {
       this.fail(error);
@@ -202,16 +199,14 @@ export class Exchange {
       // pipe() adds a listener for 'unpipe' to its destination.
       const isPiped = stream !== undefined && stream.listenerCount('unpipe') > 0;
       if (value instanceof Stream && (value === stream || isPiped)) {
-        finished(value as Writable).then(() => this.finish(undefined), (error: unknown) => this.fail(error));
-        return;
+        return this.#finishAfter(value as Writable);
       }
       if (value !== undefined) this.logRejection(this.handler!.sendJson(value));
       else if (!stream) this.#sendWhole('');
       this.#requireSent();
       if (isPiped && !stream.writableEnded) {
         this.logError(new Error('A stream was still piped to the body when the method returned: return or await it'));
-        finished(stream).then(() => this.finish(undefined), (error: unknown) => this.fail(error));
-        return;
+        return this.#finishAfter(stream);
       }
       this.isSettled = true;
       this.stream!.end();
@@ -220,6 +215,11 @@ export class Exchange {
       if (value !== this.request) discardValue(value);
       this.fail(error);
     }
+  }
+
+  /** Finishes the exchange when a stream has ended, or fails with its error. */
+  #finishAfter(stream: Writable): void {
+    finished(stream).then(() => this.finish(undefined), (error: unknown) => this.fail(error));
   }
 
   /**
@@ -299,9 +299,11 @@ export class Exchange {
     return this.#controller.signal;
   }
 
-  #abortSignal(reason: unknown): void {
+  /** Aborts the signal. Returns the reason, which is that of an earlier call if there was one. */
+  #abortSignal(reason: unknown): Error {
     this.#abortReason ??= reason;
     this.#controller?.abort(this.#abortReason);
+    return this.#abortReason as Error;
   }
 
   /** Logs the rejection of a hook that is async. */

@@ -188,7 +188,11 @@ export class RequestHandler {
     return this.#exchange.signal;
   }
 
-  /** Aborts when a graceful shutdown begins, so that a health check can respond 503 and an event stream can end. */
+  /**
+   * Aborts when a graceful shutdown begins, so that a health check can respond 503 and an event stream can end. The
+   * signal is the same for all requests, so remove your listener when the response is complete, or listen to
+   * `AbortSignal.any([this.signal, this.shutdownSignal])`.
+   */
   get shutdownSignal(): AbortSignal {
     return this.#exchange.state.shutdown.signal;
   }
