@@ -78,7 +78,8 @@ function readCall(commandLine: string[]): Call | 'help' {
   const { values, positionals } = parse(commandLine);
   if (values.help) return 'help';
   if (positionals.length !== 1) {
-    throw new UsageError('Write one URL, such as http://localhost:8000/notes (--help shows the options).');
+    const example = 'npm run cors:explain -- http://localhost:8000/notes --origin http://localhost:5173';
+    throw new UsageError(`Write one URL, and with npm run -- before it: ${example} (--help shows the options).`);
   }
   const method = normaliseMethod(values.method ?? 'GET');
   const url = readUrl(positionals[0] ?? '');
