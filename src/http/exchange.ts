@@ -167,16 +167,15 @@ export class Exchange {
     const isHead = request.method === 'HEAD';
     const abort = () => this.#abortSignal(new Error('A response to HEAD has no body'));
     const stream = isHead ? discardedBody(abort) : bodyStream(response);
-    stream.on('close', () => this.#truncate()).on('error', (error) => {
-      this.fail(error);
-      this.#truncate();
-    });
+    stream.on('error', (error) => this.fail(error)).on('close', () => this.#truncate());
     if (isHead) {
       response.end();
     } else {
-      response.on('close', () => {
-        // A stream that is not destroyed reports a write that comes too late, because the handler did not await it.
-        if (this.#abortReason !== undefined) stream.destroy(this.#abortReason as Error);
+      // If the client has disconnected, #close() has set the reason.
+      response.on('close', () => stream.destroy(this.#abortReason as Error | undefined));
+      // pipe() does not end its destination if the source fails.
+      stream.on('pipe', (source: Writable) => {
+        finished(source, { writable: false }).catch((error: unknown) => this.isSettled || this.fail(error));
       });
       response.flushHeaders();
     }

@@ -152,7 +152,9 @@ function fixFor(part: object | bigint): string | undefined {
   if (part instanceof Error) return ERROR_FIX;
   // Such as a Map, a Set or the headers of a fetch(), which JSON.stringify turns into {}.
   const isIterable = Symbol.iterator in part && !Array.isArray(part) && !ArrayBuffer.isView(part);
-  if (!isIterable || !Object.values(part).every((field) => typeof field === 'function')) return undefined;
+  if (!isIterable) return undefined;
+  const isCollection = part instanceof Map || part instanceof Set || 'next' in part;
+  if (!isCollection && !Object.values(part).every((field) => typeof field === 'function')) return undefined;
   return `an iterable (${kindOf(part)}): return ${'get' in part ? 'Object.fromEntries(value) or ' : ''}[...value]`;
 }
 

@@ -190,8 +190,7 @@ export class RequestHandler {
 
   /**
    * Aborts when a graceful shutdown begins, so that a health check can respond 503 and an event stream can end. The
-   * signal is the same for all requests, so remove your listener when the response is complete, or listen to
-   * `AbortSignal.any([this.signal, this.shutdownSignal])`.
+   * signal is the same for all requests, so remove your listener when the response is complete.
    */
   get shutdownSignal(): AbortSignal {
     return this.#exchange.state.shutdown.signal;

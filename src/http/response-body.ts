@@ -39,7 +39,6 @@ export function bodyStream(response: ServerResponse): Writable {
     }
   };
   return new Writable({
-    autoDestroy: false,
     write: (chunk: Buffer, _encoding, done) => attempt(done, () => response.write(chunk)),
     final: (done) => attempt(done, () => (response.end(), true)),
   });

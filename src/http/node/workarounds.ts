@@ -1,5 +1,5 @@
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
-import type { Socket } from 'node:net';
+import net, { type Socket } from 'node:net';
 import { http } from './builtins.ts';
 
 // Workarounds for behaviour of Node that no option changes.
@@ -63,11 +63,9 @@ export function awaitsContinue(request: IncomingMessage): boolean {
   return Object.hasOwn(request, '_read');
 }
 
-/** Closes only the listener. By default, http.Server's close() also closes idle connections. */
+/** Closes only the listener. http.Server's close() also closes idle connections, and stops its timeouts. */
 export function closeListener(server: Server): void {
-  server.closeIdleConnections = () => {};
-  server.close();
-  delete (server as Partial<Server>).closeIdleConnections;
+  net.Server.prototype.close.call(server);
 }
 
 /** Returns a response to an invalid request, for which Node creates none. It ends the connection when it is flushed. */

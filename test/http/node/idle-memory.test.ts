@@ -1,10 +1,8 @@
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
-import type { Server } from 'node:http';
 import { test } from 'node:test';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
-import { RequestHandler, createServer, shutdown } from '../../../src/http/index.ts';
+import { RequestHandler } from '../../../src/http/index.ts';
 import { Connection, requestBytes } from '../support/connection.ts';
 import { listen } from '../support/listen.ts';
 
@@ -45,16 +43,6 @@ for (const [name, bytes] of Object.entries(REQUESTS)) {
     assert.ok(!connection.socket.closed);
   });
 }
-
-test('releases a server after its shutdown', async () => {
-  let server: Server | undefined = createServer({});
-  await once(server.listen(0, '127.0.0.1'), 'listening');
-  assert.ok(await shutdown(server));
-  const reference = new WeakRef(server);
-  server = undefined;
-  await collectUntilFreed(reference);
-  assert.ok(!reference.deref(), 'the server is still referenced');
-});
 
 /** Collects garbage, several times because objects finalized in one collection are freed in a later one. */
 async function collectUntilFreed(reference: WeakRef<object>): Promise<void> {

@@ -22,6 +22,7 @@ const values: [what: string, make: () => unknown, said: RegExp[]][] = [
   ['a Response', () => Response.json({ a: 1 }), [/Response/]],
   ['a Map', () => new Map([['a', 1]]), [/\bMap\b/, /Object\.fromEntries/]],
   ['a Set', () => new Set([1]), [/\bSet\b/, /\[\.\.\./]],
+  ['a Map with a field of its own', () => Object.assign(new Map([['a', 1]]), { ttl: 60 }), [/\bMap\b/]],
   ['a Buffer', () => Buffer.from('bytes'), [/Buffer|Uint8Array/, /Content-Type/, /endHeaders\(\)\.end/]],
   ['a typed array', () => new Uint8Array(2), [/Uint8Array/, /Content-Type/]],
   ['another typed array', () => new Float64Array(2), [/Float64Array/]],

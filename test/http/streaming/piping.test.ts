@@ -121,6 +121,28 @@ test('ends a piped response with one log entry if the client disconnects', async
   assert.deepEqual(lines, ['request']);
 });
 
+for (const [how, fail] of [
+  ['fails', (source: Readable) => source.destroy(new Error('The disk is gone'))],
+  ['is destroyed', (source: Readable) => source.destroy()],
+] as const) {
+  for (const isReturned of [true, false]) {
+    test(`aborts a response whose source ${how}, if pipe() was ${isReturned ? '' : 'not '}returned`, async (t) => {
+      class Fails extends RequestHandler {
+        override doGet() {
+          const source = new Readable({ read() {} });
+          source.push('half');
+          setTimeout(() => fail(source), 10);
+          const body = source.pipe(this.endHeaders());
+          return isReturned ? body : undefined;
+        }
+        override logError() {}
+      }
+      const { port } = await listen(t, { '/': Fails });
+      assert.doesNotMatch(await sendRaw(t, port, requestBytes('GET /')), /0\r\n\r\n$/);
+    });
+  }
+}
+
 for (const [how, pipe] of [
   ['pipe()', (source: Readable, body: Writable) => void source.pipe(body)],
   ['pipeline()', (source: Readable, body: Writable) => void pipeline(source, body)],
