@@ -95,8 +95,8 @@ export function readConfig(environment: NodeJS.ProcessEnv, { isTerminal = false,
     const cors = { ...fromEnvironment, ...othersInCode, origins } as CorsOptions;
     for (const { option, message } of corsErrors(cors)) {
       const named = originsInCode ? message : message.replace("origins '*'", 'CORS_ORIGINS=*');
-      const isInCode = corsInCode[option] !== undefined && fromEnvironment[option as 'origins'] === undefined;
-      if (isInCode) reader.errors.push(`corsInCode.${option} in src/config.ts: ${message}`);
+      const isInCode = corsInCode[option] !== undefined && (option !== 'origins' || listed === undefined);
+      if (isInCode) reader.errors.push(`corsInCode.${option} in src/config.ts: ${named}`);
       else reject(variableOf(option), named.replace('in code', 'in corsInCode of src/config.ts'));
     }
     if (!predicate || !Array.isArray(listed)) return cors;

@@ -198,12 +198,12 @@ export function parseEnvironmentFile(text: string): { errors: string[]; variable
 
 /** Returns how to correct an invalid line. It leaves out the value, which may be a secret. */
 function lineError(line: string): string {
-  const parts = /^(set\s+|export\s+|\$env:)?([a-z_][\w.-]*)\s*(=|:(?!\/\/))\s*(.*)$/i.exec(line) ?? [];
-  const [, prefix = 'export', name, sign, value = ''] = parts;
+  const parts = /^(?:set\s+|export\s+|\$env:)?([a-z_][\w.-]*)\s*(=|:(?!\/\/))\s*(.*)$/i.exec(line) ?? [];
+  const [, name, sign, value = ''] = parts;
   if (name === undefined) {
     return 'is not NAME=value: write it so (a list on one line), or begin the line with # to make it a comment';
   }
-  if (!prefix.startsWith('export') || sign === ':') return `is not NAME=value: write ${name}=…`;
+  if (sign === ':' || /^(?:set\s|\$env:)/i.test(line)) return `is not NAME=value: write ${name}=…`;
   if (/^["'`]/.test(value)) {
     const isOpen = !value.slice(1).includes(value[0]!);
     if (isOpen) return `the quote after ${name}= is not closed: write ${name}=${value[0]}…${value[0]}`;

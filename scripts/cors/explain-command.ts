@@ -79,7 +79,7 @@ function readCall(commandLine: string[]): Call | 'help' {
   if (values.help) return 'help';
   if (positionals.length !== 1) {
     const example = 'npm run cors:explain -- http://localhost:8000/notes --origin http://localhost:5173';
-    throw new UsageError(`Write one URL, and with npm run -- before it: ${example} (--help shows the options).`);
+    throw new UsageError(`Write one URL. npm run needs -- before it, as in ${example} (--help shows the options).`);
   }
   const method = normaliseMethod(values.method ?? 'GET');
   const url = readUrl(positionals[0] ?? '');

@@ -26,7 +26,7 @@ interface Todo {
  * call blocks the process, so keep queries short.
  */
 export function todosRoutes(database: Database) {
-  // Other processes may share the file. Without this limit, a write fails at once while another process writes.
+  // Other processes may share the file. Without this timeout, a write fails immediately while another process writes.
   database.exec('PRAGMA busy_timeout = 5000');
   database.exec('CREATE TABLE IF NOT EXISTS todos (id INTEGER PRIMARY KEY, title TEXT NOT NULL) STRICT');
   const selectAll = database.prepare('SELECT id, title FROM todos ORDER BY id LIMIT 100');

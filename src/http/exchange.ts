@@ -81,7 +81,10 @@ export class Exchange {
     return this.decision === 'allowed' && isPreflight(this.request);
   }
 
-  /** Reads the body. Rejects immediately if there is an error, or if the exchange has been aborted. */
+  /**
+   * Reads the body. Rejects immediately if `error` is given, if the rest of the request is invalid, or if the exchange
+   * has been aborted.
+   */
   readBody<Parsed>(
     bodyLimit: number, parse: (bytes: Buffer<ArrayBuffer>) => Parsed, error?: HttpError,
   ): Promise<Parsed> {
@@ -216,7 +219,7 @@ export class Exchange {
     }
   }
 
-  /** Finishes the exchange when a stream has ended, or fails with its error. */
+  /** Finishes the exchange when a stream ends. If the stream fails, the exchange fails with the same error. */
   #finishAfter(stream: Writable): void {
     finished(stream).then(() => this.finish(undefined), (error: unknown) => this.fail(error));
   }
@@ -240,10 +243,13 @@ export class Exchange {
     this.#abortSignal(error);
   }
 
-  /** Checks the timeouts. The response is late until it begins, the body only while the server waits for it. */
+  /**
+   * Checks the timeouts. The time of the response counts until it begins. The time of the body counts while the server
+   * waits for more of it.
+   */
   checkTimeouts(): void {
     const { connection, request, response, state: { timeouts } } = this;
-    // One check more than the timeout takes, because the first may come right after the request began.
+    // The first check may come right after the request began, so a timeout takes one more check.
     const isLate = !this.stream && ++this.#responseChecks > timeouts.responseChecks;
     const waitsForBody = !request.complete && (response.destroyed || waitsForMore(request));
     const isBodyLate = waitsForBody && ++this.#bodyChecks > timeouts.bodyChecks;

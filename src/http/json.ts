@@ -23,7 +23,10 @@ export function jsonHeaderError(request: IncomingMessage): HttpError | undefined
   return hasBody(request) ? undefined : EMPTY;
 }
 
-/** Returns whether a Content-Type is JSON in UTF-8. Node joins a second Content-Type to the first with a comma. */
+/**
+ * Returns whether a Content-Type is JSON in UTF-8. With joinDuplicateHeaders, Node joins a second Content-Type with a
+ * comma, which makes the value invalid.
+ */
 function isJsonInUtf8(contentType = ''): boolean {
   const parameters = contentType.toLowerCase().split(';').slice(1);
   return (
@@ -139,6 +142,7 @@ export function rejectUnserializable(value: unknown): void {
   }
 }
 
+const COLLECTION = /^(?:Map|Set|Headers|URLSearchParams|FormData)$/;
 const ERROR_FIX = 'an Error: throw it, or return its message';
 
 /** Names what JSON cannot represent at any depth, and says what to return instead. */
@@ -150,17 +154,15 @@ function fixFor(part: object | bigint): string | undefined {
   if ('toJSON' in Object(part)) return undefined;
   if (typeof part === 'bigint') return 'a BigInt: return String(value), or Number(value) if it is small';
   if (part instanceof Error) return ERROR_FIX;
-  // Such as a Map, a Set or the headers of a fetch(), which JSON.stringify turns into {}.
-  const isIterable = Symbol.iterator in part && !Array.isArray(part) && !ArrayBuffer.isView(part);
-  if (!isIterable) return undefined;
-  const isCollection = part instanceof Map || part instanceof Set || 'next' in part;
-  if (!isCollection && !Object.values(part).every((field) => typeof field === 'function')) return undefined;
-  return `an iterable (${kindOf(part)}): return ${'get' in part ? 'Object.fromEntries(value) or ' : ''}[...value]`;
+  // JSON.stringify turns these into {}, or into their other fields.
+  const type = builtInTypeOf(part);
+  if (!(Symbol.iterator in part && ('next' in part || COLLECTION.test(type)))) return undefined;
+  return `an iterable (${type}): return ${'get' in part ? 'Object.fromEntries(value) or ' : ''}[...value]`;
 }
 
 /** Names what cannot be returned as a whole, and says what to return instead. */
 function fixForWhole(value: object): string | undefined {
-  const kind = kindOf(value);
+  const kind = builtInTypeOf(value);
   if (value instanceof Error) return ERROR_FIX;
   if (kind === 'Response') return 'a Response: return its body, await response.json()';
   if (kind === 'Blob') return 'a Blob: send a Content-Type, and return await blob.arrayBuffer()';
@@ -173,7 +175,7 @@ function fixForWhole(value: object): string | undefined {
   return undefined;
 }
 
-/** Returns the name of a value's class, such as `Map`. */
-function kindOf(value: object): string {
+/** Returns the name of a built-in type, such as `Map`, or `Object` for most classes. */
+function builtInTypeOf(value: object): string {
   return Object.prototype.toString.call(value).slice(8, -1);
 }

@@ -95,7 +95,7 @@ function isMisnamed(name: string, { prototype }: HandlerClass): boolean {
 
 /** Captures the name of a parameter. Also matches comments and strings, in which a call is not code. */
 const READ_PARAMETER = /\bthis\.param\((['"`])(\w+)\1\)|\/\*[^]*?\*\/|\/\/.*|(['"`])(?:\\[^]|(?!\3)[^\\])*\3/g;
-/** A class or function within a class, where `this` is another object. `[^]` skips the keyword of the class itself. */
+/** A class or function within a class, where `this` is another object. `[^]` excludes the class's own keyword. */
 const NESTED = /[^]\b(?:class|function)\b/;
 
 /**

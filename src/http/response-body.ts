@@ -45,8 +45,8 @@ export function bodyStream(response: ServerResponse): Writable {
 }
 
 /**
- * Returns a stream that discards a body that is not sent. It is destroyed once the handler has connected a source with
- * it, which stops the source.
+ * Returns a stream that discards a body that is not sent. It is destroyed in setImmediate(), which also destroys a
+ * source that pipeline() has connected by then.
  *
  * @param reasonOf returns the error to destroy it with
  */

@@ -61,7 +61,7 @@ export interface ServerState {
   readonly timeouts: Timeouts;
   /** Aborts when a graceful shutdown begins. */
   readonly shutdown: AbortController;
-  /** Whether the listener is closed. The last response of each connection then closes it. */
+  /** Whether the listener is closed. A response then closes its connection, unless requests are queued behind it. */
   isDraining: boolean;
 }
 

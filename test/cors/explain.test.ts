@@ -228,7 +228,7 @@ test('reports an untrusted certificate, and how to accept it', async (t) => {
 
 test('reports wrong usage on one line, and exits with 2', async () => {
   const wrong: [commandLine: string[], advice: RegExp][] = [
-    [[], /^Write one URL, .*npm run cors:explain -- http:\/\/localhost:8000\/notes /],
+    [[], /^Write one URL\. .*npm run cors:explain -- http:\/\/localhost:8000\/notes /],
     [['localhost:8000/notes'], /write http:\/\/localhost:8000\/notes$/],
     [['ftp://example.com'], /write one such as http:/],
     [['http://localhost:8000', 'http://localhost:8001'], /Write one URL/],

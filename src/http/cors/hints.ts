@@ -14,8 +14,10 @@ const CROSS_SITE_COOKIE = /^(?=.*;\s*samesite=none\b)(?=.*;\s*secure\b)/i;
 export function* corsHints(exchange: Exchange): Generator<string> {
   const { decision, isAllowedPreflight, request: { headers } } = exchange;
   if (decision === 'denied' && headers.origin === 'null') yield 'denied null, a local file: open the page over http';
-  else if (decision === 'denied') yield `denied ${headers.origin}: allow it in ${settingOf(exchange, 'origins')}`;
-  else if (isAllowedPreflight) yield* preflightHints(exchange);
+  else if (decision === 'denied') {
+    yield `denied ${headers.origin}: if you trust it, add it to ${settingOf(exchange, 'origins')}`;
+  }
+  if (isAllowedPreflight) yield* preflightHints(exchange);
   else if (decision === 'allowed' && headers['sec-fetch-site'] !== 'same-origin') yield* responseHints(exchange);
 }
 

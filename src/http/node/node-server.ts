@@ -77,7 +77,7 @@ export function createNodeServer(state: ServerState): Server {
   }
 
   function receive(request: IncomingMessage, response: ServerResponse): void {
-    // Another server may pass on a request after its client has disconnected.
+    // Another http.Server may pass on its 'request' event after the client has disconnected.
     if (response.destroyed) return;
     const connection = connectionOf(request.socket);
     connection.received++;

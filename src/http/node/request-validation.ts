@@ -31,8 +31,8 @@ export function requestValidation(
   allowedHosts: readonly string[] | undefined,
 ): (request: IncomingMessage) => HttpError | undefined {
   const isAllowed = hostMatcher(allowedHosts);
-  // Nearly every request has the last valid Host, and a comparison is faster than a validation. The value is null at
-  // first, because undefined is a missing Host.
+  // The last valid Host. Nearly every request repeats it, and comparing is faster than validating. It is null at first,
+  // because undefined means that a request has no Host.
   let validHost: string | null = null;
 
   /** Returns the error of a Host that is invalid (RFC 9110, section 7.2), or not allowed, as in DNS rebinding. */

@@ -109,7 +109,7 @@ test('logs each CORS problem once, with a fix', async (t) => {
     ['POST /items', [json], '{}'],
   ];
   assert.deepEqual(await hintsOf(t, [...requests, ...requests], { origins: [origin] }), [
-    'denied https://other.example: allow it in CORS_ORIGINS',
+    'denied https://other.example: if you trust it, add it to CORS_ORIGINS',
     'PUT /items is not implemented (supported: GET, HEAD, POST, OPTIONS)',
     'headers not allowed: x-token (set CORS_ALLOWED_HEADERS to authorization,content-type,x-api-key,x-token)',
     'a page cannot read the location of /items (add it to CORS_EXPOSED_HEADERS)',
@@ -140,7 +140,7 @@ test('reports methods that no path supports, and ignores empty members of header
 
 test('names the option of the class if its predicate denied the origin', async (t) => {
   assert.deepEqual(await hintsOf(t, [['GET /decides', ['Origin: https://other.example']]]), [
-    'denied https://other.example: allow it in Decides.cors.origins',
+    'denied https://other.example: if you trust it, add it to Decides.cors.origins',
   ]);
 });
 
@@ -152,7 +152,7 @@ test('names the class if it has its own policy', async (t) => {
     ['GET /own-policy?cookie=a=1;+SameSite=None;+Secure', [page]],
   ];
   assert.deepEqual(await hintsOf(t, requests, { origins: '*', exposedHeaders: ['x-total-count'] }), [
-    'denied https://other.example: allow it in OwnPolicy.cors.origins',
+    'denied https://other.example: if you trust it, add it to OwnPolicy.cors.origins',
     'PUT /own-policy is not in OwnPolicy.cors.methods',
     'headers not allowed: x-token (set OwnPolicy.cors.allowedHeaders to x-token)',
     'a page cannot read the x-total-count of /own-policy (add it to OwnPolicy.cors.exposedHeaders)',

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { Readable, Writable } from 'node:stream';
-import { test } from 'node:test';
+import { type TestContext, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { HttpError, RequestHandler } from '../../../src/http/index.ts';
 import { requestBytes, sendRaw } from '../support/connection.ts';
@@ -84,6 +84,7 @@ const meant: [what: string, value: unknown, body: string][] = [
   ['a string', '', '""'],
   ['false', false, 'false'],
   ['an empty list beside an empty object', [[], {}], '[[],{}]'],
+  ['a class with an iterator and no fields', [new (class { *[Symbol.iterator]() {} })()], '[{}]'],
   ['zero', 0, '0'],
 ];
 for (const [what, value, body] of meant) {
@@ -249,19 +250,7 @@ for (const [what, value, message] of [
   ['a BigInt', () => ({ total: { cents: 1n } }), /at total\.cents, a BigInt: return String/],
 ] as const) {
   test(`responds 500 to ${what} inside a value, and logs its place and a fix`, async (t) => {
-    const errors: string[] = [];
-    class Nested extends RequestHandler {
-      override doGet() {
-        return value();
-      }
-      override logError(error: unknown) {
-        errors.push(String(error));
-      }
-    }
-    const { port } = await listen(t, { '/': Nested });
-    expectResponses(await sendRaw(t, port, GET), [500]);
-    assert.equal(errors.length, 1);
-    assert.match(errors[0]!, message);
+    assert.match(await loggedFor(t, value), message);
   });
 }
 
@@ -270,21 +259,26 @@ for (const [what, value, message] of [
   ['a stream', () => Readable.from(['a']), /return pipeline\(stream, this\.endHeaders\(\)\)/],
 ] as const) {
   test(`responds 500 to ${what} with the Content-Type of a text, and logs a fix`, async (t) => {
-    const errors: string[] = [];
-    class Typed extends RequestHandler {
-      override doGet() {
-        this.sendHeader('Content-Type', 'text/plain');
-        return value();
-      }
-      override logError(error: unknown) {
-        errors.push(String(error));
-      }
-    }
-    const { port } = await listen(t, { '/': Typed });
-    expectResponses(await sendRaw(t, port, GET), [500]);
-    assert.equal(errors.length, 1);
-    assert.match(errors[0]!, message);
+    assert.match(await loggedFor(t, value, 'text/plain'), message);
   });
+}
+
+/** Returns the only error in the log of a method that returns this value, after its 500. */
+async function loggedFor(t: TestContext, value: () => unknown, contentType?: string): Promise<string> {
+  const errors: string[] = [];
+  class Returns extends RequestHandler {
+    override doGet() {
+      if (contentType) this.sendHeader('Content-Type', contentType);
+      return value();
+    }
+    override logError(error: unknown) {
+      errors.push(String(error));
+    }
+  }
+  const { port } = await listen(t, { '/': Returns });
+  expectResponses(await sendRaw(t, port, GET), [500]);
+  assert.equal(errors.length, 1);
+  return errors[0]!;
 }
 
 test('responds 500 to a handler that returns its request', async (t) => {
