@@ -88,7 +88,7 @@ export class Exchange {
   readBody<Parsed>(
     bodyLimit: number, parse: (bytes: Buffer<ArrayBuffer>) => Parsed, error?: HttpError,
   ): Promise<Parsed> {
-    const invalid = this.request.complete ? undefined : this.connection.requestError;
+    const invalid = this.request.complete ? undefined : this.connection.parserError;
     return readBody(this.request, bodyLimit, parse, error ?? this.#abortReason ?? invalid);
   }
 

@@ -38,10 +38,10 @@ export function bodyStream(response: ServerResponse): Writable {
       done(error as Error);
     }
   };
-  return new Writable({
+  return destroyingSources(new Writable({
     write: (chunk: Buffer, _encoding, done) => attempt(done, () => response.write(chunk)),
     final: (done) => attempt(done, () => (response.end(), true)),
-  });
+  }));
 }
 
 /**
@@ -54,5 +54,12 @@ export function discardedBody(reasonOf: () => Error): Writable {
   // A source that never waits would otherwise block the event loop.
   const stream = new Writable({ write: (_chunk, _encoding, done) => void setImmediate(done) });
   setImmediate(() => stream.destroy(reasonOf()));
-  return stream.on('error', () => {});
+  return destroyingSources(stream).on('error', () => {});
+}
+
+/** Makes a stream destroy the sources of pipe() when it closes. Unlike pipeline(), pipe() would leave a file open. */
+function destroyingSources(stream: Writable): Writable {
+  return stream.on('pipe', (source: Readable) => {
+    stream.on('close', () => source.readableEnded || source.destroy());
+  });
 }

@@ -133,7 +133,7 @@ function mergeVary(names: string | undefined, more: string): string {
   return known.has('*') || added.length === 0 ? names : [names, ...added].join(', ');
 }
 
-/** Returns the trimmed members of a list. A regular expression for comma and white space would take quadratic time. */
-function membersOf(list: string): string[] {
-  return list.split(',').map((member) => member.trim());
+/** Returns the members of a list of names in a header (RFC 9110, section 5.6.1). */
+export function membersOf(list = ''): string[] {
+  return list.split(/[\s,]+/).filter(Boolean);
 }

@@ -1,4 +1,5 @@
 import type { Exchange } from '../exchange.ts';
+import { membersOf } from '../response-head.ts';
 import type { CorsOptionError } from './options.ts';
 
 /** Fetch, "CORS-safelisted response-header name", and headers that are not meant for a page's script. */
@@ -55,11 +56,6 @@ function* responseHints(exchange: Exchange): Generator<string> {
     if (NEEDS_NO_EXPOSING.test(name) || exposed.includes(name) || exposed.includes('*')) continue;
     yield `a page cannot read the ${name} of ${pattern} (add it to ${settingOf(exchange, 'exposedHeaders')})`;
   }
-}
-
-/** Returns the members of a list in a header. */
-function membersOf(list = ''): string[] {
-  return list.split(/[\s,]+/).filter(Boolean);
 }
 
 /** Returns the name of the setting for an option, such as `CORS_ORIGINS`, or `NotesHandler.cors.origins` of a class. */

@@ -48,11 +48,15 @@ const FORBIDDEN_RESPONSE_HEADER = /^set-cookie2?$/i;
 
 /** Returns all errors in `options` at once. */
 export function corsErrors(options: CorsOptions): CorsOptionError[] {
-  const { origins = [], credentials = false, maxAge = 0 } = options;
-  const { methods = [], allowedHeaders = [], exposedHeaders = [] } = options;
+  const { origins = [], credentials = false, maxAge = 0, ...others } = options;
+  const { methods = [], allowedHeaders = [], exposedHeaders = [], ...unknown } = others;
   const errors: CorsOptionError[] = [];
   const reject = (option: CorsOptionError['option'], message: string) => errors.push({ option, message });
 
+  // Only tsc finds these, and `npm start` does not run it.
+  for (const name of Object.keys(unknown) as CorsOptionError['option'][]) {
+    reject(name, 'is not an option: write origins, credentials, methods, allowedHeaders, exposedHeaders or maxAge');
+  }
   if (typeof credentials !== 'boolean') {
     reject('credentials', `${String(credentials)} is not a boolean: write true or false`);
   }

@@ -21,7 +21,7 @@ export class Connection {
   exchange: Exchange | undefined;
   readonly #queue: (() => void)[] = [];
   /** The error of the last bytes received, if they are invalid. They may belong to the body of a queued request. */
-  requestError: HttpError | undefined;
+  parserError: HttpError | undefined;
   /** How many requests have been received. */
   received = 0;
   /** Whether all requests received from now on are ignored (RFC 9112, section 9.6). Queued requests may still run. */

@@ -138,12 +138,12 @@ export function createNodeServer(state: ServerState): Server {
     discardInput(socket);
     // RFC 8446, section 5.1: a TLS handshake begins with 22.
     const isTls = error.rawPacket?.[0] === 22 && socket.bytesRead === error.rawPacket.length;
-    const requestError = isTls ? NOT_TLS : (PARSER_ERRORS.get(error.code ?? '') ?? NOT_HTTP);
-    connection.requestError = requestError;
-    if (!exchange || exchange.request.complete) respondWithError(connection, requestError);
+    const parserError = isTls ? NOT_TLS : (PARSER_ERRORS.get(error.code ?? '') ?? NOT_HTTP);
+    connection.parserError = parserError;
+    if (!exchange || exchange.request.complete) respondWithError(connection, parserError);
     // A request has only one response. After it, an error in the rest of the body just ends the connection.
     else if (exchange.isSettled) connection.enqueue(() => connection.end());
-    else exchange.fail(requestError);
+    else exchange.fail(parserError);
   }
 
   /** Responds with an error to CONNECT and to bytes that are not a request, once earlier responses are flushed. */

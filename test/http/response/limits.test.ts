@@ -71,9 +71,9 @@ test('merges Vary headers with long white space in linear time', async (t) => {
     override doGet() {
       const spaces = ' '.repeat(400_000);
       this.sendHeader('Vary', 'Accept');
-      this.sendHeader('Vary', `${spaces}Cookie${spaces}x${spaces}, Accept`);
+      this.sendHeader('Vary', `${spaces}Cookie${spaces},${spaces}Accept`);
     }
   }
   const { port } = await listen(t, { '/': Varies });
-  assert.match(await sendRaw(t, port, requestBytes('GET /', close)), /\r\nVary: Accept, Cookie +x\r\n/);
+  assert.match(await sendRaw(t, port, requestBytes('GET /', close)), /\r\nVary: Accept, Cookie\r\n/);
 });

@@ -17,6 +17,8 @@ const policies: [cors: unknown, error: RegExp][] = [
     /^cors\.origins: https:\/\/app\.example\.com is not a list: write \['https:\/\/app\.example\.com'\]$/,
   ],
   [{}, /^cors\.origins: must not be empty/],
+  [{ origin: '*', origins: '*' }, /^cors\.origin: is not an option: write origins, credentials, methods,/],
+  [{ origins: '*', credential: true }, /^cors\.credential: is not an option: write origins, credentials, methods,/],
   [{ origins: [1] }, /^cors\.origins: 1 is not a string/],
   [{ origins: ['null'] }, /^cors\.origins: null is the origin of every sandboxed page.*remove it/],
   [{ origins: ['*'] }, /^cors\.origins: \* must stand alone/],

@@ -164,3 +164,37 @@ for (const [how, pipe] of [
     assert.match(String(errors[0]), /return or await it/);
   });
 }
+
+const ENDLESS = () => new Readable({ read() { setImmediate(() => this.push('more')); } });
+
+for (const [when, method, source, leave] of [
+  ['the client disconnects', 'GET', ENDLESS, (client: Connection) => client.until('more')],
+  ['the client disconnected before endHeaders()', 'POST', ENDLESS, () => Promise.resolve()],
+  ['the request is a HEAD', 'HEAD', ENDLESS, (client: Connection) => client.until('\r\n\r\n')],
+] as const) {
+  test(`destroys the source of a pipe() if ${when}`, async (t) => {
+    const events = new EventEmitter();
+    class Pipes extends RequestHandler {
+      override doGet() {
+        const stream = source();
+        stream.on('close', () => events.emit('closed'));
+        return stream.pipe(this.endHeaders());
+      }
+      override async doPost() {
+        events.emit('called');
+        await once(this.signal, 'abort');
+        return this.doGet();
+      }
+      override logError(error: unknown) {
+        events.emit('error', error);
+      }
+    }
+    const { port } = await listen(t, { '/': Pipes });
+    const [called, closed] = [once(events, 'called'), once(events, 'closed')];
+    const client = await Connection.open(t, port);
+    client.send(requestBytes(`${method} /`));
+    await (method === 'POST' ? within('the method was called', called) : leave(client));
+    if (method !== 'HEAD') client.socket.destroy();
+    await within('the source closed', closed);
+  });
+}
