@@ -9,7 +9,8 @@ import { http } from './builtins.ts';
 import { Connection } from './connection.ts';
 import { CLOSE, UNCLEAR_LENGTH } from './request-validation.ts';
 import {
-  continueOnFirstRead, discardInput, emptyRequest, lastResponseOn, replaceDestroySoon, withoutUpgrade,
+  continueOnFirstRead, discardInput, emptyRequest, lastResponseOn, replaceDestroySoon, startHeaderTimeout,
+  withoutUpgrade,
 } from './workarounds.ts';
 
 const MAX_HEAD = `${http.maxHeaderSize} bytes`;
@@ -43,6 +44,7 @@ export function createNodeServer(state: ServerState): Server {
     shouldUpgradeCallback: (request) => !READS_UPGRADE_BODY || !hasBody(request) || hasOwnUpgradeListener(),
   };
   const server = http.createServer(options);
+  startHeaderTimeout(server);
 
   // onConnect() and withoutUpgrade() emit the event again for a connection that is known.
   server.on('connection', (socket) => connections.has(socket) || accept(socket));

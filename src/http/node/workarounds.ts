@@ -2,7 +2,7 @@ import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import net, { type Socket } from 'node:net';
 import { http } from './builtins.ts';
 
-// Workarounds for behaviour of Node that no option changes.
+// Workarounds for behaviour of Node that no option changes. test/http/node/workarounds.test.ts shows the behaviour.
 
 /** Replaces how Node destroys the socket after the last response, which would reset a client that is still sending. */
 export function replaceDestroySoon(socket: Socket, end: () => void): void {
@@ -61,6 +61,15 @@ export function continueOnFirstRead(request: IncomingMessage, response: ServerRe
 /** Returns whether the client still waits for the 100 (Continue) of continueOnFirstRead(). */
 export function awaitsContinue(request: IncomingMessage): boolean {
   return Object.hasOwn(request, '_read');
+}
+
+/**
+ * Starts the timeout for headers at the first connection, if another server listens in place of this one, such as a TLS
+ * server. Node starts it in listen().
+ */
+export function startHeaderTimeout(server: Server): void {
+  const [start] = server.listeners('listening');
+  server.prependOnceListener('connection', () => server.listening || start!.call(server));
 }
 
 /** Closes only the listener. http.Server's close() also closes idle connections, and stops its timeouts. */

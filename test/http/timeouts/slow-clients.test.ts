@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { EventEmitter, once } from 'node:events';
 import type { Server } from 'node:http';
-import type { Socket } from 'node:net';
+import { type AddressInfo, type Socket, createServer as createListener } from 'node:net';
 import { describe, test, type TestContext } from 'node:test';
-import { RequestHandler } from '../../../src/http/index.ts';
+import { RequestHandler, createServer } from '../../../src/http/index.ts';
 import { Connection, requestBytes } from '../support/connection.ts';
 import { listen } from '../support/listen.ts';
 import { expectResponses } from '../support/response.ts';
@@ -106,6 +106,18 @@ describe('timeouts', { concurrency: true }, () => {
     trickle(t, connection, 'GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nX: a');
     expectResponses(await connection.untilClosed(), [408]);
   });
+
+  for (const [bytes, status] of [['', undefined], ['GET / HT', 408]] as const) {
+    test(`closes a connection of another listener that stalls after ${bytes.length} bytes`, async (t) => {
+      const server = createServer(routes, short);
+      const listener = createListener((socket) => server.emit('connection', socket)).listen(0, '127.0.0.1');
+      t.after(() => listener.close());
+      await once(listener, 'listening');
+      const connection = await Connection.open(t, (listener.address() as AddressInfo).port);
+      connection.send(bytes);
+      expectResponses(await connection.untilClosed(), status ? [status] : []);
+    });
+  }
 
   test('applies the header timeout to every request on a connection', async (t) => {
     const { port } = await listen(t, routes, short);
