@@ -68,8 +68,7 @@ server.listen(hasInheritedSocket ? { fd: 3 } : { port: config.port, host: config
 });
 
 // tsx watch waits for the old process to exit before it starts the new one.
-const shutdown = isDev ? { timeout: 0.2 } : config.shutdown;
-stopOnSignals(server, shutdown);
+stopOnSignals(server, isDev ? { timeout: 0.2 } : config.shutdown);
 
 function create() {
   try {
