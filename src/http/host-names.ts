@@ -4,8 +4,8 @@ import { isIP } from 'node:net';
 const HOST = /^([a-z0-9_-]+(?:\.[a-z0-9_-]+)*\.?|\[[0-9a-f:.]+\])(?::\d{0,5})?$/i;
 
 /** Returns the name in a Host header without its port, or undefined if the header is not valid. */
-export function hostNameOf(host: string | undefined): string | undefined {
-  return HOST.exec(host ?? '')?.[1];
+export function hostNameOf(host: string): string | undefined {
+  return HOST.exec(host)?.[1];
 }
 
 /** Returns what is wrong with an entry of `allowedHosts`, or undefined if it is valid. */

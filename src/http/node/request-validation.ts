@@ -31,15 +31,14 @@ export function requestValidation(
   allowedHosts: readonly string[] | undefined,
 ): (request: IncomingMessage) => HttpError | undefined {
   const isAllowed = hostMatcher(allowedHosts);
-  // The last valid Host. Nearly every request repeats it, and comparing is faster than validating. It is null at first,
-  // because undefined means that a request has no Host.
-  let validHost: string | null = null;
+  // The last valid Host. Nearly every request repeats it, and comparing is faster than validating.
+  let validHost: string | undefined;
 
   /** Returns the error of a Host that is invalid (RFC 9110, section 7.2), or not allowed, as in DNS rebinding. */
-  const hostError = (host: string | undefined): HttpError | undefined => {
+  const hostError = (host = ''): HttpError | undefined => {
     if (host === validHost) return undefined;
     const name = hostNameOf(host);
-    if (host === undefined || !name) return INVALID_HOST;
+    if (name === undefined) return INVALID_HOST;
     if (!isAllowed(name)) return HOST_NOT_ALLOWED;
     validHost = host;
     return undefined;
