@@ -31,7 +31,7 @@ export type CorsOptions = CommonOptions &
 
 /** A configuration error: the option concerned and how to fix it. */
 export interface CorsOptionError {
-  option: keyof CommonOptions | 'origins' | 'credentials';
+  option: keyof CorsOptions;
   message: string;
 }
 
