@@ -23,7 +23,7 @@ interface Branch {
 }
 
 /** Literal segments have only characters that URLs contain as they are (RFC 3986, section 3.3), and no `:` or `*`. */
-const PATTERN = /^(?:\/[\w.~!$&'()+,;=@-]*|\/:[A-Za-z_]\w*)*(?:\/[\w.~!$&'()+,;=@-]*|\/[:*][A-Za-z_]\w*)$/;
+const PATTERN = /^(?=\/)(?:\/(?:[\w.~!$&'()+,;=@-]*|:[A-Za-z_]\w*))*(?:\/\*[A-Za-z_]\w*)?$/;
 
 /** Finds the route of a path in a tree of segments. */
 export class Router {
