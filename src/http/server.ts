@@ -10,7 +10,7 @@ import type { Connection } from './node/connection.ts';
 import { Log, type LogFormat } from './node/log.ts';
 import { createNodeServer } from './node/node-server.ts';
 import { requestValidation } from './node/request-validation.ts';
-import { registerForShutdown } from './node/shutdown.ts';
+import { serverStates } from './node/shutdown.ts';
 import { type Timeouts, timeoutsOf } from './node/timeouts.ts';
 import { RequestHandler } from './request-handler.ts';
 import {
@@ -131,7 +131,7 @@ export function createServer(routes: Routes, options: ServerOptions = {}): Serve
   // Each request may listen to it, and Node would warn of a leak from the eleventh on.
   setMaxListeners(0, state.shutdown.signal);
   const server = createNodeServer(state);
-  registerForShutdown(server, state);
+  serverStates.set(server, state);
   return server;
 }
 

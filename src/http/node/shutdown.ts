@@ -17,15 +17,11 @@ const MIN_STOPPED_MS = 1_000;
 
 const DEFAULT_TIMEOUT_SECONDS = 8;
 
-const states = new WeakMap<Server, ServerState>();
-
-/** Lets shutdown() find the state of a server. */
-export function registerForShutdown(server: Server, state: ServerState): void {
-  states.set(server, state);
-}
+/** The states of the servers that shutdown() can stop. createServer() adds each of them. */
+export const serverStates = new WeakMap<Server, ServerState>();
 
 function stateOf(server: Server): ServerState {
-  const state = states.get(server);
+  const state = serverStates.get(server);
   if (!state) throw new TypeError('This server was not created by createServer()');
   return state;
 }
