@@ -30,7 +30,7 @@ export function warmUp(server: Server): void {
     write: (_chunk, _encoding, done) => done(),
   });
   server.once('request', (_request, response) => void keptAlive.push(response));
-  server.emit('connection', Object.assign(connection, { setTimeout: () => connection }));
+  server.emit('connection', connection);
 }
 
 /** Keeps the tick object of a process.nextTick(), which only an async hook can see. */
