@@ -112,7 +112,7 @@ export class ResponseHead {
     }
     all.push('X-Content-Type-Options', 'nosniff');
     if (this.get('cache-control') === undefined) all.push('Cache-Control', 'no-store');
-    const allVary = vary ? mergeVary(this.get('vary'), vary) : this.get('vary');
+    const allVary = mergeVary(this.get('vary'), vary);
     if (allVary) all.push('Vary', allVary);
     this.headers = all;
     this.isSent = true;
@@ -126,8 +126,8 @@ function without(list: HeaderList, isRemoved: (name: string) => boolean): Header
 }
 
 /** Returns the Vary list (RFC 9110, section 12.5.5) of both, without duplicates. A list that has `*` stays as it is. */
-function mergeVary(names: string | undefined, more: string): string {
-  if (!names) return more;
+function mergeVary(names = '', more = ''): string {
+  if (!names || !more) return names || more;
   const known = new Set(membersOf(names.toLowerCase()));
   const added = membersOf(more).filter((name) => !known.has(name.toLowerCase()));
   return known.has('*') || added.length === 0 ? names : [names, ...added].join(', ');

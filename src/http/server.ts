@@ -1,11 +1,10 @@
 import { setMaxListeners } from 'node:events';
-import type { IncomingMessage, Server } from 'node:http';
+import type { Server } from 'node:http';
 import type { Socket } from 'node:net';
 import { type CorsOptions, corsErrors } from './cors/options.ts';
 import { CorsPolicy } from './cors/policy.ts';
 import type { Exchange } from './exchange.ts';
 import { hostNameError } from './host-names.ts';
-import type { HttpError } from './http-error.ts';
 import type { Connection } from './node/connection.ts';
 import { Log, type LogFormat } from './node/log.ts';
 import { createNodeServer } from './node/node-server.ts';
@@ -54,7 +53,7 @@ export interface ServerState {
   readonly router: Router;
   /** The match for a path that no route matches, for `OPTIONS *`, and for an invalid request. */
   readonly unknown: Match;
-  readonly validate: (request: IncomingMessage) => HttpError | undefined;
+  readonly validate: ReturnType<typeof requestValidation>;
   readonly makeBaseHandler: (exchange: Exchange) => RequestHandler;
   /** Whether logRequest() is called. If not, the clock is not read, because reading it has a measurable cost. */
   readonly writesAccessLog: boolean;
@@ -72,7 +71,7 @@ export interface ServerState {
  */
 export function createServer(routes: Routes, options: ServerOptions = {}): Server {
   const { cors = { origins: '*' }, allowedHosts, bodyLimit = 1024 * 1024, log: logFormat = 'off' } = options;
-  const { requestTimeout = 30, handlerTimeout = 30, baseHandler = RequestHandler } = options;
+  const { requestTimeout = 30, handlerTimeout = 30, baseHandler: BaseHandler = RequestHandler } = options;
   const log = new Log(logFormat);
   const errors: string[] = [];
   const checkPositive = (name: string, value: number): void => {
@@ -111,9 +110,9 @@ export function createServer(routes: Routes, options: ServerOptions = {}): Serve
     else errors.push(...router.add(path, resourceFor(HandlerClass)));
   }
   for (const HandlerClass of resources.keys()) errors.push(...parameterErrors(HandlerClass, routes));
-  const hasBase = isHandlerClass(baseHandler);
+  const hasBase = isHandlerClass(BaseHandler);
   if (!hasBase) errors.push('baseHandler: must be a class that extends RequestHandler');
-  const base = resourceFor(hasBase ? baseHandler : RequestHandler);
+  const base = resourceFor(hasBase ? BaseHandler : RequestHandler);
   if (errors.length > 0) throw new Error(`The server cannot start:\n${errors.join('\n')}`);
 
   const state: ServerState = {
@@ -122,8 +121,15 @@ export function createServer(routes: Routes, options: ServerOptions = {}): Serve
     router,
     unknown: { route: { resource: unknownResource(base), pattern: '*', names: [] }, values: [] },
     validate: requestValidation(allowedHosts),
-    makeBaseHandler: (exchange) => makeHandler(baseHandler, exchange, log),
-    writesAccessLog: logFormat !== 'off' || [...Object.values(routes), baseHandler].some(overridesLogRequest),
+    makeBaseHandler(exchange) {
+      try {
+        return new BaseHandler(exchange);
+      } catch (error) {
+        log.error(error, `${BaseHandler.name} constructor`);
+        return new RequestHandler(exchange);
+      }
+    },
+    writesAccessLog: logFormat !== 'off' || [...resources.keys()].some(overridesLogRequest),
     timeouts: timeoutsOf(requestTimeout, handlerTimeout),
     shutdown: new AbortController(),
     isDraining: false,
@@ -141,13 +147,4 @@ function isHandlerClass(value: HandlerClass | undefined): value is HandlerClass 
 
 function overridesLogRequest({ prototype }: HandlerClass): boolean {
   return prototype.logRequest !== RequestHandler.prototype.logRequest;
-}
-
-function makeHandler(BaseHandler: HandlerClass, exchange: Exchange, log: Log): RequestHandler {
-  try {
-    return new BaseHandler(exchange);
-  } catch (error) {
-    log.error(error, `${BaseHandler.name} constructor`);
-    return new RequestHandler(exchange);
-  }
 }
