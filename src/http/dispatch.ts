@@ -29,7 +29,7 @@ export function dispatch(
 function respond(exchange: Exchange, decision: CorsDecision): void {
   // While an async predicate decided, the client may have disconnected, or a timeout may have ended the exchange.
   if (exchange.isSettled) return;
-  exchange.decision = decision;
+  exchange.decide(decision);
   try {
     const value = run(exchange);
     // A value that is not a promise is sent in the same tick.
@@ -56,12 +56,17 @@ function run(exchange: Exchange): unknown {
   const name = resource.methods.get(request.method!);
   if (!name) throw resource.methodNotAllowed;
   const prepared = handler.prepare?.();
-  if (isPromiseLike(prepared)) return Promise.resolve(prepared).then(() => callMethod(exchange, name));
-  return callMethod(exchange, name);
+  if (isPromiseLike(prepared)) return Promise.resolve(prepared).then((value) => callMethod(exchange, name, value));
+  return callMethod(exchange, name, prepared);
 }
 
-/** Calls the method, unless prepare() has begun the response, or the exchange has ended while prepare() was pending. */
-function callMethod(exchange: Exchange, name: string): unknown {
+/**
+ * Calls the method, unless prepare() has begun the response, or the exchange has ended while prepare() was pending.
+ *
+ * @param prepared what prepare() returned; an error is thrown, because the request was meant to be rejected
+ */
+function callMethod(exchange: Exchange, name: string, prepared?: unknown): unknown {
+  if (prepared instanceof Error) throw prepared;
   if (exchange.stream || exchange.isSettled) return undefined;
   exchange.head.keepForError();
   return (exchange.handler as unknown as Record<string, () => unknown>)[name]!();

@@ -12,7 +12,7 @@ import { hasLongUnreadBody, waitsForMore, readBody } from './request-body.ts';
 import type { RequestHandler } from './request-handler.ts';
 import { originForm } from './request-target.ts';
 import type { Resource } from './resource.ts';
-import { bodyOf, bodyStream, discardValue, discardedBody } from './response-body.ts';
+import { ENDS_WITH_METHOD, bodyOf, bodyStream, discardValue, discardedBody } from './response-body.ts';
 import { ResponseHead } from './response-head.ts';
 import type { Match } from './router.ts';
 import type { ServerState } from './server.ts';
@@ -42,6 +42,9 @@ export class Exchange {
   readonly #startedAt: number;
   handler: RequestHandler | undefined;
   decision: CorsDecision = 'not cross-origin';
+  /** Whether this is a preflight from an allowed origin. */
+  isAllowedPreflight = false;
+  #corsHeaders: readonly string[] = [];
   head = new ResponseHead();
   /** The stream that endHeaders() has returned, or undefined until the headers are sent. */
   stream: Writable | undefined;
@@ -76,9 +79,13 @@ export class Exchange {
     response.on('close', () => this.#close()).on('error', (error) => this.logError(error));
   }
 
-  /** Whether this is a preflight from an allowed origin. */
-  get isAllowedPreflight(): boolean {
-    return this.decision === 'allowed' && isPreflight(this.request);
+  /** Sets the decision of the CORS policy, and all that follows from it. The handler may change `request.headers`. */
+  decide(decision: CorsDecision): void {
+    const { request, resource: { corsMethods, policy } } = this;
+    this.decision = decision;
+    if (decision !== 'allowed') return;
+    this.isAllowedPreflight = isPreflight(request);
+    this.#corsHeaders = policy.headersFor(request, corsMethods);
   }
 
   /**
@@ -94,12 +101,22 @@ export class Exchange {
 
   /** Sets the CORS headers of the request's origin, in place of any that were set before (Fetch, "CORS protocol"). */
   setCorsHeaders(): void {
-    const { decision, head, request, resource: { corsMethods, policy } } = this;
-    head.setCorsHeaders(decision === 'allowed' ? policy.headersFor(request, corsMethods) : []);
+    this.head.setCorsHeaders(this.#corsHeaders);
+  }
+
+  /**
+   * Returns whether the response has been sent and the method has returned. Logs the call that comes too late. Calls
+   * from a callback must not throw, because nobody would catch the error.
+   */
+  isTooLate(call: string): boolean {
+    if (!this.stream || !this.isSettled) return false;
+    if (this.#abortReason === undefined) this.logError(new Error(`${call} comes too late: ${ENDS_WITH_METHOD}`));
+    return true;
   }
 
   /** Sends a value as the body, or writes it to a body that has begun. */
   sendValue(value: unknown): void {
+    if (this.isTooLate('sendJson()')) return discardValue(value);
     const { stream } = this;
     if (stream && this.#body !== undefined) throw new Error('The response has already been sent');
     const body = bodyOf(value, this.head.get('content-type'));
@@ -123,14 +140,16 @@ export class Exchange {
   #requireSent(): void {
     if (this.stream || this.response.destroyed) return;
     const { name } = this.#hooks().constructor;
-    throw new Error(`${name} has sent nothing: call super in its endHeaders() and sendJson()`);
+    throw new Error(`${name} has sent nothing: call super in its endHeaders() and sendJson(), before any await`);
   }
 
   /** Sends the status, the headers and, if it is known, the body. Returns the stream of the body. */
   sendHeaders(): Writable {
     const { connection, head, request, response, resource: { policy } } = this;
     // The client may have disconnected after the handler has created a source for the body, such as an open file.
-    if (response.destroyed && this.#abortReason !== undefined) return discardedBody(() => this.#abortReason as Error);
+    if (this.isTooLate('endHeaders()') || (response.destroyed && this.#abortReason !== undefined)) {
+      return discardedBody(() => (this.#abortReason ?? new Error('The response is complete')) as Error);
+    }
     if (this.stream) throw new Error('The headers have already been sent: call endHeaders() once, before any body');
     const body = this.#body;
     if (this.#mustClose()) {
@@ -171,6 +190,7 @@ export class Exchange {
     const abort = () => this.#abortSignal(new Error('A response to HEAD has no body'));
     const stream = isHead ? discardedBody(abort) : bodyStream(response);
     stream.on('error', (error) => this.fail(error)).on('close', () => this.#truncate());
+    stream.once('late', (error) => this.logError(error));
     if (isHead) {
       response.end();
     } else {
@@ -207,7 +227,7 @@ export class Exchange {
       else if (!stream) this.#sendWhole('');
       this.#requireSent();
       if (isPiped && !stream.writableEnded) {
-        this.logError(new Error('A stream was still piped to the body when the method returned: return or await it'));
+        this.logError(new Error(`A stream was still piped to the body: ${ENDS_WITH_METHOD}`));
         return this.#finishAfter(stream);
       }
       this.isSettled = true;
@@ -288,7 +308,13 @@ export class Exchange {
       if (problem.headers.Connection) this.head.add('Connection', 'close');
       this.#body = JSON.stringify(INTERNAL_ERROR);
       this.setCorsHeaders();
-      this.sendHeaders();
+      try {
+        this.sendHeaders();
+      } catch (failure) {
+        // Another listener of the server's 'request' event may have begun a response.
+        this.logError(failure);
+        this.#truncate();
+      }
     }
   }
 

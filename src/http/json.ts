@@ -1,5 +1,6 @@
 import { isUtf8 } from 'node:buffer';
 import type { IncomingMessage } from 'node:http';
+import type { Readable } from 'node:stream';
 import { HttpError } from './http-error.ts';
 import { hasBody, ignoreRejection } from './request-body.ts';
 
@@ -133,7 +134,7 @@ export function rejectUnserializable(value: unknown): void {
     if ((typeof part !== 'object' || part === null) && typeof part !== 'bigint') return;
     if (visited.has(part)) return;
     visited.add(part);
-    const fix = fixFor(part) ?? (part === value && !isPlain(part) ? fixForWhole(part as object) : undefined);
+    const fix = fixFor(part as object | bigint, part === value);
     if (fix) error ??= new TypeError(`The returned value ${path ? `has, at ${path},` : 'is'} ${fix}`);
     if (fix || 'toJSON' in Object(part)) return;
     for (const [key, item] of Object.entries(part)) {
@@ -143,36 +144,32 @@ export function rejectUnserializable(value: unknown): void {
 }
 
 const COLLECTION = /^(?:Map|Set|Headers|URLSearchParams|FormData)$/;
-const ERROR_FIX = 'an Error: throw it, or return its message';
 
-/** Names what JSON cannot represent at any depth, and says what to return instead. */
-function fixFor(part: object | bigint): string | undefined {
+/** Names what JSON cannot represent, and says what to return instead. Bytes within a value are numbers in JSON. */
+function fixFor(part: object | bigint, isWhole: boolean): string | undefined {
   if (typeof (part as PromiseLike<unknown>).then === 'function') {
     void ignoreRejection(Promise.resolve(part));
     return 'a promise: await it, or several with await Promise.all(promises)';
   }
-  if ('toJSON' in Object(part)) return undefined;
-  if (typeof part === 'bigint') return 'a BigInt: return String(value), or Number(value) if it is small';
-  if (part instanceof Error) return ERROR_FIX;
-  // JSON.stringify turns these into {}, or into their other fields.
-  const type = builtInTypeOf(part);
-  if (!(Symbol.iterator in part && ('next' in part || COLLECTION.test(type)))) return undefined;
-  return `an iterable (${type}): return ${'get' in part ? 'Object.fromEntries(value) or ' : ''}[...value]`;
-}
-
-/** Names what cannot be returned as a whole, and says what to return instead. */
-function fixForWhole(value: object): string | undefined {
-  const kind = builtInTypeOf(value);
-  if (value instanceof Error) return ERROR_FIX;
-  if (kind === 'Response') return 'a Response: return its body, await response.json()';
-  if (kind === 'Blob') return 'a Blob: send a Content-Type, and return await blob.arrayBuffer()';
-  if (kind === 'ArrayBuffer' || ArrayBuffer.isView(value)) {
-    return `bytes (${kind}): send their Content-Type, or, if they are JSON, write this.endHeaders().end(bytes)`;
+  if (typeof part === 'bigint') {
+    return 'toJSON' in Object(part) ? undefined : 'a BigInt: return String(value), or Number(value) if it is small';
   }
-  if ('pipe' in value || 'getReader' in value || Symbol.asyncIterator in value) {
+  // An HttpError has a toJSON().
+  if (part instanceof Error && (isWhole || !('toJSON' in part))) return 'an Error: throw it, or return its message';
+  const type = builtInTypeOf(part);
+  if (isWhole && (type === 'ArrayBuffer' || ArrayBuffer.isView(part))) {
+    const asJson = "send the type 'application/json', and write this.endHeaders().end(bytes)";
+    return `bytes (${type}): send their Content-Type or, if they are JSON, ${asJson}`;
+  }
+  if ('toJSON' in part) return undefined;
+  // JSON.stringify turns these into {}, or into their other fields.
+  if (type === 'Response') return 'a Response: return its body, await response.json()';
+  if (type === 'Blob') return 'a Blob: send a Content-Type, and return await blob.arrayBuffer()';
+  if (typeof (part as Readable).pipe === 'function' || 'getReader' in part || Symbol.asyncIterator in part) {
     return 'a stream or an async iterator: return pipeline(stream, this.endHeaders()), from node:stream/promises';
   }
-  return undefined;
+  if (!(Symbol.iterator in part && ('next' in part || COLLECTION.test(type)))) return undefined;
+  return `an iterable (${type}): return ${'get' in part ? 'Object.fromEntries(value) or ' : ''}[...value]`;
 }
 
 /** Returns the name of a built-in type, such as `Map`, or `Object` for most classes. */

@@ -18,6 +18,8 @@ export function readBody<Parsed>(
 ): Promise<Parsed> {
   return ignoreRejection(new Promise((resolve, reject) => {
     if (error !== undefined) throw error;
+    // Nothing exceeds NaN, which Number() returns for a setting that is missing.
+    if (!(bodyLimit >= 0)) throw new TypeError(`The limit of a body must be a number of bytes, not ${bodyLimit}`);
     if (Number(request.headers['content-length']) > bodyLimit) throw tooLarge(bodyLimit);
     if (request.readableDidRead || request.destroyed) {
       throw request.errored ?? new Error('The body has already been read: read it once for each request');

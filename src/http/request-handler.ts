@@ -56,7 +56,7 @@ export class RequestHandler {
 
   /**
    * Runs before the method. It is the place for authentication, and for headers of the method's responses, errors
-   * included. A promise is awaited, and its value is ignored. Throw an HttpError to reject the request. It is not
+   * included. A promise is awaited. Throw or return an HttpError to reject the request, and nothing else. It is not
    * called for `OPTIONS *`, nor for an allowed preflight, which carries no credentials (Fetch, "CORS-preflight fetch").
    */
   prepare?(): unknown;
@@ -129,7 +129,7 @@ export class RequestHandler {
    * @throws RangeError for any other status
    */
   sendResponse(status: number): void {
-    this.#exchange.head.setStatus(status);
+    if (!this.#exchange.isTooLate('sendResponse()')) this.#exchange.head.setStatus(status);
   }
 
   /**
@@ -145,7 +145,7 @@ export class RequestHandler {
       const place = `static cors = { … } in ${this.constructor.name}`;
       throw new Error(`${name} follows from the CORS policy: write ${place}, or override sendCorsHeaders()`);
     }
-    this.#exchange.head.add(name, String(value));
+    if (!this.#exchange.isTooLate('sendHeader()')) this.#exchange.head.add(name, String(value));
   }
 
   /**

@@ -1,6 +1,9 @@
 import type { ServerResponse } from 'node:http';
-import { Readable, Writable } from 'node:stream';
+import { Readable, Writable, type WritableOptions } from 'node:stream';
 import { isJsonType, rejectUnserializable, stringifyJson } from './json.ts';
+
+/** What to write if something is sent too late. */
+export const ENDS_WITH_METHOD = 'the response ends when the method does, so return a promise that waits for it';
 
 /**
  * Returns the body for a returned value. It is JSON, unless it has another Content-Type.
@@ -19,7 +22,7 @@ export function bodyOf(value: unknown, contentType: string | undefined): string 
 /** Destroys a stream, which may have a file open, and ignores rejections in a value that will not be sent. */
 export function discardValue(value: unknown): void {
   try {
-    if (value instanceof Readable) return void value.on('error', () => {}).destroy();
+    if (value instanceof Readable) return destroySource(value.on('error', () => {}));
     // Marks the promises in the value as handled.
     rejectUnserializable(value);
   } catch {
@@ -38,10 +41,10 @@ export function bodyStream(response: ServerResponse): Writable {
       done(error as Error);
     }
   };
-  return destroyingSources(new Writable({
+  return new BodyStream({
     write: (chunk: Buffer, _encoding, done) => attempt(done, () => response.write(chunk)),
     final: (done) => attempt(done, () => (response.end(), true)),
-  }));
+  });
 }
 
 /**
@@ -52,14 +55,43 @@ export function bodyStream(response: ServerResponse): Writable {
  */
 export function discardedBody(reasonOf: () => Error): Writable {
   // A source that never waits would otherwise block the event loop.
-  const stream = new Writable({ write: (_chunk, _encoding, done) => void setImmediate(done) });
+  const stream = new BodyStream({ write: (_chunk, _encoding, done) => void setImmediate(done) });
   setImmediate(() => stream.destroy(reasonOf()));
-  return destroyingSources(stream).on('error', () => {});
+  return stream.on('error', () => {});
 }
 
-/** Makes a stream destroy the sources of pipe() when it closes. Unlike pipeline(), pipe() would leave a file open. */
-function destroyingSources(stream: Writable): Writable {
-  return stream.on('pipe', (source: Readable) => {
-    stream.on('close', () => source.readableEnded || source.destroy());
-  });
+/**
+ * A stream that does not lose a write in silence, and that destroys the sources of pipe() when it closes. It emits
+ * 'late' for a write after its end.
+ */
+class BodyStream extends Writable {
+  constructor(options: WritableOptions) {
+    super(options);
+    // Unlike pipeline(), pipe() would leave a file open.
+    this.on('pipe', (source: Readable) => this.on('close', () => destroySource(source)));
+  }
+
+  override write(...parameters: never[]): boolean {
+    const { destroyed, errored } = this;
+    // A destroyed stream never emits 'drain', so that a method that waits for it would never settle.
+    if (destroyed && errored) setImmediate(() => this.emit('error', errored));
+    else if (destroyed) this.emit('late', new Error(`The body was written after its end: ${ENDS_WITH_METHOD}`));
+    try {
+      return Reflect.apply(super.write, this, parameters) as boolean;
+    } catch (error) {
+      // The chunk is an object. pipe() calls write() in an event listener, where nobody could catch the error.
+      this.destroy(error as Error);
+      return false;
+    }
+  }
+
+  override end(...parameters: never[]): this {
+    if (this.destroyed && !['undefined', 'function'].includes(typeof parameters[0])) this.write(...parameters);
+    return Reflect.apply(super.end, this, parameters) as this;
+  }
+}
+
+/** Destroys a source of pipe(), and with it its own sources: a stream that closes emits 'unpipe' for each. */
+function destroySource(source: Readable): void {
+  if (!source.readableEnded) source.on('unpipe', destroySource).destroy();
 }

@@ -99,7 +99,7 @@ export function createServer(routes: Routes, options: ServerOptions = {}): Serve
     const { name, cors: ownCors, bodyLimit: ownLimit } = HandlerClass;
     errors.push(...classErrors(HandlerClass));
     if (ownLimit !== undefined) checkPositive(`${name}.bodyLimit`, ownLimit);
-    const ownPolicy = ownCors ? compilePolicy(`${name}.cors`, ownCors) : policy;
+    const ownPolicy = ownCors === undefined ? policy : compilePolicy(`${name}.cors`, ownCors);
     const resource = resourceOf(HandlerClass, ownPolicy, ownLimit ?? bodyLimit);
     resources.set(HandlerClass, resource);
     return resource;

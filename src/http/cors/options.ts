@@ -85,8 +85,8 @@ export function corsErrors(options: CorsOptions): CorsOptionError[] {
 
   function checkEach(option: CorsOptionError['option'], list: unknown, errorOf: (entry: string) => string | undefined) {
     if (!Array.isArray(list)) {
-      const entries = String(list).split(/[\s,]+/).join("', '");
-      return void reject(option, `${String(list)} is not a list: write ['${entries}']`);
+      const entries = typeof list === 'string' ? `'${list.split(/[\s,]+/).join("', '")}'` : '…';
+      return void reject(option, `${String(list)} is not a list: write [${entries}]`);
     }
     for (const entry of list as unknown[]) {
       const message = typeof entry === 'string' ? errorOf(entry) : `${String(entry)} is not a string: remove it`;

@@ -185,3 +185,15 @@ for (const [what, cors] of policies) {
     });
   }
 }
+
+test('sends the CORS headers of the request although the handler has deleted its headers', async (t) => {
+  class Forwards extends RequestHandler {
+    override doGet() {
+      for (const name of Object.keys(this.request.headers)) delete this.request.headers[name];
+      return 'forwarded';
+    }
+  }
+  const { port } = await listen(t, { '/': Forwards }, { cors: { origins: [origin] } });
+  const received = await sendRaw(t, port, requestBytes('GET /', [`Origin: ${origin}`, 'Connection: close']));
+  expectResponses(received, [200], origin);
+});

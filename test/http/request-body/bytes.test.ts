@@ -181,3 +181,20 @@ test('responds 500 to a handler that sets the encoding of the request, and logs 
   expectResponses(await sendRaw(t, port, withBody('POST /', '{}')), [500]);
   assert.match(String(logged), /leave out this\.request\.setEncoding\(\)/);
 });
+
+for (const limit of [NaN, -1]) {
+  test(`responds 500 to readBody(${limit}) and logs the limit`, async (t) => {
+    const logged: unknown[] = [];
+    class Unlimited extends RequestHandler {
+      override doPost() {
+        return this.readBody(limit);
+      }
+      override logError(error: unknown) {
+        logged.push(error);
+      }
+    }
+    const { port } = await listen(t, { '/': Unlimited });
+    expectResponses(await sendRaw(t, port, withBody('POST /', '{}')), [500]);
+    assert.match(String(logged), new RegExp(`must be a number of bytes, not ${limit}`));
+  });
+}

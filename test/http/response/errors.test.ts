@@ -137,3 +137,19 @@ test('logs the error of an endHeaders() that writes to a response that is comple
   await eventually('the error was logged', () => logged.length > 0);
   assert.match(String(logged), /write after end/);
 });
+
+test('closes the connection if another listener of the server has begun the response', async (t) => {
+  const logged: unknown[] = [];
+  class Value extends RequestHandler {
+    override async doGet() {
+      return 'value';
+    }
+    override logError(error: unknown) {
+      logged.push(error);
+    }
+  }
+  const { server, port } = await listen(t, { '/': Value });
+  server.prependListener('request', (_request, response) => response.write('begun'));
+  await sendRaw(t, port, requestBytes('GET /'));
+  assert.match(String(logged[0]), /ERR_HTTP_HEADERS_SENT|headers/);
+});

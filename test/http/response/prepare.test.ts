@@ -117,3 +117,14 @@ test('awaits prepare() before the method, and lets it reject the request', async
   });
   assert.equal(preflight.status, 204);
 });
+
+for (const [how, HandlerClass] of [
+  ['prepare()', class extends Unread { override prepare() { return new HttpError(401, 'Who are you?'); } }],
+  ['async prepare()', class extends Unread { override async prepare() { return new HttpError(401, 'Who are you?'); } }],
+] as const) {
+  test(`rejects the request if ${how} returns an error, as if it had thrown it`, async (t) => {
+    const { port } = await listen(t, { '/': HandlerClass });
+    const [response] = expectResponses(await sendRaw(t, port, requestBytes('GET /', ['Connection: close'])), [401]);
+    assert.match(response!.body!, /Who are you\?/);
+  });
+}

@@ -246,6 +246,10 @@ for (const [what, value, message] of [
   ['a Map', () => ({ a: { b: new Map() } }), /at a\.b, an iterable \(Map\): return Object\.fromEntries\(value\)/],
   ['a Set', () => [{}, new Set([1])], /at \[1\], an iterable \(Set\): return \[\.\.\.value\]/],
   ['a query', () => ({ a: new URLSearchParams('b=1') }), /at a, an iterable \(URLSearchParams\): return Object\.from/],
+  ['a stream', () => ({ file: Readable.from(['a']) }), /at file, a stream or an async iterator: return pipeline/],
+  ['a Response', () => ({ answer: new Response('1') }), /at answer, a Response: return its body/],
+  ['a web stream', () => [new Blob(['1']).stream()], /at \[0\], a stream or an async iterator/],
+  ['a Blob', () => [new Blob(['1'])], /at \[0\], a Blob: send a Content-Type/],
   ['an Error', () => ({ error: new Error('hidden') }), /at error, an Error/],
   ['a BigInt', () => ({ total: { cents: 1n } }), /at total\.cents, a BigInt: return String/],
 ] as const) {

@@ -132,3 +132,10 @@ for (const cors of good) {
     assert.deepEqual(startupErrors({ '/': Good }, { cors }), []);
   });
 }
+
+test('rejects a static cors of false instead of replacing it with the policy of the server', () => {
+  class Closed extends Good {
+    static override readonly cors = false as unknown as CorsOptions;
+  }
+  assert.match(startupErrors({ '/': Closed }).join(), /^Closed\.cors\.origins: must not be empty/);
+});

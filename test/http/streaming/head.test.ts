@@ -53,6 +53,13 @@ const afterHeaders: Record<string, (handler: RequestHandler) => unknown> = {
     const body = handler.endHeaders();
     for (;;) await promisify(body.write.bind(body) as (chunk: string, done: () => void) => void)('more');
   },
+  "waits for 'drain'": async (handler) => {
+    const body = handler.endHeaders();
+    for (;;) {
+      await new Promise(setImmediate);
+      if (!body.write('more')) await once(body, 'drain');
+    }
+  },
   'waits for the client to disconnect': async (handler) => {
     handler.endHeaders().write('begun');
     await once(handler.signal, 'abort');

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { EventEmitter, once } from 'node:events';
-import { Readable, type Writable } from 'node:stream';
+import { PassThrough, Readable, type Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { test } from 'node:test';
 import { RequestHandler } from '../../../src/http/index.ts';
@@ -161,7 +161,7 @@ for (const [how, pipe] of [
     const [response] = expectResponses(await sendRaw(t, port, requestBytes('GET /', ['Connection: close'])), [200]);
     assert.equal(response!.body, 'one two three');
     assert.equal(errors.length, 1);
-    assert.match(String(errors[0]), /return or await it/);
+    assert.match(String(errors[0]), /still piped.* return a promise that waits for it/);
   });
 }
 
@@ -172,13 +172,13 @@ for (const [when, method, source, leave] of [
   ['the client disconnected before endHeaders()', 'POST', ENDLESS, () => Promise.resolve()],
   ['the request is a HEAD', 'HEAD', ENDLESS, (client: Connection) => client.until('\r\n\r\n')],
 ] as const) {
-  test(`destroys the source of a pipe() if ${when}`, async (t) => {
+  test(`destroys the first source of two pipes if ${when}`, async (t) => {
     const events = new EventEmitter();
     class Pipes extends RequestHandler {
       override doGet() {
         const stream = source();
         stream.on('close', () => events.emit('closed'));
-        return stream.pipe(this.endHeaders());
+        return stream.pipe(new PassThrough()).pipe(this.endHeaders());
       }
       override async doPost() {
         events.emit('called');
@@ -198,3 +198,34 @@ for (const [when, method, source, leave] of [
     await within('the source closed', closed);
   });
 }
+
+test('destroys the source of a stream that is returned without being piped to the body', async (t) => {
+  const events = new EventEmitter();
+  class Transforms extends RequestHandler {
+    override doGet() {
+      const stream = ENDLESS();
+      stream.on('close', () => events.emit('closed'));
+      return stream.pipe(new PassThrough());
+    }
+    override logError() {}
+  }
+  const { port } = await listen(t, { '/': Transforms });
+  const closed = once(events, 'closed');
+  expectResponses(await sendRaw(t, port, requestBytes('GET /', ['Connection: close'])), [500]);
+  await within('the source closed', closed);
+});
+
+test('aborts a response whose source yields objects, and logs the error', async (t) => {
+  const errors: unknown[] = [];
+  class Rows extends RequestHandler {
+    override doGet() {
+      return Readable.from(['first', { row: 2 }]).pipe(this.endHeaders());
+    }
+    override logError(error: unknown) {
+      errors.push(error);
+    }
+  }
+  const { port } = await listen(t, { '/': Rows });
+  assert.doesNotMatch(await sendRaw(t, port, requestBytes('GET /')), /0\r\n\r\n$/);
+  assert.match(String(errors), /^TypeError.*an instance of Object$/);
+});
