@@ -55,6 +55,11 @@ export function unknownResource(base: Resource): Resource {
   return { ...base, allow: all, corsMethods: all };
 }
 
+/** Returns whether a class, or a class that it extends, overrides a member of RequestHandler. */
+export function overrides({ prototype }: HandlerClass, name: string): boolean {
+  return Reflect.get(prototype, name) !== Reflect.get(RequestHandler.prototype, name);
+}
+
 function doMethodsOf({ prototype }: HandlerClass): ReadonlyMap<string, string> {
   const has = (name: string): boolean => typeof Reflect.get(prototype, name) === 'function';
   const methods = new Map(DO_METHODS);
@@ -89,12 +94,12 @@ export function classErrors(HandlerClass: HandlerClass): string[] {
   return errors;
 }
 
-function isMisnamed(name: string, { prototype }: HandlerClass): boolean {
+function isMisnamed(name: string, HandlerClass: HandlerClass): boolean {
   const meant = meantBy(name);
   if (!meant) return METHOD_LIKE.test(name);
   if (/^do/i.test(name)) return name !== meant;
   // A get() beside doGet() is a method for the class's own use.
-  return Reflect.get(prototype, meant) === Reflect.get(RequestHandler.prototype, meant);
+  return !overrides(HandlerClass, meant);
 }
 
 /** Captures the name of a parameter. Also matches comments and strings, in which a call is not code. */
@@ -112,8 +117,7 @@ export function parameterErrors(HandlerClass: HandlerClass, routes: Routes): str
   const patterns = Object.entries(routes).filter(([, Class]) => isOf(Class)).map(([pattern]) => pattern);
   const names = new Set(patterns.flatMap(parameterNames));
   const source = String(HandlerClass);
-  const hasOwnParam = HandlerClass.prototype.param !== RequestHandler.prototype.param;
-  if (names.size === 0 || hasOwnParam || NESTED.test(source)) return [];
+  if (names.size === 0 || overrides(HandlerClass, 'param') || NESTED.test(source)) return [];
   const read = [...source.matchAll(READ_PARAMETER)].flatMap((match) => match[2] ?? []);
   const unknown = new Set(read.filter((name) => !names.has(name)));
   const fix = `write this.param('${[...names].join("') or this.param('")}'), or rename it in the route`;

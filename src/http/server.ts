@@ -13,7 +13,7 @@ import { serverStates } from './node/shutdown.ts';
 import { type Timeouts, timeoutsOf } from './node/timeouts.ts';
 import { RequestHandler } from './request-handler.ts';
 import {
-  type HandlerClass, type Resource, classErrors, parameterErrors, resourceOf, unknownResource,
+  type HandlerClass, type Resource, classErrors, overrides, parameterErrors, resourceOf, unknownResource,
 } from './resource.ts';
 import { type Match, Router } from './router.ts';
 
@@ -129,7 +129,7 @@ export function createServer(routes: Routes, options: ServerOptions = {}): Serve
         return new RequestHandler(exchange);
       }
     },
-    writesAccessLog: logFormat !== 'off' || [...resources.keys()].some(overridesLogRequest),
+    writesAccessLog: logFormat !== 'off' || [...resources.keys()].some((Class) => overrides(Class, 'logRequest')),
     timeouts: timeoutsOf(requestTimeout, handlerTimeout),
     shutdown: new AbortController(),
     isDraining: false,
@@ -143,8 +143,4 @@ export function createServer(routes: Routes, options: ServerOptions = {}): Serve
 
 function isHandlerClass(value: HandlerClass | undefined): value is HandlerClass {
   return value === RequestHandler || value?.prototype instanceof RequestHandler;
-}
-
-function overridesLogRequest({ prototype }: HandlerClass): boolean {
-  return prototype.logRequest !== RequestHandler.prototype.logRequest;
 }
