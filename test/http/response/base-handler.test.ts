@@ -3,7 +3,8 @@ import { test } from 'node:test';
 import { HttpError, RequestHandler } from '../../../src/http/index.ts';
 import { Connection, invalidRequests, requestBytes, sendRaw } from '../support/connection.ts';
 import { listen } from '../support/listen.ts';
-import { parseResponses } from '../support/response.ts';
+import { expectResponses, parseResponses } from '../support/response.ts';
+import { startupErrors } from '../support/startup-errors.ts';
 
 class Base extends RequestHandler {
   override endHeaders() {
@@ -105,4 +106,24 @@ test('closes the connection of an invalid request even if endHeaders() throws', 
   connection.send('GET / HTTP/1.1\r\nHost: a b\r\n\r\n');
   const [response] = parseResponses(await connection.untilClosed());
   assert.deepEqual([response!.status, response!.headers.get('connection')], [500, 'close']);
+});
+
+test('responds with CORS headers although the constructor of the base handler throws', async (t) => {
+  class Broken extends RequestHandler {
+    constructor(...parameters: ConstructorParameters<typeof RequestHandler>) {
+      super(...parameters);
+      throw new Error('A bug in the constructor');
+    }
+  }
+  const { port } = await listen(t, {}, { baseHandler: Broken, allowedHosts: ['example.com'] });
+  for (const [host, status] of [['example.com', 500], ['other.example.com', 421]] as const) {
+    const bytes = `GET / HTTP/1.1\r\nHost: ${host}\r\nConnection: close\r\n\r\n`;
+    expectResponses(await sendRaw(t, port, bytes), [status], '*');
+  }
+});
+
+test('rejects a baseHandler that is not a handler class', () => {
+  class Other {}
+  const errors = startupErrors({}, { baseHandler: Other as unknown as typeof RequestHandler });
+  assert.deepEqual(errors, ['baseHandler: must be a class that extends RequestHandler']);
 });
