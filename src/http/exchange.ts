@@ -196,10 +196,6 @@ export class Exchange {
     } else {
       // If the client has disconnected, #close() has set the reason.
       response.on('close', () => stream.destroy(this.#abortReason as Error | undefined));
-      // pipe() does not end its destination if the source fails.
-      stream.on('pipe', (source: Writable) => {
-        finished(source, { writable: false }).catch((error: unknown) => this.isSettled || this.fail(error));
-      });
       response.flushHeaders();
     }
     connection.limitIdleTime();

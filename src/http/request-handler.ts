@@ -56,8 +56,9 @@ export class RequestHandler {
 
   /**
    * Runs before the method. It is the place for authentication, and for headers of the method's responses, errors
-   * included. A promise is awaited. Throw or return an HttpError to reject the request, and nothing else. It is not
-   * called for `OPTIONS *`, nor for an allowed preflight, which carries no credentials (Fetch, "CORS-preflight fetch").
+   * included. A promise is awaited. Throw or return an HttpError to reject the request. Other returned values are
+   * ignored. It is not called for `OPTIONS *`, nor for an allowed preflight, which carries no credentials (Fetch,
+   * "CORS-preflight fetch").
    */
   prepare?(): unknown;
 
@@ -158,10 +159,10 @@ export class RequestHandler {
   }
 
   /**
-   * Sends status and headers, CORS included, and returns the stream for the body. The response ends
-   * when the method does, so return or await whatever writes to the stream:
-   * `return pipeline(source, this.endHeaders())`. Override it to add a header to every response, preflights and 405
-   * included.
+   * Sends status and headers, CORS included, and returns the stream for the body. The response ends when the method
+   * does, so return or await whatever writes to the stream: `return pipeline(source, this.endHeaders())`. Unlike two
+   * calls of pipe(), pipeline() also handles the errors of its first stream. Override endHeaders() to add a header to
+   * every response, preflights and 405 included.
    */
   endHeaders(): Writable {
     this.#exchange.logRejection(this.sendCorsHeaders());

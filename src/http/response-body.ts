@@ -1,5 +1,6 @@
 import type { ServerResponse } from 'node:http';
 import { Readable, Writable, type WritableOptions } from 'node:stream';
+import { finished } from 'node:stream/promises';
 import { isJsonType, rejectUnserializable, stringifyJson } from './json.ts';
 
 /** What to write if something is sent too late. */
@@ -67,8 +68,11 @@ export function discardedBody(reasonOf: () => Error): Writable {
 class BodyStream extends Writable {
   constructor(options: WritableOptions) {
     super(options);
-    // Unlike pipeline(), pipe() would leave a file open.
-    this.on('pipe', (source: Readable) => this.on('close', () => destroySource(source)));
+    // Unlike pipeline(), pipe() neither closes its destination if the source fails, nor the source with its destination.
+    this.on('pipe', (source: Readable) => {
+      finished(source, { writable: false }).catch((error: Error) => this.destroy(error));
+      this.on('close', () => destroySource(source));
+    });
   }
 
   override write(...parameters: never[]): boolean {
