@@ -12,7 +12,7 @@ import { hasLongUnreadBody, waitsForMore, readBody } from './request-body.ts';
 import type { RequestHandler } from './request-handler.ts';
 import { originForm } from './request-target.ts';
 import type { Resource } from './resource.ts';
-import { ENDS_WITH_METHOD, bodyOf, bodyStream, discardValue, discardedBody } from './response-body.ts';
+import { BodyStream, ENDS_WITH_METHOD, bodyOf, bodyStream, discardValue, discardedBody } from './response-body.ts';
 import { ResponseHead } from './response-head.ts';
 import type { Match } from './router.ts';
 import type { ServerState } from './server.ts';
@@ -214,8 +214,7 @@ export class Exchange {
     if (this.isSettled) return discardValue(value);
     try {
       const { stream } = this;
-      // pipe() adds a listener for 'unpipe' to its destination.
-      const isPiped = stream !== undefined && stream.listenerCount('unpipe') > 0;
+      const isPiped = stream instanceof BodyStream && stream.sources.size > 0;
       if (value instanceof Stream && (value === stream || isPiped)) {
         return this.#finishAfter(value as Writable);
       }

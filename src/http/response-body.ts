@@ -62,16 +62,22 @@ export function discardedBody(reasonOf: () => Error): Writable {
 }
 
 /**
- * A stream that does not lose a write in silence, and that destroys the sources of pipe() when it closes. It emits
- * 'late' for a write after its end.
+ * A stream that does not lose a write in silence, and that closes with its sources, as pipeline() does. It emits 'late'
+ * for a write after its end.
  */
-class BodyStream extends Writable {
+export class BodyStream extends Writable {
+  /** The streams that pipe() has connected. */
+  readonly sources = new Set<Readable>();
+
   constructor(options: WritableOptions) {
     super(options);
-    // Unlike pipeline(), pipe() neither closes its destination if the source fails, nor the source with its destination.
     this.on('pipe', (source: Readable) => {
-      finished(source, { writable: false }).catch((error: Error) => this.destroy(error));
-      this.on('close', () => destroySource(source));
+      this.sources.add(source);
+      finished(source, { writable: false }).catch((error: Error) => this.sources.has(source) && this.destroy(error));
+    });
+    this.on('unpipe', (source: Readable) => {
+      this.sources.delete(source);
+      if (this.destroyed) destroySource(source);
     });
   }
 

@@ -229,3 +229,22 @@ test('aborts a response whose source yields objects, and logs the error', async 
   assert.doesNotMatch(await sendRaw(t, port, requestBytes('GET /')), /0\r\n\r\n$/);
   assert.match(String(errors), /^TypeError.*an instance of Object$/);
 });
+
+test('keeps a source that is no longer piped to the body when it closes', async (t) => {
+  const source = new Readable({ read() {} });
+  t.after(() => source.destroy());
+  class Unpipes extends RequestHandler {
+    override async doGet() {
+      const body = this.endHeaders();
+      source.pipe(body);
+      source.push('piped ');
+      await once(source, 'data');
+      source.unpipe(body);
+      body.end('written');
+    }
+  }
+  const { port } = await listen(t, { '/': Unpipes });
+  const [response] = expectResponses(await sendRaw(t, port, requestBytes('GET /', ['Connection: close'])), [200]);
+  assert.equal(response!.body, 'piped written');
+  assert.equal(source.destroyed, false);
+});
