@@ -68,7 +68,8 @@ server.listen(hasInheritedSocket ? { fd: 3 } : { port: config.port, host: config
 });
 
 // tsx watch waits for the old process to exit before it starts the new one.
-stopOnSignals(server, isDev ? { timeout: 0.2 } : config.shutdown);
+const stopOptions = isDev ? { timeout: 0.2 } : config.shutdown;
+stopOnSignals(server, stopOptions);
 
 function create() {
   try {

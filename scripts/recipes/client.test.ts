@@ -94,6 +94,13 @@ test('rejects with the detail of an error response', LIMIT, async (t) => {
   });
 });
 
+test('rejects a parameter that leads to another path', LIMIT, async () => {
+  const call = createClient<ReturnType<typeof routes>>('http://127.0.0.1:8000');
+  for (const id of ['..', '.']) {
+    await assert.rejects(call('GET', '/tasks/:id', { params: { id } }), /A parameter leads out of \/tasks\/:id/);
+  }
+});
+
 /** Contains calls that must not compile. The compiler reports each `@ts-expect-error` that has no error below it. */
 export async function wrongCalls(): Promise<void> {
   const call = createClient<ReturnType<typeof routes>>('http://127.0.0.1:8000');

@@ -51,6 +51,8 @@ export function createClient<AllRoutes extends Record<keyof AllRoutes, Routes[`/
       return segment.startsWith('*') ? value.replaceAll('%2F', '/') : value;
     });
     const url = new URL(filled, origin);
+    // A parameter such as `..` or `/evil.example` would otherwise lead to another path, or to another server.
+    if (url.pathname !== filled) throw new Error(`A parameter leads out of ${path}`);
     url.search = String(new URLSearchParams(query));
     const headers = new Headers(init.headers);
     if (json !== undefined) headers.set('Content-Type', 'application/json');

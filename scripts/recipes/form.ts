@@ -15,9 +15,10 @@ export class FormHandler extends RequestHandler {
     const form = await new Response(body, { headers: { 'Content-Type': type } }).formData().catch(() => {
       throw new HttpError(400, 'The form cannot be read');
     });
-    const attachment = form.get('attachment');
+    const [name, attachment] = [form.get('name'), form.get('attachment')];
     return {
-      name: form.get('name'),
+      // A client can send a file in place of any field.
+      name: typeof name === 'string' ? name : null,
       attachment: attachment instanceof Blob ? (await attachment.arrayBuffer()).byteLength : 0,
     };
   }

@@ -4,7 +4,7 @@ import { EventEmitter, once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import type { IncomingMessage } from 'node:http';
 import { get } from 'node:https';
-import type { AddressInfo } from 'node:net';
+import { type AddressInfo, connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
@@ -53,4 +53,24 @@ test('serves over HTTPS with CORS headers, until a graceful shutdown completes',
   assert.deepEqual(JSON.parse(await text(response)), { isStopping: true });
   assert.equal(await stopped, true);
   await closed;
+});
+
+test('closes a connection that does not complete its TLS handshake in time', options, async (t) => {
+  const tlsServer = overTls(createServer({}), { ...selfSigned(t), handshakeTimeout: 50 }).listen(0, '127.0.0.1');
+  t.after(() => tlsServer.close());
+  await once(tlsServer, 'listening');
+  const client = connect((tlsServer.address() as AddressInfo).port, '127.0.0.1').resume();
+  t.after(() => client.destroy());
+  await once(client, 'close');
+});
+
+test('has the address of the TLS server, and reports its errors', options, async (t) => {
+  const server = createServer({});
+  const tlsServer = overTls(server, selfSigned(t)).listen(0, '127.0.0.1');
+  t.after(() => tlsServer.close());
+  await once(tlsServer, 'listening');
+  assert.deepEqual(server.address(), tlsServer.address());
+  const failed = once(server, 'error');
+  tlsServer.emit('error', new Error('The port is in use'));
+  assert.match(String((await failed)[0]), /The port is in use/);
 });

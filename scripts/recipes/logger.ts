@@ -30,7 +30,8 @@ export function loggedBy(logger: Logger, tracker: ErrorTracker) {
       const { method, url } = this.request;
       // pino serialises the error that is called `err`.
       logger.error({ method, url, err: error }, 'request failed');
-      tracker.captureException(error);
+      // Returned, so that the server logs a rejection.
+      return tracker.captureException(error);
     }
   };
 }

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
@@ -31,6 +32,19 @@ test('files.ts downloads a file with its type and length', LIMIT, async (t) => {
   assert.equal(response.headers.get('content-length'), '4');
   assert.equal(await response.text(), 'a,b\n');
   assert.equal((await fetch(`${url}/files/none.csv`)).status, 404);
+});
+
+const noPipes = process.platform === 'win32' && 'Windows has no named pipes in folders';
+
+test('files.ts responds 404 to a named pipe, and 200 to an empty file', { ...LIMIT, skip: noPipes }, async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'files-'));
+  t.after(() => rmSync(folder, { recursive: true }));
+  execFileSync('mkfifo', [join(folder, 'pipe')]);
+  writeFileSync(join(folder, 'empty.csv'), '');
+  const { url } = await listen(t, filesRoutes(folder));
+  assert.equal((await fetch(`${url}/files/pipe`)).status, 404);
+  const empty = await fetch(`${url}/files/empty.csv`);
+  assert.deepEqual([empty.status, await empty.text()], [200, '']);
 });
 
 test('files.ts rejects paths that lead out of the folder', LIMIT, async (t) => {
@@ -104,8 +118,8 @@ test('guarded.ts rejects every request if the API key is empty', LIMIT, async (t
 
 test('upstream.ts responds 502 to errors of the service, and aborts the call with its own', LIMIT, async (t) => {
   const service = createServer((request, response) => {
-    if (request.url === '/Oslo') response.end('{"degrees":3}');
-    else if (request.url === '/Rome') response.writeHead(500).end();
+    if (request.url === '/?city=Oslo') response.end('{"degrees":3}');
+    else if (request.url === '/?city=Rome') response.writeHead(500).end();
   });
   await once(service.listen(0, '127.0.0.1'), 'listening');
   t.after(() => service.close().closeAllConnections());

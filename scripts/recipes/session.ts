@@ -42,7 +42,9 @@ function sessionId({ headers }: IncomingMessage): string {
 
 /**
  * Returns a Set-Cookie header. Pages of another site send the cookie only with SameSite=None, which requires Secure,
- * and Chromium without third-party cookies only with Partitioned. Browsers accept Secure from http://localhost too.
+ * and Chromium without third-party cookies only with Partitioned. Chromium and Firefox accept Secure from
+ * http://localhost too. If other people have subdomains of your domain, call the cookie `__Host-session`, so that they
+ * cannot set it.
  */
 function cookie(id: string, maxAge: number): string {
   return `session=${id}; HttpOnly; Secure; SameSite=None; Partitioned; Path=/; Max-Age=${maxAge}`;
@@ -61,12 +63,15 @@ export function sessionRoutes(sessions: Sessions, users: ReadonlyMap<string, Buf
   class SessionHandler extends RequestHandler {
     override async doPost() {
       const { user, password } = Object(await this.readJson()) as Record<string, unknown>;
+      if (typeof user !== 'string' || typeof password !== 'string') {
+        throw new HttpError(422, 'user and password must be strings');
+      }
       // For an unknown name too, so that the time of the response does not tell which names exist.
-      const expected = users.get(String(user)) ?? nobody;
-      const given = await hashPassword(String(password), expected.subarray(0, -HASH_BYTES));
+      const expected = users.get(user) ?? nobody;
+      const given = await hashPassword(password, expected.subarray(0, -HASH_BYTES));
       if (!timingSafeEqual(given, expected)) throw new HttpError(403, 'The name or the password is wrong');
-      this.sendHeader('Set-Cookie', cookie(sessions.begin(String(user)), SESSION_SECONDS));
-      return { user: String(user) };
+      this.sendHeader('Set-Cookie', cookie(sessions.begin(user), SESSION_SECONDS));
+      return { user };
     }
 
     override doGet() {

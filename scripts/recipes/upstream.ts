@@ -4,10 +4,11 @@ import { HttpError, RequestHandler } from '../../src/http/index.ts';
 export function weatherRoutes(service = 'https://weather.example.com') {
   class WeatherHandler extends RequestHandler {
     override async doGet() {
-      const url = `${service}/${encodeURIComponent(this.param('city'))}`;
+      // In the query, because fetch() would resolve `..` in the path.
+      const url = `${service}?city=${encodeURIComponent(this.param('city'))}`;
       const { signal } = this;
       try {
-        const response = await fetch(url, { signal });
+        const response = await fetch(url, { signal, redirect: 'error' });
         if (!response.ok) throw new Error(`${url} responded ${response.status}`);
         return (await response.json()) as { degrees: number };
       } catch (error) {

@@ -164,7 +164,7 @@ function fixFor(part: object | bigint, isWhole: boolean): string | undefined {
   if ('toJSON' in part) return undefined;
   // JSON.stringify turns these into {}, or into their other fields.
   if (type === 'Response') return 'a Response: return its body, await response.json()';
-  if (type === 'Blob') return 'a Blob: send a Content-Type, and return await blob.arrayBuffer()';
+  if (type === 'Blob' || type === 'File') return 'a Blob: send a Content-Type, and return await blob.arrayBuffer()';
   if (typeof (part as Readable).pipe === 'function' || 'getReader' in part || Symbol.asyncIterator in part) {
     return 'a stream or an async iterator: return pipeline(stream, this.endHeaders()), from node:stream/promises';
   }

@@ -249,6 +249,7 @@ for (const [what, value, message] of [
   ['a stream', () => ({ file: Readable.from(['a']) }), /at file, a stream or an async iterator: return pipeline/],
   ['a Response', () => ({ answer: new Response('1') }), /at answer, a Response: return its body/],
   ['a web stream', () => [new Blob(['1']).stream()], /at \[0\], a stream or an async iterator/],
+  ['a File', () => [new File(['1'], 'name')], /at \[0\], a Blob: send a Content-Type/],
   ['a Blob', () => [new Blob(['1'])], /at \[0\], a Blob: send a Content-Type/],
   ['an Error', () => ({ error: new Error('hidden') }), /at error, an Error/],
   ['a BigInt', () => ({ total: { cents: 1n } }), /at total\.cents, a BigInt: return String/],
