@@ -6,7 +6,7 @@ const SIZE = 3;
 
 /** Responds with a page of a list, as in `?page=2`. RFC 8288 defines Link. */
 export class CitiesHandler extends RequestHandler {
-  /** Lets pages of other origins read two more headers. It replaces the policy of the environment, hence the spreads. */
+  /** Lets pages of other origins read two more headers. It replaces the environment's policy, hence the spreads. */
   static override readonly cors: CorsOptions = {
     ...config.server.cors,
     exposedHeaders: [...(config.server.cors.exposedHeaders ?? []), 'link', 'x-total-count'],
