@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { Stream, type Writable } from 'node:stream';
+import { type Readable, Stream, type Writable } from 'node:stream';
 import { finished } from 'node:stream/promises';
 import { corsHints } from './cors/hints.ts';
 import { type CorsDecision, isPreflight } from './cors/policy.ts';
@@ -191,6 +191,12 @@ export class Exchange {
     const stream = isHead ? discardedBody(abort) : bodyStream(response);
     stream.on('error', (error) => this.fail(error)).on('close', () => this.#truncate());
     stream.once('late', (error) => this.logError(error));
+    // pipe() leaves the body open if the source fails.
+    stream.on('pipe', (source: Readable) => {
+      finished(source, { writable: false }).catch((error: unknown) => {
+        if (!this.isSettled && stream.sources.has(source)) this.fail(error);
+      });
+    });
     if (isHead) {
       response.end();
     } else {

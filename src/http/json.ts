@@ -38,7 +38,7 @@ function isJsonInUtf8(contentType = ''): boolean {
 
 /** Returns whether the media type is JSON (RFC 8259, section 11; RFC 6839, section 3.1). */
 export function isJsonType(contentType: string): boolean {
-  return /^application\/(?:json|[\w!#$&^.+-]+\+json)\s*(?:;|$)/i.test(contentType);
+  return /^application\/(?:json|[\w!#$&^.+-]+\+json)\s*(?:;|$)/i.test(contentType.trim());
 }
 
 /**

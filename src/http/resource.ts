@@ -67,8 +67,6 @@ function doMethodsOf({ prototype }: HandlerClass): ReadonlyMap<string, string> {
   return new Map([...methods].filter(([, name]) => has(name)));
 }
 
-/** The other methods that the server calls. */
-const HOOKS = ['prepare', 'sendCorsHeaders', 'endHeaders', 'sendJson', 'logRequest', 'logError'];
 const METHOD_LIKE = /^do_?[A-Z]/;
 /** A class field that is a function, such as `doGet = () => …`, in the source of its class. */
 const FIELD = /(?:^|[};])\s*(do_?[A-Z]\w*)\s*=(?![=>])[^,;{}\n]*(?:=>|\bfunction\b|\.bind\()/gm;
@@ -85,11 +83,13 @@ export function classErrors(HandlerClass: HandlerClass): string[] {
     for (const [name, { value }] of Object.entries(Object.getOwnPropertyDescriptors(Class.prototype))) {
       if (typeof value === 'function' && isMisnamed(name, HandlerClass)) reject(name);
     }
-    for (const name of Object.getOwnPropertyNames(Class)) {
-      if (METHOD_LIKE.test(name) || HOOKS.includes(name)) reject(name, 'it is static: ');
-    }
+    for (const name of Object.getOwnPropertyNames(Class)) if (METHOD_LIKE.test(name)) reject(name, 'it is static: ');
     // The source, because a class would have to be constructed to see its fields, and that may have side effects.
     for (const [, name] of String(Class).matchAll(FIELD)) reject(name!, 'it is a field, not a method: ');
+  }
+  // Without this error, a class whose prepare() authenticates would serve everyone.
+  if (typeof Reflect.get(HandlerClass, 'prepare') === 'function' && !overrides(HandlerClass, 'prepare')) {
+    errors.push(`${HandlerClass.name}.prepare would never be called: remove static`);
   }
   return errors;
 }
@@ -127,11 +127,11 @@ export function parameterErrors(HandlerClass: HandlerClass, routes: Routes): str
 }
 
 /**
- * Returns the method that a name was meant to be: `do_GET`, `doget`, `get` -> `doGet`; `Prepare` -> `prepare`. Without
- * the `do`, it looks only for common methods, because many others are plain words.
+ * Returns the method that a name was meant to be: `do_GET`, `doget`, `get` -> `doGet`. Without the `do`, it looks only
+ * for common methods, because many others are plain words.
  */
 function meantBy(name: string): string | undefined {
   const plain = name.toLowerCase().replaceAll('_', '');
   const lowerCase = COMMON_METHODS.includes(plain.toUpperCase()) ? `do${plain}` : plain;
-  return [...DO_METHODS.values(), ...HOOKS].find((method) => method.toLowerCase() === lowerCase);
+  return [...DO_METHODS.values()].find((method) => method.toLowerCase() === lowerCase);
 }

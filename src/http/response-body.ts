@@ -1,6 +1,5 @@
 import type { ServerResponse } from 'node:http';
 import { Readable, Writable, type WritableOptions } from 'node:stream';
-import { finished } from 'node:stream/promises';
 import { isJsonType, rejectUnserializable, stringifyJson } from './json.ts';
 
 /** What to write if something is sent too late. */
@@ -23,7 +22,7 @@ export function bodyOf(value: unknown, contentType: string | undefined): string 
 /** Destroys a stream, which may have a file open, and ignores rejections in a value that will not be sent. */
 export function discardValue(value: unknown): void {
   try {
-    if (value instanceof Readable) return destroySource(value.on('error', () => {}));
+    if (value instanceof Readable) return destroySource(value);
     // Marks the promises in the value as handled.
     rejectUnserializable(value);
   } catch {
@@ -32,7 +31,7 @@ export function discardValue(value: unknown): void {
 }
 
 /** Returns the stream for a body that a handler writes itself. It emits the errors that Node's response throws. */
-export function bodyStream(response: ServerResponse): Writable {
+export function bodyStream(response: ServerResponse): BodyStream {
   response.strictContentLength = true;
   const attempt = (done: (error?: Error) => void, action: () => boolean) => {
     try {
@@ -54,7 +53,7 @@ export function bodyStream(response: ServerResponse): Writable {
  *
  * @param reasonOf returns the error to destroy it with
  */
-export function discardedBody(reasonOf: () => Error): Writable {
+export function discardedBody(reasonOf: () => Error): BodyStream {
   // A source that never waits would otherwise block the event loop.
   const stream = new BodyStream({ write: (_chunk, _encoding, done) => void setImmediate(done) });
   setImmediate(() => stream.destroy(reasonOf()));
@@ -62,8 +61,8 @@ export function discardedBody(reasonOf: () => Error): Writable {
 }
 
 /**
- * A stream that does not lose a write in silence, and that closes with its sources, as pipeline() does. It emits 'late'
- * for a write after its end.
+ * A stream that does not lose a write in silence, and that destroys the sources of pipe() when it closes, as pipeline()
+ * does. It emits 'late' for a write after its end.
  */
 export class BodyStream extends Writable {
   /** The streams that pipe() has connected. */
@@ -71,13 +70,11 @@ export class BodyStream extends Writable {
 
   constructor(options: WritableOptions) {
     super(options);
-    this.on('pipe', (source: Readable) => {
-      this.sources.add(source);
-      finished(source, { writable: false }).catch((error: Error) => this.sources.has(source) && this.destroy(error));
-    });
+    this.on('pipe', (source: Readable) => this.sources.add(source));
     this.on('unpipe', (source: Readable) => {
       this.sources.delete(source);
-      if (this.destroyed) destroySource(source);
+      // Later, when the pipe has removed its listener for 'data'.
+      if (this.destroyed) setImmediate(destroySource, source);
     });
   }
 
@@ -96,12 +93,17 @@ export class BodyStream extends Writable {
   }
 
   override end(...parameters: never[]): this {
-    if (this.destroyed && !['undefined', 'function'].includes(typeof parameters[0])) this.write(...parameters);
+    const [chunk] = parameters as unknown[];
+    if (this.destroyed && chunk && typeof chunk !== 'function') this.write(chunk as never);
     return Reflect.apply(super.end, this, parameters) as this;
   }
 }
 
-/** Destroys a source of pipe(), and with it its own sources: a stream that closes emits 'unpipe' for each. */
+/**
+ * Destroys a stream that nothing else reads, and its own sources with it. When a stream closes, it emits 'unpipe' for
+ * each of its sources.
+ */
 function destroySource(source: Readable): void {
-  if (!source.readableEnded) source.on('unpipe', destroySource).destroy();
+  if (source.readableEnded || source.listenerCount('data') > 0) return;
+  source.on('error', () => {}).on('unpipe', destroySource).destroy();
 }

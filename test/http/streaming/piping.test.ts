@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { EventEmitter, once } from 'node:events';
 import { PassThrough, Readable, type Writable } from 'node:stream';
+import { text } from 'node:stream/consumers';
 import { pipeline } from 'node:stream/promises';
 import { test } from 'node:test';
 import { RequestHandler } from '../../../src/http/index.ts';
@@ -247,4 +248,52 @@ test('keeps a source that is no longer piped to the body when it closes', async 
   const [response] = expectResponses(await sendRaw(t, port, requestBytes('GET /', ['Connection: close'])), [200]);
   assert.equal(response!.body, 'piped written');
   assert.equal(source.destroyed, false);
+});
+
+test('keeps a source that is also piped elsewhere if the client disconnects', async (t) => {
+  const events = new EventEmitter();
+  const copy = new PassThrough();
+  class Copies extends RequestHandler {
+    override doGet() {
+      const source = slowly(['begun', ...Array<string>(100).fill(' more')]);
+      source.pipe(copy);
+      return source.pipe(this.endHeaders());
+    }
+    override logRequest() {
+      events.emit('logged');
+    }
+  }
+  const { port } = await listen(t, { '/': Copies });
+  const [logged, copied] = [once(events, 'logged'), text(copy)];
+  const client = await Connection.open(t, port);
+  client.send(requestBytes('GET /'));
+  await client.until('begun');
+  client.socket.destroy();
+  await within('the entry was logged', logged);
+  assert.equal((await within('the copy ended', copied)).length, 505);
+});
+
+test('ignores the error of a source that is destroyed because the client has disconnected', async (t) => {
+  const events = new EventEmitter();
+  class CleanUpFails extends RequestHandler {
+    override doGet() {
+      const source = new Readable({
+        read() {
+          setImmediate(() => this.push('more'));
+        },
+        destroy(_error, done) {
+          done(new Error('The clean-up has failed'));
+          setImmediate(() => events.emit('destroyed'));
+        },
+      });
+      return source.pipe(new PassThrough()).pipe(this.endHeaders());
+    }
+  }
+  const { port } = await listen(t, { '/': CleanUpFails });
+  const destroyed = once(events, 'destroyed');
+  const client = await Connection.open(t, port);
+  client.send(requestBytes('GET /'));
+  await client.until('more');
+  client.socket.destroy();
+  await within('the source was destroyed', destroyed);
 });
