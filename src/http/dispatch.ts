@@ -34,10 +34,15 @@ function respond(exchange: Exchange, decision: CorsDecision): void {
     const value = run(exchange);
     // A value that is not a promise is sent in the same tick.
     if (!isPromiseLike(value)) exchange.finish(value);
-    else Promise.resolve(value).then((result) => exchange.finish(result), (error: unknown) => exchange.fail(error));
+    else Promise.resolve(value).then((result) => exchange.finish(result), (error: unknown) => fail(exchange, error));
   } catch (error) {
-    exchange.fail(error);
+    fail(exchange, error);
   }
+}
+
+function fail(exchange: Exchange, error: unknown): void {
+  exchange.hasReturned = true;
+  exchange.fail(error);
 }
 
 /**

@@ -56,6 +56,8 @@ export class Exchange {
   #body: string | Uint8Array | undefined;
   /** Whether the response has been completed, or has failed. A result that comes later is discarded. */
   isSettled = false;
+  /** Whether the method has returned or thrown, and its promise has settled. */
+  hasReturned = false;
   #outcome: AccessLogEntry['outcome'];
   #controller: AbortController | undefined;
   #abortReason: unknown;
@@ -105,12 +107,13 @@ export class Exchange {
   }
 
   /**
-   * Returns whether the response has been sent and the method has returned. Logs the call that comes too late. Calls
-   * from a callback must not throw, because nobody would catch the error.
+   * Returns whether the response has ended and the method has returned. Logs the call that comes too late. Such a call
+   * comes from a callback, and must not throw, because nobody would catch the error.
    */
   isTooLate(call: string): boolean {
-    if (!this.stream || !this.isSettled) return false;
-    if (this.#abortReason === undefined) this.logError(new Error(`${call} comes too late: ${ENDS_WITH_METHOD}`));
+    if (!this.stream || !this.isSettled || !this.hasReturned) return false;
+    const message = `The response had ended before this ${call}: ${ENDS_WITH_METHOD}`;
+    if (this.#abortReason === undefined) this.logError(new Error(message));
     return true;
   }
 
@@ -217,6 +220,7 @@ export class Exchange {
 
   /** Sends the value that the method returned, and ends the response. */
   finish(value: unknown): void {
+    this.hasReturned = true;
     if (this.isSettled) return discardValue(value);
     try {
       const { stream } = this;
@@ -228,7 +232,8 @@ export class Exchange {
       else if (!stream) this.#sendWhole('');
       this.#requireSent();
       if (isPiped && !stream.writableEnded) {
-        this.logError(new Error(`A stream was still piped to the body: ${ENDS_WITH_METHOD}`));
+        const fix = 'return pipeline(source, this.endHeaders())';
+        this.logError(new Error(`A stream was still piped to the body when the method returned: ${fix}`));
         return this.#finishAfter(stream);
       }
       this.isSettled = true;

@@ -1,6 +1,6 @@
 import { isUtf8 } from 'node:buffer';
 import type { IncomingMessage } from 'node:http';
-import type { Readable } from 'node:stream';
+import { Stream } from 'node:stream';
 import { HttpError } from './http-error.ts';
 import { hasBody, ignoreRejection } from './request-body.ts';
 
@@ -165,7 +165,7 @@ function fixFor(part: object | bigint, isWhole: boolean): string | undefined {
   // JSON.stringify turns these into {}, or into their other fields.
   if (type === 'Response') return 'a Response: return its body, await response.json()';
   if (type === 'Blob' || type === 'File') return 'a Blob: send a Content-Type, and return await blob.arrayBuffer()';
-  if (typeof (part as Readable).pipe === 'function' || 'getReader' in part || Symbol.asyncIterator in part) {
+  if (part instanceof Stream || type === 'ReadableStream' || Symbol.asyncIterator in part) {
     return 'a stream or an async iterator: return pipeline(stream, this.endHeaders()), from node:stream/promises';
   }
   if (!(Symbol.iterator in part && ('next' in part || COLLECTION.test(type)))) return undefined;

@@ -89,7 +89,7 @@ export function classErrors(HandlerClass: HandlerClass): string[] {
   }
   // Without this error, a class whose prepare() authenticates would serve everyone.
   if (typeof Reflect.get(HandlerClass, 'prepare') === 'function' && !overrides(HandlerClass, 'prepare')) {
-    errors.push(`${HandlerClass.name}.prepare would never be called: remove static`);
+    errors.push(`${HandlerClass.name}.prepare would never be called: remove static, or rename it`);
   }
   return errors;
 }

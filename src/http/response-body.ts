@@ -1,9 +1,9 @@
 import type { ServerResponse } from 'node:http';
-import { Readable, Writable, type WritableOptions } from 'node:stream';
+import { type Duplex, Readable, Writable, type WritableOptions } from 'node:stream';
 import { isJsonType, rejectUnserializable, stringifyJson } from './json.ts';
 
 /** What to write if something is sent too late. */
-export const ENDS_WITH_METHOD = 'the response ends when the method does, so return a promise that waits for it';
+export const ENDS_WITH_METHOD = 'it ends when the method does, so return a promise that settles later';
 
 /**
  * Returns the body for a returned value. It is JSON, unless it has another Content-Type.
@@ -70,7 +70,8 @@ export class BodyStream extends Writable {
 
   constructor(options: WritableOptions) {
     super(options);
-    this.on('pipe', (source: Readable) => this.sources.add(source));
+    // A stream without unpipe(), from before Node 0.10, does not emit 'unpipe' either.
+    this.on('pipe', (source: Readable) => 'unpipe' in source && this.sources.add(source));
     this.on('unpipe', (source: Readable) => {
       this.sources.delete(source);
       // Later, when the pipe has removed its listener for 'data'.
@@ -82,7 +83,7 @@ export class BodyStream extends Writable {
     const { destroyed, errored } = this;
     // A destroyed stream never emits 'drain', so that a method that waits for it would never settle.
     if (destroyed && errored) setImmediate(() => this.emit('error', errored));
-    else if (destroyed) this.emit('late', new Error(`The body was written after its end: ${ENDS_WITH_METHOD}`));
+    else if (destroyed) this.emit('late', new Error(`The response had ended before this write: ${ENDS_WITH_METHOD}`));
     try {
       return Reflect.apply(super.write, this, parameters) as boolean;
     } catch (error) {
@@ -105,5 +106,7 @@ export class BodyStream extends Writable {
  */
 function destroySource(source: Readable): void {
   if (source.readableEnded || source.listenerCount('data') > 0) return;
+  // If nothing is piped to a socket or PassThrough, somebody else still writes to it.
+  if ((source as Partial<Duplex>).writable && source.listenerCount('unpipe') === 0) return;
   source.on('error', () => {}).on('unpipe', destroySource).destroy();
 }

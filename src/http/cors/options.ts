@@ -48,14 +48,19 @@ const FORBIDDEN_RESPONSE_HEADER = /^set-cookie2?$/i;
 
 /** Returns all errors in `options` at once. */
 export function corsErrors(options: CorsOptions): CorsOptionError[] {
+  if (typeof options !== 'object' || options === null) {
+    return [{ option: 'origins', message: "must be in an object, such as { origins: ['https://app.example.com'] }" }];
+  }
   const { origins = [], credentials = false, maxAge = 0, ...others } = options;
   const { methods = [], allowedHeaders = [], exposedHeaders = [], ...unknown } = others;
   const errors: CorsOptionError[] = [];
   const reject = (option: CorsOptionError['option'], message: string) => errors.push({ option, message });
 
-  // Only tsc finds these, and `npm start` does not run it.
-  for (const name of Object.keys(unknown) as CorsOptionError['option'][]) {
-    reject(name, 'is not an option: write origins, credentials, methods, allowedHeaders, exposedHeaders or maxAge');
+  // tsc finds most of these, but `npm start` does not run it.
+  for (const [name, value] of Object.entries(unknown)) {
+    if (value === undefined) continue;
+    const names = 'origins, credentials, methods, allowedHeaders, exposedHeaders or maxAge';
+    reject(name as CorsOptionError['option'], `is not an option: write ${names}`);
   }
   if (typeof credentials !== 'boolean') {
     reject('credentials', `${String(credentials)} is not a boolean: write true or false`);

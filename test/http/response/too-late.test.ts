@@ -29,7 +29,7 @@ for (const [name, call] of Object.entries(calls)) {
     const logged = once(events, 'logged');
     expectResponses(await sendRaw(t, port, requestBytes('GET /', ['Connection: close'])), [204]);
     const [error] = await within('the call was logged', logged);
-    assert.match(String(error), /comes too late: .* return a promise that waits for it$/);
+    assert.match(String(error), /The response had ended before this .* return a promise that settles later$/);
     assert.ok(String(error).includes(name));
   });
 
@@ -80,6 +80,32 @@ for (const [name, write] of [
     expectResponses(await sendRaw(t, port, requestBytes('GET /', ['Connection: close'])), [200]);
     await within('the body was written', written);
     assert.equal(errors.length, 1);
-    assert.match(String(errors[0]), /The body was written after its end: .* return a promise that waits for it$/);
+    assert.match(String(errors[0]), /^Error: The response had ended before this write: .* return a promise that/);
   });
 }
+
+test('stops a method that goes on after it has sent the whole response', async (t) => {
+  const events = new EventEmitter();
+  let deleted = 0;
+  class ForgotReturn extends RequestHandler {
+    override async doDelete() {
+      this.sendResponse(202);
+      this.sendJson({ confirm: 'first' });
+      await once(events, 'logged');
+      await new Promise(setImmediate);
+      this.sendHeader('X-Deleted', 'yes');
+      deleted++;
+    }
+    override logRequest() {
+      events.emit('logged');
+    }
+    override logError(error: unknown) {
+      events.emit('error logged', error);
+    }
+  }
+  const { port } = await listen(t, { '/': ForgotReturn });
+  const logged = once(events, 'error logged');
+  expectResponses(await sendRaw(t, port, requestBytes('DELETE /', ['Connection: close'])), [202]);
+  assert.match(String((await within('the error was logged', logged))[0]), /X-Deleted comes too late/);
+  assert.equal(deleted, 0);
+});

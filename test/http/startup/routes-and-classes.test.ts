@@ -193,7 +193,7 @@ const classes: [what: string, HandlerClass: typeof RequestHandler, error: RegExp
   [
     'a static prepare()',
     class Open extends RequestHandler { static prepare() {} },
-    /^Open\.prepare would never be called: remove static$/,
+    /^Open\.prepare would never be called: remove static, or rename it$/,
   ],
   ['CONNECT', class Tunnel extends RequestHandler { doConnect() {} }, /^Tunnel\.doConnect would never be called/],
   ['TRACE', class Trace extends RequestHandler { doTrace() {} }, /^Trace\.doTrace would never be called/],
