@@ -4,7 +4,7 @@ import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { type TestContext, test } from 'node:test';
 import { type AccessLogEntry, type HandlerClass, RequestHandler, type ServerOptions } from '../../src/http/index.ts';
-import { Connection, requestBytes } from './support/connection.ts';
+import { Connection, requestBytes, sendRaw } from './support/connection.ts';
 import { listen } from './support/listen.ts';
 import { eventually, untilNoConnections, within } from './support/within.ts';
 
@@ -206,4 +206,26 @@ test('completes a write to the body after the client has disconnected', async (t
   }
   await disconnectBeforeRelease(t, events, WritesLate);
   await within('the callback', written);
+});
+
+test('does not begin a request that is queued on a socket that has been destroyed', async (t) => {
+  const called: string[] = [];
+  class Unread extends RequestHandler {
+    override async doPost() {
+      called.push('doPost');
+      // The next request is received and queued.
+      await new Promise(setImmediate);
+      return 'unread';
+    }
+    override doGet() {
+      called.push('doGet');
+    }
+  }
+  const { server, port } = await listen(t, { '/': Unread });
+  // Node closes the connection after a response that is sent before the 100 (Continue), and so begins no other.
+  server.on('checkContinue', ({ socket }, response) => response.prependListener('finish', () => socket.destroy()));
+  const bytes = requestBytes('POST /', ['Expect: 100-continue', 'Content-Length: 4']) + 'body' + requestBytes('GET /');
+  await sendRaw(t, port, bytes);
+  await untilNoConnections(server);
+  assert.deepEqual(called, ['doPost']);
 });

@@ -62,7 +62,8 @@ export class Connection {
     if (request.complete) this.exchange = undefined;
     const next = this.#queue.shift();
     if (this.#queue.length === MAX_QUEUED_REQUESTS - 1) continueReading(this.socket);
-    next?.();
+    // A failed write destroys the socket before it emits 'close'. A response would have no socket, and never close.
+    if (!this.socket.destroyed) next?.();
   }
 
   /** Ignores all requests after the one in flight, queued or still to come. */
