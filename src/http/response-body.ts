@@ -22,7 +22,7 @@ export function bodyOf(value: unknown, contentType: string | undefined): string 
 /** Destroys a stream, which may have a file open, and ignores rejections in a value that will not be sent. */
 export function discardValue(value: unknown): void {
   try {
-    if (value instanceof Readable) return destroySource(value);
+    if (value instanceof Readable) return destroyWithSources(value);
     // Marks the promises in the value as handled.
     rejectUnserializable(value);
   } catch {
@@ -100,13 +100,15 @@ export class BodyStream extends Writable {
   }
 }
 
-/**
- * Destroys a stream that nothing else reads, and its own sources with it. When a stream closes, it emits 'unpipe' for
- * each of its sources.
- */
+/** Destroys a source of pipe(), unless something else reads it or writes to it. */
 function destroySource(source: Readable): void {
   if (source.readableEnded || source.listenerCount('data') > 0) return;
   // If nothing is piped to a socket or PassThrough, somebody else still writes to it.
   if ((source as Partial<Duplex>).writable && source.listenerCount('unpipe') === 0) return;
-  source.on('error', () => {}).on('unpipe', destroySource).destroy();
+  destroyWithSources(source);
+}
+
+/** Destroys a stream and its sources. When a stream closes, it emits 'unpipe' for each of them. */
+function destroyWithSources(stream: Readable): void {
+  stream.on('error', () => {}).on('unpipe', destroySource).destroy();
 }

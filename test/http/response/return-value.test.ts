@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { Readable, Writable } from 'node:stream';
+import { PassThrough, Readable, Writable } from 'node:stream';
 import { type TestContext, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { HttpError, RequestHandler } from '../../../src/http/index.ts';
@@ -99,6 +99,19 @@ for (const [what, value, body] of meant) {
     assert.equal(response!.body, body);
   });
 }
+
+test('destroys a returned PassThrough that is not the response body', async (t) => {
+  const returned = new PassThrough();
+  class Returns extends RequestHandler {
+    override doGet() {
+      return returned;
+    }
+    override logError() {}
+  }
+  const { port } = await listen(t, { '/': Returns });
+  expectResponses(await sendRaw(t, port, requestBytes('GET /', ['Connection: close'])), [500]);
+  assert.equal(returned.destroyed, true);
+});
 
 test('rejects a returned stream that is not the response body', async (t) => {
   const logged: unknown[] = [];
