@@ -42,7 +42,7 @@ function respond(exchange: Exchange, decision: CorsDecision): void {
 
 /** Ends the exchange with an error that the method has thrown, or that has kept it from being called. */
 function fail(exchange: Exchange, error: unknown): void {
-  exchange.hasReturned = true;
+  exchange.isMethodDone = true;
   exchange.fail(error);
 }
 

@@ -56,8 +56,8 @@ export class Exchange {
   #body: string | Uint8Array | undefined;
   /** Whether the response has been completed, or has failed. A result that comes later is discarded. */
   isSettled = false;
-  /** Whether the method has returned or thrown, and its promise has settled. */
-  hasReturned = false;
+  /** Whether the method has ended: its promise has settled, or an error has kept it from being called. */
+  isMethodDone = false;
   #outcome: AccessLogEntry['outcome'];
   #controller: AbortController | undefined;
   #abortReason: unknown;
@@ -107,11 +107,11 @@ export class Exchange {
   }
 
   /**
-   * Returns whether the response has ended and the method has returned. Logs the call that comes too late. Such a call
-   * comes from a callback, and must not throw, because nobody would catch the error.
+   * Returns whether a call comes after the response has ended and the method has returned. Logs such a call, unless the
+   * exchange was aborted. The call must not throw, because nobody catches the errors of a callback.
    */
-  isTooLate(call: string): boolean {
-    if (!this.stream || !this.isSettled || !this.hasReturned) return false;
+  ignoresLateCall(call: string): boolean {
+    if (!this.stream || !this.isSettled || !this.isMethodDone) return false;
     const message = `The response had ended before this ${call}: ${ENDS_WITH_METHOD}`;
     if (this.#abortReason === undefined) this.logError(new Error(message));
     return true;
@@ -119,7 +119,7 @@ export class Exchange {
 
   /** Sends a value as the body, or writes it to a body that has begun. */
   sendValue(value: unknown): void {
-    if (this.isTooLate('sendJson()')) return discardValue(value);
+    if (this.ignoresLateCall('sendJson()')) return discardValue(value);
     const { stream } = this;
     if (stream && this.#body !== undefined) throw new Error('The response has already been sent');
     const body = bodyOf(value, this.head.get('content-type'));
@@ -150,7 +150,7 @@ export class Exchange {
   sendHeaders(): Writable {
     const { connection, head, request, response, resource: { policy } } = this;
     // The client may have disconnected after the handler has created a source for the body, such as an open file.
-    if (this.isTooLate('endHeaders()') || (response.destroyed && this.#abortReason !== undefined)) {
+    if (this.ignoresLateCall('endHeaders()') || (response.destroyed && this.#abortReason !== undefined)) {
       return discardedBody(() => (this.#abortReason ?? new Error('The response is complete')) as Error);
     }
     if (this.stream) throw new Error('The headers have already been sent: call endHeaders() once, before any body');
@@ -220,7 +220,7 @@ export class Exchange {
 
   /** Sends the value that the method returned, and ends the response. */
   finish(value: unknown): void {
-    this.hasReturned = true;
+    this.isMethodDone = true;
     if (this.isSettled) return discardValue(value);
     try {
       const { stream } = this;
@@ -270,8 +270,8 @@ export class Exchange {
   }
 
   /**
-   * Checks the timeouts. The time of the response counts until it begins. The time of the body counts while the server
-   * waits for more of it.
+   * Checks the timeouts. The handler timeout runs until the response begins. The request timeout runs while the server
+   * waits for more of the request's body.
    */
   checkTimeouts(): void {
     const { connection, request, response, state: { timeouts } } = this;

@@ -145,7 +145,7 @@ export function rejectUnserializable(value: unknown): void {
 
 const COLLECTION = /^(?:Map|Set|Headers|URLSearchParams|FormData)$/;
 
-/** Names what JSON cannot represent, and says what to return instead. Bytes within a value are numbers in JSON. */
+/** Names what JSON cannot represent, and says what to return instead. Bytes are an error only as the whole value. */
 function fixFor(part: object | bigint, isWhole: boolean): string | undefined {
   if (typeof (part as PromiseLike<unknown>).then === 'function') {
     void ignoreRejection(Promise.resolve(part));

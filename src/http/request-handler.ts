@@ -57,8 +57,8 @@ export class RequestHandler {
   /**
    * Runs before the method. It is the place for authentication, and for headers of the method's responses, errors
    * included. A promise is awaited. Throw or return an HttpError to reject the request. Other returned values are
-   * ignored. It is not called for `OPTIONS *`, nor for an allowed preflight, which carries no credentials (Fetch,
-   * "CORS-preflight fetch").
+   * ignored. prepare() is not called for `OPTIONS *`, nor for an allowed preflight, which carries no credentials
+   * (Fetch, "CORS-preflight fetch").
    */
   prepare?(): unknown;
 
@@ -130,7 +130,7 @@ export class RequestHandler {
    * @throws RangeError for any other status
    */
   sendResponse(status: number): void {
-    if (!this.#exchange.isTooLate('sendResponse()')) this.#exchange.head.setStatus(status);
+    if (!this.#exchange.ignoresLateCall('sendResponse()')) this.#exchange.head.setStatus(status);
   }
 
   /**
@@ -141,12 +141,13 @@ export class RequestHandler {
    *   such a header, unless the class overrides sendCorsHeaders()
    */
   sendHeader(name: string, value: string | number): void {
+    if (this.#exchange.ignoresLateCall('sendHeader()')) return;
     const hasOwnCors = this.sendCorsHeaders !== RequestHandler.prototype.sendCorsHeaders;
     if (!hasOwnCors && /^access-control-/i.test(name)) {
       const place = `static cors = { … } in ${this.constructor.name}`;
       throw new Error(`${name} follows from the CORS policy: write ${place}, or override sendCorsHeaders()`);
     }
-    if (!this.#exchange.isTooLate('sendHeader()')) this.#exchange.head.add(name, String(value));
+    this.#exchange.head.add(name, String(value));
   }
 
   /**
@@ -160,9 +161,9 @@ export class RequestHandler {
 
   /**
    * Sends status and headers, CORS included, and returns the stream for the body. The response ends when the method
-   * does, so return or await whatever writes to the stream: `return pipeline(source, this.endHeaders())`. Unlike two
-   * calls of pipe(), pipeline() also handles the errors of its first stream. Override endHeaders() to add a header to
-   * every response, preflights and 405 included.
+   * does, so return or await whatever writes to the stream: `return pipeline(source, this.endHeaders())`.
+   * `pipeline(a, b, body)` also handles an error of `a`, but `a.pipe(b).pipe(body)` does not. Override endHeaders() to
+   * add a header to every response, preflights and 405 included.
    */
   endHeaders(): Writable {
     this.#exchange.logRejection(this.sendCorsHeaders());

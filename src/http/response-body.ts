@@ -2,8 +2,8 @@ import type { ServerResponse } from 'node:http';
 import { type Duplex, Readable, Writable, type WritableOptions } from 'node:stream';
 import { isJsonType, rejectUnserializable, stringifyJson } from './json.ts';
 
-/** What to write if something is sent too late. */
-export const ENDS_WITH_METHOD = 'it ends when the method does, so return a promise that settles later';
+/** The part of an error message that says why a call came too late, and what to do. */
+export const ENDS_WITH_METHOD = 'it ends when the method returns, so return a promise that settles after this';
 
 /**
  * Returns the body for a returned value. It is JSON, unless it has another Content-Type.
@@ -48,8 +48,8 @@ export function bodyStream(response: ServerResponse): BodyStream {
 }
 
 /**
- * Returns a stream that discards a body that is not sent. It is destroyed in setImmediate(), which also destroys a
- * source that pipeline() has connected by then.
+ * Returns a stream that discards a body that is not sent. setImmediate() destroys it, and with it each source that
+ * pipe() or pipeline() has connected by then.
  *
  * @param reasonOf returns the error to destroy it with
  */
@@ -61,8 +61,8 @@ export function discardedBody(reasonOf: () => Error): BodyStream {
 }
 
 /**
- * A stream that does not lose a write in silence, and that destroys the sources of pipe() when it closes, as pipeline()
- * does. It emits 'late' for a write after its end.
+ * The stream of a response body. When it closes, it destroys the sources of pipe(), as pipeline() does. It reports a
+ * write after it was destroyed: it emits its error again or, if it had none, 'late'.
  */
 export class BodyStream extends Writable {
   /** The streams that pipe() has connected. */
@@ -87,7 +87,7 @@ export class BodyStream extends Writable {
     try {
       return Reflect.apply(super.write, this, parameters) as boolean;
     } catch (error) {
-      // The chunk is an object. pipe() calls write() in an event listener, where nobody could catch the error.
+      // The chunk is neither a string nor bytes. pipe() calls write() where nobody could catch the error.
       this.destroy(error as Error);
       return false;
     }
@@ -100,7 +100,7 @@ export class BodyStream extends Writable {
   }
 }
 
-/** Destroys a source of pipe(), unless something else reads it or writes to it. */
+/** Destroys a source of pipe(), unless it has another listener for 'data', or others may still write to it. */
 function destroySource(source: Readable): void {
   if (source.readableEnded || source.listenerCount('data') > 0) return;
   // If nothing is piped to a socket or PassThrough, somebody else still writes to it.

@@ -49,7 +49,8 @@ const FORBIDDEN_RESPONSE_HEADER = /^set-cookie2?$/i;
 /** Returns all errors in `options` at once. */
 export function corsErrors(options: CorsOptions): CorsOptionError[] {
   if (typeof options !== 'object' || options === null) {
-    return [{ option: 'origins', message: "must be in an object, such as { origins: ['https://app.example.com'] }" }];
+    const message = 'cannot be read, because the policy is not an object: write { origins: […] }';
+    return [{ option: 'origins', message }];
   }
   const { origins = [], credentials = false, maxAge = 0, ...others } = options;
   const { methods = [], allowedHeaders = [], exposedHeaders = [], ...unknown } = others;

@@ -25,7 +25,7 @@ export class CorsPolicy {
   readonly #isListed: (origin: string) => boolean;
   /** The headers of an actual response to an allowed origin, without Access-Control-Allow-Origin. */
   readonly #actualHeaders: readonly string[];
-  /** The headers of every response to an allowed preflight. headersFor() adds those that depend on the request. */
+  /** The headers of every response to an allowed preflight. headersFor() adds the others. */
   readonly #preflightHeaders: readonly string[];
   /** Access-Control-Allow-Headers. If undefined, the requested names, because `*` has no meaning with credentials. */
   readonly #allowedHeaders: string | undefined;

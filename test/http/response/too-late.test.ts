@@ -29,7 +29,7 @@ for (const [name, call] of Object.entries(calls)) {
     const logged = once(events, 'logged');
     expectResponses(await sendRaw(t, port, requestBytes('GET /', ['Connection: close'])), [204]);
     const [error] = await within('the call was logged', logged);
-    assert.match(String(error), /The response had ended before this .* return a promise that settles later$/);
+    assert.match(String(error), /The response had ended before this .* return a promise that settles after this$/);
     assert.ok(String(error).includes(name));
   });
 
