@@ -40,10 +40,15 @@ export function discardInput(socket: Socket): void {
   });
 }
 
-/** Resets a connection. Destroys a TLS or Unix socket, for which Node's resetAndDestroy() throws. */
+/**
+ * Resets a connection. Destroys a TLS or Unix socket, for which Node's resetAndDestroy() throws, and a socket whose end
+ * has been sent, which Node would not close if the system were still sending it.
+ */
 export function resetConnection(socket: Socket): void {
+  const isEndSent = socket.writableEnded && socket.writableLength === 0;
   try {
-    socket.resetAndDestroy();
+    if (isEndSent) socket.destroy();
+    else socket.resetAndDestroy();
   } catch {
     socket.destroy();
   }

@@ -1,12 +1,16 @@
 import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
 import { once } from 'node:events';
 import { type IncomingMessage, type Server, type ServerResponse, createServer } from 'node:http';
 import { type AddressInfo, type Socket, connect, createServer as createListener } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
+import { promisify } from 'node:util';
 import { Connection, requestBytes } from '../support/connection.ts';
 import { within } from '../support/within.ts';
+
+const execute = promisify(execFile);
 
 // These tests use Node's own server. If one fails, Node has changed, and its workaround may be removed.
 
@@ -64,6 +68,22 @@ test('resetConnection: resetAndDestroy() throws for a Unix socket', async (t) =>
   t.after(() => socket.destroy());
   await within('the socket connected', once(socket, 'connect'));
   assert.throws(() => socket.resetAndDestroy(), { code: 'ERR_INVALID_HANDLE_TYPE' });
+});
+
+test('resetConnection: Node does not close a socket that is reset while its end is being sent', async () => {
+  // In a process of its own, because the file stays open and keeps Node from exiting.
+  const script = `
+    const { connect, createServer } = require('node:net');
+    const listener = createServer((socket) => {
+      socket.on('error', ({ code }) => console.log(code)).on('close', () => console.log('closed'));
+      socket.end().resetAndDestroy();
+    });
+    listener.listen(0, '127.0.0.1', () => {
+      const client = connect(listener.address().port, '127.0.0.1').resume();
+      client.on('close', () => setImmediate(() => process.exit()));
+    });`;
+  const { stdout } = await execute(process.execPath, ['--eval', script], { timeout: 30_000 });
+  assert.equal(stdout, 'EINVAL\n');
 });
 
 test('continueOnFirstRead: Node sends 100 (Continue) although the body is not read', async (t) => {

@@ -11,7 +11,7 @@ import { test } from 'node:test';
 import { createServer, HttpError, RequestHandler, type AccessLogEntry } from '../../../src/http/index.ts';
 import { Connection, requestBytes, sendRaw } from '../support/connection.ts';
 import { listen } from '../support/listen.ts';
-import { eventually, within } from '../support/within.ts';
+import { eventually, untilNoConnections, within } from '../support/within.ts';
 
 class Quiet extends RequestHandler {
   static errors: unknown[] = [];
@@ -144,3 +144,27 @@ for (const version of ['HTTP/1.1', 'HTTP/1.0']) {
     assert.equal(logged.length, 1);
   });
 }
+
+test('closes the connection if a method fails just when its client closes its side', async (t) => {
+  const entries: AccessLogEntry[] = [];
+  class Half extends RequestHandler {
+    override async doGet() {
+      this.endHeaders().write('half');
+      // Node ends the socket in an earlier listener, and the end is still being sent.
+      await once(this.request.socket, 'end');
+      throw new Error('A bug');
+    }
+    override logRequest(entry: AccessLogEntry) {
+      entries.push(entry);
+    }
+    override logError() {}
+  }
+  const { server, port } = await listen(t, { '/': Half });
+  const connection = await Connection.open(t, port);
+  connection.send(requestBytes('GET /'));
+  await connection.until('half');
+  connection.socket.end();
+  await connection.untilClosed();
+  await untilNoConnections(server);
+  await eventually('the request was logged', () => entries.length === 1);
+});
