@@ -229,3 +229,25 @@ test('does not begin a request that is queued on a socket that has been destroye
   await untilNoConnections(server);
   assert.deepEqual(called, ['doPost']);
 });
+
+test('does not begin a request that is received on a socket that has been destroyed', async (t) => {
+  const called: string[] = [];
+  class Unread extends RequestHandler {
+    override doPost() {
+      called.push('doPost');
+      return 'unread';
+    }
+    override doGet() {
+      called.push('doGet');
+    }
+  }
+  const { server, port } = await listen(t, { '/': Unread });
+  server.on('request', ({ method, socket }, response) => {
+    if (method === 'POST') response.prependListener('finish', () => socket.destroy());
+  });
+  // In the middle of these bytes, Node runs the event listeners of the first response before it parses the last request.
+  const bytes = requestBytes('POST /') + requestBytes('PUT /', ['Content-Length: 4'], 'body') + requestBytes('GET /');
+  await sendRaw(t, port, bytes);
+  await untilNoConnections(server);
+  assert.deepEqual(called, ['doPost']);
+});

@@ -79,8 +79,9 @@ export function createNodeServer(state: ServerState): Server {
   }
 
   function receive(request: IncomingMessage, response: ServerResponse): void {
-    // Another http.Server may pass on its 'request' event after the client has disconnected.
-    if (response.destroyed) return;
+    // Node emits requests that it received together with the one in whose response the socket was destroyed, and another
+    // http.Server may pass on its 'request' event after the client has disconnected. Such a response would never close.
+    if (response.destroyed || request.socket.destroyed) return;
     const connection = connectionOf(request.socket);
     connection.received++;
     // RFC 9112, section 9.6: requests after the one that closes the connection are ignored.
