@@ -79,8 +79,8 @@ export function createNodeServer(state: ServerState): Server {
   }
 
   function receive(request: IncomingMessage, response: ServerResponse): void {
-    // Node emits requests that it received together with the one in whose response the socket was destroyed, and another
-    // http.Server may pass on its 'request' event after the client has disconnected. Such a response would never close.
+    // Its response would never close. Node still parses the bytes that it has received, and another http.Server may
+    // pass on its 'request' event later.
     if (response.destroyed || request.socket.destroyed) return;
     const connection = connectionOf(request.socket);
     connection.received++;
