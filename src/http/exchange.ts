@@ -7,7 +7,7 @@ import { HttpError } from './http-error.ts';
 import type { Connection } from './node/connection.ts';
 import type { AccessLogEntry } from './node/log.ts';
 import { CLOSE } from './node/request-validation.ts';
-import { resetConnection } from './node/workarounds.ts';
+import { resetConnection, withNumericLength } from './node/workarounds.ts';
 import { hasLongUnreadBody, waitsForMore, readBody } from './request-body.ts';
 import type { RequestHandler } from './request-handler.ts';
 import { originForm } from './request-target.ts';
@@ -160,7 +160,7 @@ export class Exchange {
       connection.ignoreLaterRequests();
     }
     const headers = head.complete(body, request.method === 'HEAD', policy.vary);
-    response.writeHead(head.status, headers);
+    response.writeHead(head.status, body === undefined ? withNumericLength(headers) : headers);
     if (body === undefined) return (this.stream = this.#openBody());
     this.stream = response;
     response.end(body);

@@ -58,8 +58,11 @@ export class Connection {
 
   /** Starts the next request, once the response of this exchange is flushed. */
   release({ request }: Exchange): void {
+    const { timeout } = this.socket;
     // V8's minor garbage collections can then free it. An exchange whose body is incomplete stays for its timeout.
     if (request.complete) this.exchange = undefined;
+    // Node 20.20.0 and older remove the keep-alive timeout when the rest of the body arrives.
+    else request.once('close', () => this.isIdle && this.limitIdleTime(timeout));
     const next = this.#queue.shift();
     if (this.#queue.length === MAX_QUEUED_REQUESTS - 1) continueReading(this.socket);
     // A failed write destroys the socket before it emits 'close'. A response would have no socket, and never close.

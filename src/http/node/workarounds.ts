@@ -1,4 +1,4 @@
-import type { IncomingMessage, Server, ServerResponse } from 'node:http';
+import type { IncomingMessage, OutgoingHttpHeader, Server, ServerResponse } from 'node:http';
 import net, { type Socket } from 'node:net';
 import { http } from './builtins.ts';
 
@@ -52,6 +52,14 @@ export function resetConnection(socket: Socket): void {
   } catch {
     socket.destroy();
   }
+}
+
+/**
+ * Returns the headers with Content-Length as a number. Some releases of Node 20 and 22 compare a string with the number
+ * of bytes that were written, so that a body of the right length is an error.
+ */
+export function withNumericLength(headers: readonly string[]): OutgoingHttpHeader[] {
+  return headers.map((value, at) => (at % 2 === 1 && headers[at - 1] === 'Content-Length' ? Number(value) : value));
 }
 
 /** Sends 100 (Continue) when the body is first read (RFC 9110, 10.1.1). Node sends it before the handler runs. */

@@ -115,7 +115,7 @@ test('logs errors like util.inspect: LOG=text', async (t) => {
     /AggregateError: all failed/,
     /\[errors\]: \[\n +Error: first failed\n/,
     /code: 'E2'/,
-    /TypeError: fetch failed[^]*\[cause\]: (?:Aggregate)?Error: connect ECONNREFUSED/,
+    /TypeError: fetch failed[^]*\[?cause\]?: (?:Aggregate)?Error: connect ECONNREFUSED/,
     /code: 'ERR_OF_OUR_OWN'/,
     /Error: round and round/,
     /only a text/,

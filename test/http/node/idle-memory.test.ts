@@ -15,8 +15,10 @@ const REQUESTS = {
   'a stream': requestBytes('PUT /'),
   'an unsupported method': requestBytes('PATCH /'),
 };
+const [major, minor] = process.versions.node.split('.').map(Number) as [number, number];
+const skip = (major < 22 ? minor < 16 : major === 22 && minor < 4) && 'this version of Node itself keeps the request';
 for (const [name, bytes] of Object.entries(REQUESTS)) {
-  test(`releases the last request of an idle connection: ${name}`, async (t) => {
+  test(`releases the last request of an idle connection: ${name}`, { skip }, async (t) => {
     const requests: WeakRef<object>[] = [];
     class Remembered extends RequestHandler {
       override doGet() {

@@ -112,8 +112,10 @@ const malformed: Record<string, string | Buffer> = {
   'an unknown method': requestBytes('FOO /'),
   'a lower-case method': requestBytes('get /'),
 };
+const ACCEPTED = process.versions['llhttp']!.startsWith('8.') ? ['a header without a name'] : [];
 for (const [what, bytes] of Object.entries(malformed)) {
-  test(`rejects ${what} and closes the connection`, async (t) => {
+  const skip = ACCEPTED.includes(what) && 'the parser of Node 20.19 and older accepts it';
+  test(`rejects ${what} and closes the connection`, { skip }, async (t) => {
     const { port } = await listen(t, routes);
     expectClosingError(await sendUntilProblem(t, port, bytes), [400, 501]);
   });

@@ -196,6 +196,16 @@ describe('timeouts', { concurrency: true }, () => {
     expectResponses(await connection.untilClosed(), [200]);
   });
 
+  test('applies the keep-alive timeout after a body that arrives after the response', async (t) => {
+    const { server, port } = await listen(t, { '/': Echo });
+    server.keepAliveTimeout = 50;
+    const connection = await Connection.open(t, port);
+    connection.send(requestBytes('PUT /', ['Content-Length: 8'], 'half'));
+    await connection.until('unread');
+    connection.send('half');
+    await connection.untilClosed();
+  });
+
   test('closes the connection if an unread body never ends', async (t) => {
     const { port } = await listen(t, routes, short);
     const connection = await Connection.open(t, port);
