@@ -114,7 +114,7 @@ function withoutLines(text: string): string {
 
 /** Drops what is imported from handlers/notes.ts, as `'/notes': NotesHandler` or `...notesRoutes()`. */
 function withoutRoutes(text: string): string {
-  const [statement, list] = /^import \{([^}]*)\} from '[^']*\/notes\.ts';\n/m.exec(text) ?? [];
+  const [statement, list] = /^import \{([^}]*)\} from '\.\/handlers\/notes\.ts';\n/m.exec(text) ?? [];
   if (statement === undefined) return text;
   const names = list!.split(',').map((name) => name.trim().split(' ').at(-1)).filter(Boolean).join('|');
   const entry = `(?:'[^'\\n]*': *(?:${names})\\b|\\.\\.\\.(?:${names})\\([^()\\n]*\\))`;

@@ -21,6 +21,16 @@ test('sends the headers at once, and each event when it happens', LIMIT, async (
   await reader.cancel();
 });
 
+test('sends a comment every thirty seconds, so that no proxy ends the stream', LIMIT, async (t) => {
+  const { url } = await listen(t, eventsRoutes(new EventEmitter()));
+  t.mock.timers.enable({ apis: ['setInterval'] });
+  const response = await fetch(`${url}/events`);
+  t.mock.timers.tick(30_000);
+  const reader = response.body!.pipeThrough(new TextDecoderStream()).getReader();
+  assert.equal((await reader.read()).value, ':\n\n');
+  await reader.cancel();
+});
+
 test('ends the stream without an event when a graceful shutdown begins', LIMIT, async (t) => {
   const { server, url } = await listen(t, eventsRoutes(new EventEmitter()));
   const response = await fetch(`${url}/events`);

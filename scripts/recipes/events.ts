@@ -4,6 +4,9 @@ import { RequestHandler } from '../../src/http/index.ts';
 /** Upper bound on the bytes that wait for a client that reads slowly. */
 const MAX_BUFFERED_BYTES = 1024 * 1024;
 
+/** nginx and load balancers end a response in which nothing is sent for a minute. */
+const COMMENT_INTERVAL_MS = 30_000;
+
 /**
  * Returns a route of server-sent events. `events.emit('message', value)` sends a value to every page that has opened
  * `new EventSource(url)`. A page reconnects when its stream ends. If several processes serve the pages, each needs the
@@ -19,10 +22,12 @@ export function eventsRoutes(events: EventEmitter) {
       this.sendHeader('Content-Type', 'text/event-stream');
       // nginx would otherwise collect the events before it passes them on.
       this.sendHeader('X-Accel-Buffering', 'no');
+      let timer: NodeJS.Timeout | undefined;
       try {
         // Listening begins before the page learns that the stream is open, so that it misses nothing after that.
         const messages = on(events, 'message', { signal });
         const stream = this.endHeaders();
+        timer = setInterval(() => stream.write(':\n\n'), COMMENT_INTERVAL_MS);
         for await (const [value] of messages) {
           stream.write(`data: ${JSON.stringify(value)}\n\n`);
           if (stream.writableLength > MAX_BUFFERED_BYTES) return;
@@ -30,6 +35,8 @@ export function eventsRoutes(events: EventEmitter) {
       } catch (error) {
         // The page was closed, or the server is shutting down.
         if (!signal.aborted) throw error;
+      } finally {
+        clearInterval(timer);
       }
     }
   }

@@ -12,12 +12,12 @@ export interface ErrorTracker {
 }
 
 /**
- * Returns a class to extend instead of RequestHandler, which writes to your own logger and error tracker:
+ * Returns a class to extend instead of RequestHandler, which writes to your own logger and error tracker. In main.ts:
  *
- *     createServer(routes, { log: 'off', baseHandler: LoggedHandler })
+ *     createServer(routes, { ...config.server, log: config.log, baseHandler: LoggedHandler })
  *
- * Without `baseHandler`, responses without a route would not be logged. Errors outside of any request still go to
- * standard error.
+ * Without `baseHandler`, responses without a route would not be logged. LOG then decides only how errors outside of any
+ * request are written, and whether hints about CORS are.
  */
 export function loggedBy(logger: Logger, tracker: ErrorTracker) {
   return class LoggedHandler extends RequestHandler {

@@ -43,8 +43,8 @@ function sessionId({ headers }: IncomingMessage): string {
 /**
  * Returns a Set-Cookie header. Pages of another site send the cookie only with SameSite=None, which requires Secure,
  * and Chromium without third-party cookies only with Partitioned. Chromium and Firefox accept Secure from
- * http://localhost too. If other people have subdomains of your domain, call the cookie `__Host-session`, so that they
- * cannot set it.
+ * http://localhost too. If other people have subdomains of your domain, call the cookie `__Host-session`, here and in
+ * sessionId(), so that they cannot set it.
  */
 function cookie(id: string, maxAge: number): string {
   return `session=${id}; HttpOnly; Secure; SameSite=None; Partitioned; Path=/; Max-Age=${maxAge}`;

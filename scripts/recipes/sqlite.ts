@@ -19,9 +19,10 @@ interface Todo {
  * your own, from which main.ts also takes it to close it:
  *
  *     import { DatabaseSync } from 'node:sqlite';
- *     export const database = new DatabaseSync('todos.db');
+ *     export const database = new DatabaseSync(process.env['NODE_TEST_CONTEXT'] ? ':memory:' : 'todos.db');
  *
- * A test passes `new DatabaseSync(':memory:')`. For the types of node:sqlite: `npm install -D @types/node@24`. Each
+ * Tests that import routes.ts would otherwise open the real file. A test of the todos passes a database of its own,
+ * `new DatabaseSync(':memory:')`. For the types of node:sqlite: `npm install -D @types/node@24`. Each
  * call blocks the process, so keep queries short.
  */
 export function todosRoutes(database: Database) {

@@ -7,7 +7,8 @@ interface Picture {
 
 /**
  * Returns a route for uploads of raw bytes, as with `curl -T cat.png -H 'Content-Type: image/png' …/pictures/cat`. The
- * example keeps up to 200 MiB in memory. Use files in production.
+ * example keeps up to 200 MiB in memory. Use files in production. An upload must be complete within REQUEST_TIMEOUT and
+ * HANDLER_TIMEOUT, so set both higher for slow clients.
  */
 export function picturesRoutes(pictures = new Map<string, Picture>(), limit = 20) {
   class PictureHandler extends RequestHandler {

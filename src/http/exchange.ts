@@ -18,7 +18,7 @@ import type { Match } from './router.ts';
 import type { ServerState } from './server.ts';
 
 const INTERNAL_ERROR = new HttpError(500);
-const RESPONSE_TIMEOUT = new HttpError(503, 'The response took too long', CLOSE);
+const RESPONSE_TIMEOUT = new HttpError(503, 'The response took longer than HANDLER_TIMEOUT', CLOSE);
 const BODY_TIMEOUT = new HttpError(408, 'The body took too long to arrive', CLOSE);
 
 /**

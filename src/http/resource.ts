@@ -69,7 +69,7 @@ function doMethodsOf({ prototype }: HandlerClass): ReadonlyMap<string, string> {
 
 const METHOD_LIKE = /^do_?[A-Z]/;
 /** A class field that is a function, such as `doGet = () => …`, in the source of its class. */
-const FIELD = /(?:^|[};])\s*(do_?[A-Z]\w*)\s*=(?![=>])[^,;{}\n]*(?:=>|\bfunction\b|\.bind\()/gm;
+const FIELD = /(?:^class\b[^{]*\{|^|[};])\s*(do_?[A-Z]\w*)\s*=(?![=>])[^,;{}\n]*(?:=>|\bfunction\b|\.bind\()/gm;
 
 /** Returns an error, with what to write instead, for each member that looks like a method but would never be called. */
 export function classErrors(HandlerClass: HandlerClass): string[] {

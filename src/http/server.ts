@@ -5,6 +5,7 @@ import { type CorsOptions, corsErrors } from './cors/options.ts';
 import { CorsPolicy } from './cors/policy.ts';
 import type { Exchange } from './exchange.ts';
 import { hostNameError } from './host-names.ts';
+import { inspect } from './node/builtins.ts';
 import type { Connection } from './node/connection.ts';
 import { Log, type LogFormat } from './node/log.ts';
 import { createNodeServer } from './node/node-server.ts';
@@ -75,7 +76,7 @@ export function createServer(routes: Routes, options: ServerOptions = {}): Serve
   const log = new Log(logFormat);
   const errors: string[] = [];
   const checkPositive = (name: string, value: number): void => {
-    if (!(Number.isFinite(value) && value > 0)) errors.push(`${name}: ${value} must be a finite number above 0`);
+    if (!(Number.isFinite(value) && value > 0)) errors.push(`${name}: ${inspect(value)} must be a finite number above 0`);
   };
   checkPositive('bodyLimit', bodyLimit);
   checkPositive('requestTimeout', requestTimeout);

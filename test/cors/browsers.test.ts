@@ -3,7 +3,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { Agent, createServer } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type TestContext, after, before, suite, test } from 'node:test';
+import { type TestContext, after, before, describe, test } from 'node:test';
 import { type PageRequest, fetchAsPage } from '../../scripts/cors/browser-model.ts';
 import {
   BROWSERS, type Browser, type LaunchOptions, type Lifetime, skipWithout,
@@ -237,6 +237,6 @@ function testsIn(name: Browser): void {
   });
 }
 
-suite('in real browsers', { concurrency: true }, () => {
-  for (const name of BROWSERS) suite(name, { concurrency: true }, () => testsIn(name));
+describe('in real browsers', { concurrency: true }, () => {
+  for (const name of BROWSERS) describe(name, { concurrency: true }, () => testsIn(name));
 });

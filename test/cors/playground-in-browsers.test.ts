@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { type TestContext, after, before, suite, test } from 'node:test';
+import { type TestContext, after, before, describe, test } from 'node:test';
 import { BROWSERS, type Browser, skipWithout } from '../../scripts/cors/launch-browser.ts';
 import { createPlayground } from '../../scripts/cors/playground/server.ts';
 import type { CorsOptions } from '../../src/http/index.ts';
@@ -116,6 +116,6 @@ function testsIn(name: Browser): void {
   });
 }
 
-suite('playground in real browsers', { concurrency: true }, () => {
-  for (const name of BROWSERS) suite(name, { concurrency: true }, () => testsIn(name));
+describe('playground in real browsers', { concurrency: true }, () => {
+  for (const name of BROWSERS) describe(name, { concurrency: true }, () => testsIn(name));
 });

@@ -245,7 +245,7 @@ test('does not begin a request that is received on a socket that has been destro
   server.on('request', ({ method, socket }, response) => {
     if (method === 'POST') response.prependListener('finish', () => socket.destroy());
   });
-  // In the middle of these bytes, Node runs the event listeners of the first response before it parses the last request.
+  // Node runs the event listeners of the first response before it parses the last of these requests.
   const bytes = requestBytes('POST /') + requestBytes('PUT /', ['Content-Length: 4'], 'body') + requestBytes('GET /');
   await sendRaw(t, port, bytes);
   await untilNoConnections(server);

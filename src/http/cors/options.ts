@@ -72,12 +72,12 @@ export function corsErrors(options: CorsOptions): CorsOptionError[] {
     if (credentials === true) reject('credentials', `cannot be true with origins '*': ${advice}`);
   } else if (typeof origins !== 'function') {
     const advice = 'list an origin, such as https://app.example.com, or write * for any';
-    if (origins.length === 0) reject('origins', `must not be empty: ${advice}`);
+    if (origins?.length === 0) reject('origins', `must not be empty: ${advice}`);
     checkEach('origins', origins, (entry) => originError(entry, credentials === true));
   }
   checkEach('methods', methods, methodError);
   checkEach('allowedHeaders', allowedHeaders === '*' ? [] : allowedHeaders, (name) => {
-    if (name === '*') return '* must stand alone, not in a list: remove it, or remove the others';
+    if (name === '*') return "* must stand alone: write '*' in place of the list, or remove it from the list";
     return headerError(name, FORBIDDEN_REQUEST_HEADER, 'set');
   });
   checkEach('exposedHeaders', exposedHeaders, (name) => {

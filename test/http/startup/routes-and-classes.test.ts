@@ -179,6 +179,11 @@ const classes: [what: string, HandlerClass: typeof RequestHandler, error: RegExp
     /^Child\.doPot would never be called/,
   ],
   [
+    'a class field in a class of one line',
+    class Line extends RequestHandler { doLink = () => this.path; },
+    /^Line\.doLink would never be called: it is a field, not a method: write doLink/,
+  ],
+  [
     'a class field in place of a method',
     class Field extends RequestHandler {
       name = 'field'; doSubscribe = () => this.name;
