@@ -2,7 +2,7 @@ import { setMaxListeners } from 'node:events';
 import type { Server } from 'node:http';
 import type { Socket } from 'node:net';
 import { type CorsOptions, corsErrors } from './cors/options.ts';
-import { CorsPolicy } from './cors/policy.ts';
+import { type CorsPolicy, corsPolicy } from './cors/policy.ts';
 import type { Exchange } from './exchange.ts';
 import { hostNameError } from './host-names.ts';
 import { inspect } from './node/builtins.ts';
@@ -90,7 +90,7 @@ export function createServer(routes: Routes, options: ServerOptions = {}): Serve
     const found = corsErrors(corsOptions);
     errors.push(...found.map(({ option, message }) => `${name}.${option}: ${message}`));
     // A policy with errors is replaced, because createServer() throws below.
-    return new CorsPolicy(found.length > 0 ? { origins: '*' } : corsOptions, name, log);
+    return corsPolicy(found.length > 0 ? { origins: '*' } : corsOptions, name, log);
   };
   const policy = compilePolicy('cors', cors);
   const resources = new Map<HandlerClass, Resource>();

@@ -13,74 +13,66 @@ export type CorsDecision = 'allowed' | 'not cross-origin' | 'denied';
 /** The longest list of header names that `allowedHeaders: '*'` with credentials sends back, in characters. */
 const MAX_MIRRORED_LENGTH = 1024;
 
-/** Compiled CorsOptions. Lists of headers hold names and values in turn, as Node's writeHead() takes them. */
-export class CorsPolicy {
-  /** Its name in messages: `cors`, or `NotesHandler.cors`. */
-  readonly name: string;
-  /** `Origin` if responses depend on it (RFC 9110, section 12.5.5). */
-  readonly vary: 'Origin' | undefined;
-  /** Narrows Access-Control-Allow-Methods. If undefined, all methods of the class are allowed. */
-  readonly methods: readonly string[] | undefined;
-  readonly #predicate: OriginPredicate | undefined;
-  readonly #isListed: (origin: string) => boolean;
-  /** The headers of an actual response to an allowed origin, without Access-Control-Allow-Origin. */
-  readonly #actualHeaders: readonly string[];
-  /** The headers of every response to an allowed preflight. headersFor() adds the others. */
-  readonly #preflightHeaders: readonly string[];
-  /** Access-Control-Allow-Headers. If undefined, the requested names, because `*` has no meaning with credentials. */
-  readonly #allowedHeaders: string | undefined;
-  readonly #log: Log;
+/** Compiled CorsOptions. */
+export type CorsPolicy = Readonly<ReturnType<typeof corsPolicy>>;
 
-  /** @param options that corsErrors has accepted */
-  constructor(options: CorsOptions, name: string, log: Log) {
-    const { origins, credentials = false, methods, exposedHeaders = [], maxAge = 600 } = options;
-    const { allowedHeaders = ['authorization', 'content-type', 'x-api-key'] } = options;
-    this.name = name;
-    this.vary = origins === '*' ? undefined : 'Origin';
-    this.methods = methods;
-    this.#predicate = typeof origins === 'function' ? origins : undefined;
-    this.#isListed = originMatcher(typeof origins === 'object' ? origins : []);
-    this.#log = log;
-    const common = credentials ? ['Access-Control-Allow-Credentials', 'true'] : [];
-    const exposed = exposedHeaders.join(',').toLowerCase();
-    this.#actualHeaders = exposed ? [...common, 'Access-Control-Expose-Headers', exposed] : common;
-    this.#preflightHeaders = [...common, 'Access-Control-Max-Age', String(maxAge)];
-    // Fetch, "CORS non-wildcard request-header name": * does not cover authorization.
-    const allowed = allowedHeaders === '*' ? ['*', 'authorization'] : allowedHeaders;
-    const mirrors = allowedHeaders === '*' && credentials;
-    this.#allowedHeaders = mirrors ? undefined : allowed.join(',').toLowerCase();
-  }
+/**
+ * Compiles a policy. Lists of headers hold names and values in turn, as Node's writeHead() takes them.
+ *
+ * @param options that corsErrors has accepted
+ * @param name of the policy in messages: `cors`, or `NotesHandler.cors`
+ */
+export function corsPolicy(options: CorsOptions, name: string, log: Log) {
+  const { origins, credentials = false, methods, exposedHeaders = [], maxAge = 600 } = options;
+  const { allowedHeaders = ['authorization', 'content-type', 'x-api-key'] } = options;
+  const isListed = originMatcher(typeof origins === 'object' ? origins : []);
+  const common = credentials ? ['Access-Control-Allow-Credentials', 'true'] : [];
+  const exposed = exposedHeaders.join(',').toLowerCase();
+  const actualHeaders = exposed ? [...common, 'Access-Control-Expose-Headers', exposed] : common;
+  const preflightHeaders = [...common, 'Access-Control-Max-Age', String(maxAge)];
+  // Fetch, "CORS non-wildcard request-header name": * does not cover authorization.
+  const allowedNames = (allowedHeaders === '*' ? ['*', 'authorization'] : allowedHeaders).join(',').toLowerCase();
+  // With credentials, * has no meaning.
+  const mirrors = allowedHeaders === '*' && credentials;
 
-  /** Decides about a request. Returns a promise, which never rejects, only if a predicate must decide. */
-  decide(request: IncomingMessage): CorsDecision | Promise<CorsDecision> {
-    if (!this.vary) return 'allowed';
-    const { origin } = request.headers;
-    if (origin === undefined) return 'not cross-origin';
-    if (this.#isListed(origin)) return 'allowed';
-    if (isSameOrigin(origin, request)) return 'not cross-origin';
-    return this.#predicate && isSerializedOrigin(origin) ? this.#ask(this.#predicate, origin, request) : 'denied';
-  }
+  return {
+    name,
+    /** `Origin` if responses depend on it (RFC 9110, section 12.5.5). */
+    vary: origins === '*' ? undefined : 'Origin',
+    /** Narrows Access-Control-Allow-Methods. If undefined, all methods of the class are allowed. */
+    methods,
 
-  /**
-   * Returns the CORS headers of the response to an allowed request (Fetch, "CORS protocol").
-   *
-   * @param methods the value of Access-Control-Allow-Methods
-   */
-  headersFor(request: IncomingMessage, methods: string): string[] {
-    const origin = this.vary ? request.headers.origin! : '*';
-    if (!isPreflight(request)) return ['Access-Control-Allow-Origin', origin, ...this.#actualHeaders];
-    const headers = ['Access-Control-Allow-Origin', origin, ...this.#preflightHeaders];
-    const allowed = this.#allowedHeaders ?? mirroredHeaders(request);
-    if (allowed) headers.push('Access-Control-Allow-Headers', allowed);
-    headers.push('Access-Control-Allow-Methods', methods);
-    return headers;
-  }
+    /** Decides about a request. Returns a promise, which never rejects, only if a predicate must decide. */
+    decide(request: IncomingMessage): CorsDecision | Promise<CorsDecision> {
+      if (origins === '*') return 'allowed';
+      const { origin } = request.headers;
+      if (origin === undefined) return 'not cross-origin';
+      if (isListed(origin)) return 'allowed';
+      if (isSameOrigin(origin, request)) return 'not cross-origin';
+      return typeof origins === 'function' && isSerializedOrigin(origin) ? ask(origins, origin, request) : 'denied';
+    },
 
-  async #ask(isAllowed: OriginPredicate, origin: string, request: IncomingMessage): Promise<CorsDecision> {
+    /**
+     * Returns the CORS headers of the response to an allowed request (Fetch, "CORS protocol").
+     *
+     * @param corsMethods the value of Access-Control-Allow-Methods
+     */
+    headersFor(request: IncomingMessage, corsMethods: string): string[] {
+      const origin = origins === '*' ? '*' : request.headers.origin!;
+      if (!isPreflight(request)) return ['Access-Control-Allow-Origin', origin, ...actualHeaders];
+      const headers = ['Access-Control-Allow-Origin', origin, ...preflightHeaders];
+      const names = mirrors ? mirroredHeaders(request) : allowedNames;
+      if (names) headers.push('Access-Control-Allow-Headers', names);
+      headers.push('Access-Control-Allow-Methods', corsMethods);
+      return headers;
+    },
+  };
+
+  async function ask(isAllowed: OriginPredicate, origin: string, request: IncomingMessage): Promise<CorsDecision> {
     try {
       return (await isAllowed(origin, request)) === true ? 'allowed' : 'denied';
     } catch (error) {
-      this.#log.error(error, `${this.name}.origins`);
+      log.error(error, `${name}.origins`);
       return 'denied';
     }
   }
