@@ -29,7 +29,10 @@ export function dispatch(
 function respond(exchange: Exchange, decision: CorsDecision): void {
   // While an async predicate decided, the client may have disconnected, or a timeout may have ended the exchange.
   if (exchange.isSettled) return;
-  exchange.decide(decision);
+  const { request, resource: { corsMethods, policy } } = exchange;
+  exchange.decision = decision;
+  // The handler may change the headers of the request.
+  exchange.corsHeaders = policy.headersFor(decision, request, corsMethods);
   try {
     const value = run(exchange);
     // A value that is not a promise is sent in the same tick.
@@ -52,12 +55,12 @@ function fail(exchange: Exchange, error: unknown): void {
  * 404, the 405 and prepare().
  */
 function run(exchange: Exchange): unknown {
-  const { requestError, request, resource } = exchange;
+  const { decision, requestError, request, resource } = exchange;
   if (requestError) throw requestError;
-  if (exchange.decision === 'denied') throw DENIED_ORIGIN;
+  if (decision === 'denied') throw DENIED_ORIGIN;
   const handler = new resource.HandlerClass(exchange);
   exchange.handler = handler;
-  if (exchange.isAllowedPreflight || exchange.path === '*') return callMethod(exchange, 'doOptions');
+  if (decision === 'allowed preflight' || exchange.path === '*') return callMethod(exchange, 'doOptions');
   if (exchange.match === exchange.state.unknown) throw notFound(exchange);
   const name = resource.methods.get(request.method!);
   if (!name) throw resource.methodNotAllowed;

@@ -2,7 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { type Readable, Stream, type Writable } from 'node:stream';
 import { finished } from 'node:stream/promises';
 import { corsHints } from './cors/hints.ts';
-import { type CorsDecision, isPreflight } from './cors/policy.ts';
+import type { CorsDecision } from './cors/policy.ts';
 import { HttpError } from './http-error.ts';
 import type { Connection } from './node/connection.ts';
 import type { AccessLogEntry } from './node/log.ts';
@@ -42,9 +42,7 @@ export class Exchange {
   readonly #startedAt: number;
   handler: RequestHandler | undefined;
   decision: CorsDecision = 'not cross-origin';
-  /** Whether this is a preflight from an allowed origin. */
-  isAllowedPreflight = false;
-  #corsHeaders: readonly string[] = [];
+  corsHeaders: readonly string[] = [];
   head = new ResponseHead();
   /** The stream that endHeaders() has returned, or undefined until the headers are sent. */
   stream: Writable | undefined;
@@ -81,15 +79,6 @@ export class Exchange {
     response.on('close', () => this.#close()).on('error', (error) => this.logError(error));
   }
 
-  /** Sets the decision of the CORS policy, and all that follows from it. The handler may change `request.headers`. */
-  decide(decision: CorsDecision): void {
-    const { request, resource: { corsMethods, policy } } = this;
-    this.decision = decision;
-    if (decision !== 'allowed') return;
-    this.isAllowedPreflight = isPreflight(request);
-    this.#corsHeaders = policy.headersFor(request, corsMethods);
-  }
-
   /**
    * Reads the body. Rejects immediately if `error` is given, if the rest of the request is invalid, or if the exchange
    * has been aborted.
@@ -103,7 +92,7 @@ export class Exchange {
 
   /** Sets the CORS headers of the request's origin, in place of any that were set before (Fetch, "CORS protocol"). */
   setCorsHeaders(): void {
-    this.head.setCorsHeaders(this.#corsHeaders);
+    this.head.setCorsHeaders(this.corsHeaders);
   }
 
   /**

@@ -51,7 +51,8 @@ export class RequestHandler {
 
   /** Responds to preflights, and to any other OPTIONS with `Allow`. Override it to respond to them yourself. */
   doOptions(): unknown {
-    if (!this.#exchange.isAllowedPreflight) this.sendHeader('Allow', this.#exchange.resource.allow);
+    const { decision, resource } = this.#exchange;
+    if (decision !== 'allowed preflight') this.sendHeader('Allow', resource.allow);
     return undefined;
   }
 

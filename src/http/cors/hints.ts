@@ -13,12 +13,12 @@ const CROSS_SITE_COOKIE = /^(?=.*;\s*samesite=none\b)(?=.*;\s*secure\b)/i;
 
 /** Yields why an origin was denied, or which problems a page will have, each with the setting to change. */
 export function* corsHints(exchange: Exchange): Generator<string> {
-  const { decision, isAllowedPreflight, request: { headers } } = exchange;
+  const { decision, request: { headers } } = exchange;
   if (decision === 'denied' && headers.origin === 'null') yield 'denied null, a local file: open the page over http';
   else if (decision === 'denied') {
     yield `denied ${headers.origin}: if you trust it, add it to ${settingOf(exchange, 'origins')}`;
   }
-  if (isAllowedPreflight) yield* preflightHints(exchange);
+  if (decision === 'allowed preflight') yield* preflightHints(exchange);
   else if (decision === 'allowed' && headers['sec-fetch-site'] !== 'same-origin') yield* responseHints(exchange);
 }
 

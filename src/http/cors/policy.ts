@@ -8,7 +8,7 @@ import { isSerializedOrigin, originMatcher } from './origins.ts';
  * The decision about a request. With `origins: '*'`, every request is allowed, even a request without an Origin. With
  * any other policy, a request that is not cross-origin is served without CORS headers.
  */
-export type CorsDecision = 'allowed' | 'not cross-origin' | 'denied';
+export type CorsDecision = 'allowed' | 'allowed preflight' | 'not cross-origin' | 'denied';
 
 /** The longest list of header names that `allowedHeaders: '*'` with credentials sends back, in characters. */
 const MAX_MIRRORED_LENGTH = 1024;
@@ -44,22 +44,25 @@ export function corsPolicy(options: CorsOptions, name: string, log: Log) {
 
     /** Decides about a request. Returns a promise, which never rejects, only if a predicate must decide. */
     decide(request: IncomingMessage): CorsDecision | Promise<CorsDecision> {
-      if (origins === '*') return 'allowed';
+      const allowed = isPreflight(request) ? 'allowed preflight' : 'allowed';
+      if (origins === '*') return allowed;
       const { origin } = request.headers;
       if (origin === undefined) return 'not cross-origin';
-      if (isListed(origin)) return 'allowed';
+      if (isListed(origin)) return allowed;
       if (isSameOrigin(origin, request)) return 'not cross-origin';
-      return typeof origins === 'function' && isSerializedOrigin(origin) ? ask(origins, origin, request) : 'denied';
+      if (typeof origins !== 'function' || !isSerializedOrigin(origin)) return 'denied';
+      return ask(origins, origin, request).then((isAllowed) => (isAllowed ? allowed : 'denied'));
     },
 
     /**
-     * Returns the CORS headers of the response to an allowed request (Fetch, "CORS protocol").
+     * Returns the CORS headers of the response (Fetch, "CORS protocol").
      *
      * @param corsMethods the value of Access-Control-Allow-Methods
      */
-    headersFor(request: IncomingMessage, corsMethods: string): string[] {
+    headersFor(decision: CorsDecision, request: IncomingMessage, corsMethods: string): string[] {
+      if (decision === 'denied' || decision === 'not cross-origin') return [];
       const origin = origins === '*' ? '*' : request.headers.origin!;
-      if (!isPreflight(request)) return ['Access-Control-Allow-Origin', origin, ...actualHeaders];
+      if (decision === 'allowed') return ['Access-Control-Allow-Origin', origin, ...actualHeaders];
       const headers = ['Access-Control-Allow-Origin', origin, ...preflightHeaders];
       const names = mirrors ? mirroredHeaders(request) : allowedNames;
       if (names) headers.push('Access-Control-Allow-Headers', names);
@@ -68,12 +71,12 @@ export function corsPolicy(options: CorsOptions, name: string, log: Log) {
     },
   };
 
-  async function ask(isAllowed: OriginPredicate, origin: string, request: IncomingMessage): Promise<CorsDecision> {
+  async function ask(isAllowed: OriginPredicate, origin: string, request: IncomingMessage): Promise<boolean> {
     try {
-      return (await isAllowed(origin, request)) === true ? 'allowed' : 'denied';
+      return (await isAllowed(origin, request)) === true;
     } catch (error) {
       log.error(error, `${name}.origins`);
-      return 'denied';
+      return false;
     }
   }
 }
@@ -100,6 +103,6 @@ function isSameOrigin(origin: string, { headers, url = '' }: IncomingMessage): b
 }
 
 /** Returns whether a request is a preflight (Fetch, "CORS-preflight request"), not an ordinary OPTIONS. */
-export function isPreflight({ method, headers }: IncomingMessage): boolean {
+function isPreflight({ method, headers }: IncomingMessage): boolean {
   return method === 'OPTIONS' && headers.origin !== undefined && !!headers['access-control-request-method'];
 }
