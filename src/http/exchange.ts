@@ -90,11 +90,6 @@ export class Exchange {
     return readBody(this.request, bodyLimit, parse, error ?? this.#abortReason ?? invalid);
   }
 
-  /** Sets the CORS headers of the request's origin, in place of any that were set before (Fetch, "CORS protocol"). */
-  setCorsHeaders(): void {
-    this.head.setCorsHeaders(this.corsHeaders);
-  }
-
   /**
    * Returns whether a call comes after the response has ended and the method has returned. Logs such a call, unless the
    * exchange was aborted. The call must not throw, because nobody catches the errors of a callback.
@@ -302,7 +297,7 @@ export class Exchange {
       this.head.setError(INTERNAL_ERROR);
       if (problem.headers.Connection) this.head.add('Connection', 'close');
       this.#body = JSON.stringify(INTERNAL_ERROR);
-      this.setCorsHeaders();
+      this.head.setCorsHeaders(this.corsHeaders);
       try {
         this.sendHeaders();
       } catch (failure) {

@@ -158,7 +158,7 @@ export class RequestHandler {
    * because it removes every `Access-Control-*` header that was added before, and then call sendHeader().
    */
   sendCorsHeaders(): void {
-    this.#exchange.setCorsHeaders();
+    this.#exchange.head.setCorsHeaders(this.#exchange.corsHeaders);
   }
 
   /**
