@@ -72,7 +72,7 @@ export interface ServerState {
  */
 export function createServer(routes: Routes, options: ServerOptions = {}): Server {
   const { cors = { origins: '*' }, allowedHosts, bodyLimit = 1024 * 1024, log: logFormat = 'off' } = options;
-  const { requestTimeout = 30, handlerTimeout = 30, baseHandler: BaseHandler = RequestHandler } = options;
+  const { requestTimeout = 30, handlerTimeout = 30, baseHandler = RequestHandler } = options;
   const log = new Log(logFormat);
   const errors: string[] = [];
   const checkPositive = (name: string, value: number): void => {
@@ -94,7 +94,11 @@ export function createServer(routes: Routes, options: ServerOptions = {}): Serve
   };
   const policy = compilePolicy('cors', cors);
   const resources = new Map<HandlerClass, Resource>();
-  const resourceFor = (HandlerClass: HandlerClass): Resource => {
+  const resourceFor = (place: string, value: HandlerClass): Resource => {
+    const isHandlerClass = value === RequestHandler || value?.prototype instanceof RequestHandler;
+    if (!isHandlerClass) errors.push(`${place}: must be a class that extends RequestHandler`);
+    // Another value is replaced for the same reason.
+    const HandlerClass = isHandlerClass ? value : RequestHandler;
     const known = resources.get(HandlerClass);
     if (known) return known;
     const { name, cors: ownCors, bodyLimit: ownLimit } = HandlerClass;
@@ -106,14 +110,9 @@ export function createServer(routes: Routes, options: ServerOptions = {}): Serve
     return resource;
   };
   const router = new Router();
-  for (const [path, HandlerClass] of Object.entries(routes)) {
-    if (!isHandlerClass(HandlerClass)) errors.push(`${path}: must be a class that extends RequestHandler`);
-    else errors.push(...router.add(path, resourceFor(HandlerClass)));
-  }
+  for (const [path, value] of Object.entries(routes)) errors.push(...router.add(path, resourceFor(path, value)));
   for (const HandlerClass of resources.keys()) errors.push(...parameterErrors(HandlerClass, routes));
-  const hasBase = isHandlerClass(BaseHandler);
-  if (!hasBase) errors.push('baseHandler: must be a class that extends RequestHandler');
-  const base = resourceFor(hasBase ? BaseHandler : RequestHandler);
+  const base = resourceFor('baseHandler', baseHandler);
   if (errors.length > 0) throw new Error(`The server cannot start:\n${errors.join('\n')}`);
 
   const state: ServerState = {
@@ -124,9 +123,9 @@ export function createServer(routes: Routes, options: ServerOptions = {}): Serve
     validate: requestValidation(allowedHosts),
     makeBaseHandler(exchange) {
       try {
-        return new BaseHandler(exchange);
+        return new baseHandler(exchange);
       } catch (error) {
-        log.error(error, `${BaseHandler.name} constructor`);
+        log.error(error, `${baseHandler.name} constructor`);
         return new RequestHandler(exchange);
       }
     },
@@ -140,8 +139,4 @@ export function createServer(routes: Routes, options: ServerOptions = {}): Serve
   const server = createNodeServer(state);
   serverStates.set(server, state);
   return server;
-}
-
-function isHandlerClass(value: HandlerClass | undefined): value is HandlerClass {
-  return value === RequestHandler || value?.prototype instanceof RequestHandler;
 }
