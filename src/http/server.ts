@@ -11,12 +11,12 @@ import { Log, type LogFormat } from './node/log.ts';
 import { createNodeServer } from './node/node-server.ts';
 import { requestValidation } from './node/request-validation.ts';
 import { serverStates } from './node/shutdown.ts';
-import { type Timeouts, timeoutsOf } from './node/timeouts.ts';
+import { timeoutsOf } from './node/timeouts.ts';
 import { RequestHandler } from './request-handler.ts';
 import {
   type HandlerClass, type Resource, classErrors, overrides, parameterErrors, resourceOf, unknownResource,
 } from './resource.ts';
-import { type Match, Router } from './router.ts';
+import { Router } from './router.ts';
 
 /** Maps paths to classes. `/notes/:id` has a parameter for one segment, `/files/*path` one for the rest of the path. */
 export type Routes = Readonly<Record<`/${string}`, HandlerClass>>;
@@ -48,22 +48,7 @@ export interface ServerOptions {
 }
 
 /** The state that all requests of one server share. */
-export interface ServerState {
-  readonly log: Log;
-  readonly connections: Map<Socket, Connection>;
-  readonly router: Router;
-  /** The match for a path that no route matches, for `OPTIONS *`, and for an invalid request. */
-  readonly unknown: Match;
-  readonly validate: ReturnType<typeof requestValidation>;
-  readonly makeBaseHandler: (exchange: Exchange) => RequestHandler;
-  /** Whether logRequest() is called. If not, the clock is not read, because reading it has a measurable cost. */
-  readonly writesAccessLog: boolean;
-  readonly timeouts: Timeouts;
-  /** Aborts when a graceful shutdown begins. */
-  readonly shutdown: AbortController;
-  /** Whether the listener is closed. A response then closes its connection, unless requests are queued behind it. */
-  isDraining: boolean;
-}
+export type ServerState = ReturnType<typeof compile>;
 
 /**
  * Creates a server for these routes. It does not listen yet.
@@ -71,6 +56,15 @@ export interface ServerState {
  * @throws Error with all errors in the options, the routes, their classes and policies, one per line
  */
 export function createServer(routes: Routes, options: ServerOptions = {}): Server {
+  const state = compile(routes, options);
+  // Each request may listen to it, and Node would warn of a leak from the eleventh on.
+  setMaxListeners(0, state.shutdown.signal);
+  const server = createNodeServer(state);
+  serverStates.set(server, state);
+  return server;
+}
+
+function compile(routes: Routes, options: ServerOptions) {
   const { cors = { origins: '*' }, allowedHosts, bodyLimit = 1024 * 1024, log: logFormat = 'off' } = options;
   const { requestTimeout = 30, handlerTimeout = 30, baseHandler = RequestHandler } = options;
   const log = new Log(logFormat);
@@ -89,7 +83,7 @@ export function createServer(routes: Routes, options: ServerOptions = {}): Serve
   const compilePolicy = (name: string, corsOptions: CorsOptions): CorsPolicy => {
     const found = corsErrors(corsOptions);
     errors.push(...found.map(({ option, message }) => `${name}.${option}: ${message}`));
-    // A policy with errors is replaced, because createServer() throws below.
+    // A policy with errors is replaced, because compile() throws below.
     return corsPolicy(found.length > 0 ? { origins: '*' } : corsOptions, name, log);
   };
   const policy = compilePolicy('cors', cors);
@@ -115,13 +109,13 @@ export function createServer(routes: Routes, options: ServerOptions = {}): Serve
   const base = resourceFor('baseHandler', baseHandler);
   if (errors.length > 0) throw new Error(`The server cannot start:\n${errors.join('\n')}`);
 
-  const state: ServerState = {
-    log,
-    connections: new Map(),
-    router,
+  return {
+    log, router,
+    connections: new Map<Socket, Connection>(),
+    /** The match for a path that no route matches, for `OPTIONS *`, and for an invalid request. */
     unknown: { route: { resource: unknownResource(base), pattern: '*', names: [] }, values: [] },
     validate: requestValidation(allowedHosts),
-    makeBaseHandler(exchange) {
+    makeBaseHandler(exchange: Exchange): RequestHandler {
       try {
         return new baseHandler(exchange);
       } catch (error) {
@@ -129,14 +123,12 @@ export function createServer(routes: Routes, options: ServerOptions = {}): Serve
         return new RequestHandler(exchange);
       }
     },
+    /** Whether logRequest() is called. If not, the clock is not read, because reading it has a measurable cost. */
     writesAccessLog: logFormat !== 'off' || [...resources.keys()].some((Class) => overrides(Class, 'logRequest')),
     timeouts: timeoutsOf(requestTimeout, handlerTimeout),
+    /** Aborts when a graceful shutdown begins. */
     shutdown: new AbortController(),
+    /** Whether the listener is closed. A response then closes its connection, unless requests are queued behind it. */
     isDraining: false,
   };
-  // Each request may listen to it, and Node would warn of a leak from the eleventh on.
-  setMaxListeners(0, state.shutdown.signal);
-  const server = createNodeServer(state);
-  serverStates.set(server, state);
-  return server;
 }

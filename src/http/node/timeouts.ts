@@ -1,13 +1,11 @@
-/** The timeouts of a server. Those that are counted in checks belong to requests, and cost no timer each. */
-export type Timeouts = Readonly<ReturnType<typeof timeoutsOf>>;
-
-/** Minimum of Timeouts.idleMs, however short the other timeouts are. */
+/** Minimum of idleMs, however short the other timeouts are. */
 const MIN_IDLE_MS = 60_000;
 /** Node's timers cannot be longer. */
 const MAX_TIMER_MS = 2 ** 31 - 1;
 
 /**
- * Returns the timeouts of a server for two of its options.
+ * Returns the timeouts of a server for two of its options. Those that are counted in checks belong to requests, and
+ * cost no timer each.
  *
  * @param requestTimeout in seconds
  * @param handlerTimeout in seconds; 0: no limit
