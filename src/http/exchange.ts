@@ -8,7 +8,7 @@ import type { Connection } from './node/connection.ts';
 import type { AccessLogEntry } from './node/log.ts';
 import { CLOSE } from './node/request-validation.ts';
 import { resetConnection, withNumericLength } from './node/workarounds.ts';
-import { hasLongUnreadBody, waitsForMore, readBody } from './request-body.ts';
+import { hasLongUnreadBody, waitsForMore } from './request-body.ts';
 import type { RequestHandler } from './request-handler.ts';
 import { originForm } from './request-target.ts';
 import type { Resource } from './resource.ts';
@@ -79,15 +79,9 @@ export class Exchange {
     response.on('close', () => this.#close()).on('error', (error) => this.logError(error));
   }
 
-  /**
-   * Reads the body. Rejects immediately if `error` is given, if the rest of the request is invalid, or if the exchange
-   * has been aborted.
-   */
-  readBody<Parsed>(
-    bodyLimit: number, parse: (bytes: Buffer<ArrayBuffer>) => Parsed, error?: HttpError,
-  ): Promise<Parsed> {
-    const invalid = this.request.complete ? undefined : this.connection.parserError;
-    return readBody(this.request, bodyLimit, parse, error ?? this.#abortReason ?? invalid);
+  /** Why the body must not be read: the exchange has been aborted, or the rest of the request is invalid. */
+  get bodyError(): unknown {
+    return this.#abortReason ?? (this.request.complete ? undefined : this.connection.parserError);
   }
 
   /**

@@ -4,7 +4,7 @@ import type { CorsOptions } from './cors/options.ts';
 import type { Exchange } from './exchange.ts';
 import { jsonHeaderError, parseJson } from './json.ts';
 import type { AccessLogEntry } from './node/log.ts';
-import { ignoreRejection } from './request-body.ts';
+import { ignoreRejection, readBody } from './request-body.ts';
 import { decodeRest, decodeSegment } from './request-target.ts';
 import { type StandardSchema, validate } from './standard-schema.ts';
 
@@ -110,8 +110,9 @@ export class RequestHandler {
   readJson(): Promise<unknown>;
   readJson<Output>(schema: StandardSchema<Output>): Promise<Output>;
   readJson(schema?: StandardSchema): Promise<unknown> {
-    const error = jsonHeaderError(this.request);
-    const value = this.#exchange.readBody(this.#exchange.resource.bodyLimit, parseJson, error);
+    const { bodyError, resource } = this.#exchange;
+    const error = jsonHeaderError(this.request) ?? bodyError;
+    const value = readBody(this.request, resource.bodyLimit, parseJson, error);
     return schema ? ignoreRejection(value.then((body) => validate(schema, body, 'body'))) : value;
   }
 
@@ -122,7 +123,7 @@ export class RequestHandler {
    * @throws HttpError 413 if the body is longer than the limit; do not catch it
    */
   readBody(limit = this.#exchange.resource.bodyLimit): Promise<Buffer<ArrayBuffer>> {
-    return this.#exchange.readBody(limit, (bytes) => bytes);
+    return readBody(this.request, limit, (bytes) => bytes, this.#exchange.bodyError);
   }
 
   /**
