@@ -29,11 +29,8 @@ export function jsonHeaderError(request: IncomingMessage): HttpError | undefined
  * comma, which makes the value invalid.
  */
 function isJsonInUtf8(contentType = ''): boolean {
-  const parameters = contentType.toLowerCase().split(';').slice(1);
-  return (
-    isJsonType(contentType) &&
-    parameters.every((text) => !/,|^\s*charset\s*=/.test(text) || /^\s*charset="?utf-?8"?\s*$/.test(text))
-  );
+  const hasOtherCharset = /;\s*charset(?!="?utf-?8"?\s*(?:;|$))\s*=/i.test(contentType);
+  return isJsonType(contentType) && !contentType.includes(',') && !hasOtherCharset;
 }
 
 /** Returns whether the media type is JSON (RFC 8259, section 11; RFC 6839, section 3.1). */
