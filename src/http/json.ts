@@ -153,7 +153,8 @@ function fixFor(part: object | bigint, isWhole: boolean): string | undefined {
   }
   // An HttpError has a toJSON().
   if (part instanceof Error && (isWhole || !('toJSON' in part))) return 'an Error: throw it, or return its message';
-  const type = builtInTypeOf(part);
+  // The name of a built-in type, such as Map, or Object for most classes.
+  const type = Object.prototype.toString.call(part).slice(8, -1);
   if (isWhole && (type === 'ArrayBuffer' || ArrayBuffer.isView(part))) {
     const asJson = "send the type 'application/json', and write this.endHeaders().end(bytes)";
     return `bytes (${type}): send their Content-Type or, if they are JSON, ${asJson}`;
@@ -167,9 +168,4 @@ function fixFor(part: object | bigint, isWhole: boolean): string | undefined {
   }
   if (!(Symbol.iterator in part && ('next' in part || COLLECTION.test(type)))) return undefined;
   return `an iterable (${type}): return ${'get' in part ? 'Object.fromEntries(value) or ' : ''}[...value]`;
-}
-
-/** Returns the name of a built-in type, such as `Map`, or `Object` for most classes. */
-function builtInTypeOf(value: object): string {
-  return Object.prototype.toString.call(value).slice(8, -1);
 }
