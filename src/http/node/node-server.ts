@@ -29,7 +29,8 @@ const READS_UPGRADE_BODY = Number.parseInt(process.versions.node) >= 25;
 /** Creates the Node server. It dispatches requests, and responds to whatever else a client sends, or disconnects it. */
 export function createNodeServer(state: ServerState): Server {
   const { connections, timeouts } = state;
-  let timer: NodeJS.Timeout | undefined;
+  // Runs while there are connections.
+  const timer = setTimeout(checkTimeouts, timeouts.checkIntervalMs).unref();
   const options: ServerOptions & { shouldUpgradeCallback: (request: IncomingMessage) => boolean } = {
     headersTimeout: timeouts.requestMs,
     // The time for the body is counted by Exchange, which knows when the server is not waiting for the client.
@@ -63,17 +64,14 @@ export function createNodeServer(state: ServerState): Server {
 
   function accept(socket: Socket): Connection {
     const connection = new Connection(state, socket);
+    if (connections.size === 0) timer.refresh();
     connections.set(socket, connection);
-    timer ??= setInterval(checkTimeouts, timeouts.checkIntervalMs).unref();
     replaceDestroySoon(socket, () => connection.end());
     // Node removes its 'error' listener before 'upgrade', and an 'error' event without a listener ends the process.
     socket.on('error', () => {});
     socket.once('close', () => {
       connection.close();
       connections.delete(socket);
-      if (connections.size > 0) return;
-      clearInterval(timer);
-      timer = undefined;
     });
     return connection;
   }
@@ -175,6 +173,7 @@ export function createNodeServer(state: ServerState): Server {
 
   /** Checks all exchanges in one timer, because a timer for each would cost more than all other checks together. */
   function checkTimeouts(): void {
+    if (connections.size > 0) timer.refresh();
     for (const { exchange } of connections.values()) exchange?.checkTimeouts();
   }
 }
