@@ -58,10 +58,9 @@ export function corsErrors(options: CorsOptions): CorsOptionError[] {
   const reject = (option: CorsOptionError['option'], message: string) => errors.push({ option, message });
 
   // tsc finds most of these, but `npm start` does not run it.
+  const fix = 'write origins, credentials, methods, allowedHeaders, exposedHeaders or maxAge';
   for (const [name, value] of Object.entries(unknown)) {
-    if (value === undefined) continue;
-    const names = 'origins, credentials, methods, allowedHeaders, exposedHeaders or maxAge';
-    reject(name as CorsOptionError['option'], `is not an option: write ${names}`);
+    if (value !== undefined) reject(name as CorsOptionError['option'], `is not an option: ${fix}`);
   }
   if (typeof credentials !== 'boolean') {
     reject('credentials', `${String(credentials)} is not a boolean: write true or false`);

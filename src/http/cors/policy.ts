@@ -32,8 +32,6 @@ export function corsPolicy(options: CorsOptions, name: string, log: Log) {
   const preflightHeaders = [...common, 'Access-Control-Max-Age', String(maxAge)];
   // Fetch, "CORS non-wildcard request-header name": * does not cover authorization.
   const allowedNames = (allowedHeaders === '*' ? ['*', 'authorization'] : allowedHeaders).join(',').toLowerCase();
-  // With credentials, * has no meaning.
-  const mirrors = allowedHeaders === '*' && credentials;
 
   return {
     name,
@@ -64,7 +62,8 @@ export function corsPolicy(options: CorsOptions, name: string, log: Log) {
       const origin = origins === '*' ? '*' : request.headers.origin!;
       if (decision === 'allowed') return ['Access-Control-Allow-Origin', origin, ...actualHeaders];
       const headers = ['Access-Control-Allow-Origin', origin, ...preflightHeaders];
-      const names = mirrors ? mirroredHeaders(request) : allowedNames;
+      // With credentials, * has no meaning.
+      const names = allowedHeaders === '*' && credentials ? mirroredHeaders(request) : allowedNames;
       if (names) headers.push('Access-Control-Allow-Headers', names);
       headers.push('Access-Control-Allow-Methods', corsMethods);
       return headers;
