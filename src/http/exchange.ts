@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { type Readable, Stream, type Writable } from 'node:stream';
+import { Stream, type Writable } from 'node:stream';
 import { finished } from 'node:stream/promises';
 import { corsHints } from './cors/hints.ts';
 import type { CorsDecision } from './cors/policy.ts';
@@ -42,6 +42,7 @@ export class Exchange {
   readonly #startedAt: number;
   handler: RequestHandler | undefined;
   decision: CorsDecision = 'not cross-origin';
+  /** The CORS headers that follow from the decision. */
   corsHeaders: readonly string[] = [];
   head = new ResponseHead();
   /** The stream that endHeaders() has returned, or undefined until the headers are sent. */
@@ -172,12 +173,6 @@ export class Exchange {
     const stream = isHead ? discardedBody(abort) : bodyStream(response);
     stream.on('error', (error) => this.fail(error)).on('close', () => this.#truncate());
     stream.once('late', (error) => this.logError(error));
-    // pipe() leaves the body open if the source fails.
-    stream.on('pipe', (source: Readable) => {
-      finished(source, { writable: false }).catch((error: unknown) => {
-        if (!this.isSettled && stream.sources.has(source)) this.fail(error);
-      });
-    });
     if (isHead) {
       response.end();
     } else {

@@ -1,5 +1,5 @@
 import type { ServerResponse } from 'node:http';
-import { type Duplex, Readable, Writable, type WritableOptions } from 'node:stream';
+import { type Duplex, Readable, Writable, type WritableOptions, finished } from 'node:stream';
 import { isJsonType, rejectUnserializable, stringifyJson } from './json.ts';
 
 /** The part of an error message that says why a call came too late, and what to do. */
@@ -57,22 +57,31 @@ export function discardedBody(reasonOf: () => Error): BodyStream {
   // A source that never waits would otherwise block the event loop.
   const stream = new BodyStream({ write: (_chunk, _encoding, done) => void setImmediate(done) });
   setImmediate(() => stream.destroy(reasonOf()));
-  return stream.on('error', () => {});
+  return stream.on('error', ignore);
 }
 
 /**
- * The stream of a response body. When it closes, it destroys the sources of pipe(), as pipeline() does. It reports a
- * write after it was destroyed: it emits its error again or, if it had none, 'late'.
+ * The stream of a response body. When it closes, it destroys the sources of pipe(), and when a source fails, it fails
+ * with the same error, both as with pipeline(). It reports a write after it was destroyed: it emits its error again or,
+ * if it had none, 'late'.
  */
 export class BodyStream extends Writable {
-  /** The streams that pipe() has connected. */
-  readonly sources = new Set<Readable>();
+  /** The streams that pipe() has connected, each with a function that stops waiting for its end. */
+  readonly sources = new Map<Readable, () => void>();
 
   constructor(options: WritableOptions) {
     super(options);
-    // A stream without unpipe(), from before Node 0.10, does not emit 'unpipe' either.
-    this.on('pipe', (source: Readable) => 'unpipe' in source && this.sources.add(source));
+    this.on('pipe', (source: Readable) => {
+      // A stream without unpipe(), from before Node 0.10, does not emit 'unpipe' either.
+      if (!('unpipe' in source)) return;
+      this.sources.set(source, finished(source, { writable: false }, (error) => error && this.destroy(error)));
+      // Responses may share a source. After all of them, its error must still not stop the process.
+      source.off('error', ignore).on('error', ignore);
+      // The body will not close again, and a source that sends nothing would never learn that it has.
+      if (this.destroyed) setImmediate(() => source.unpipe(this));
+    });
     this.on('unpipe', (source: Readable) => {
+      this.sources.get(source)?.();
       this.sources.delete(source);
       // Later, when the pipe has removed its listener for 'data'.
       if (this.destroyed) setImmediate(destroySource, source);
@@ -100,6 +109,8 @@ export class BodyStream extends Writable {
   }
 }
 
+function ignore(): void {}
+
 /** Destroys a source of pipe(), unless it has another listener for 'data', or others may still write to it. */
 function destroySource(source: Readable): void {
   if (source.readableEnded || source.listenerCount('data') > 0) return;
@@ -110,5 +121,5 @@ function destroySource(source: Readable): void {
 
 /** Destroys a stream and its sources. When a stream closes, it emits 'unpipe' for each of them. */
 function destroyWithSources(stream: Readable): void {
-  stream.on('error', () => {}).on('unpipe', destroySource).destroy();
+  stream.on('error', ignore).on('unpipe', destroySource).destroy();
 }

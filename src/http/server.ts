@@ -70,7 +70,8 @@ function compile(routes: Routes, options: ServerOptions) {
   const log = new Log(logFormat);
   const errors: string[] = [];
   const checkPositive = (name: string, value: number): void => {
-    if (!(Number.isFinite(value) && value > 0)) errors.push(`${name}: ${inspect(value)} must be a finite number above 0`);
+    if (Number.isFinite(value) && value > 0) return;
+    errors.push(`${name}: ${inspect(value)} must be a finite number above 0`);
   };
   checkPositive('bodyLimit', bodyLimit);
   checkPositive('requestTimeout', requestTimeout);

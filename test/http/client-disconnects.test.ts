@@ -251,3 +251,34 @@ test('does not begin a request that is received on a socket that has been destro
   await untilNoConnections(server);
   assert.deepEqual(called, ['doPost']);
 });
+
+class Silent extends RequestHandler {
+  static readonly events = new EventEmitter();
+  override async doGet() {
+    const body = this.endHeaders();
+    const large = 'x'.repeat(400_000);
+    body.write(large);
+    body.write(`${large}end`);
+    if (!this.signal.aborted) await once(this.signal, 'abort');
+    Silent.events.emit('aborted');
+  }
+}
+
+for (const [what, bytes] of [
+  ['the start of another request', 'G'],
+  ['the start of a queued body', requestBytes('POST /', ['Content-Length: 5'], 'a')],
+  ['invalid bytes behind a request', `${requestBytes('GET /')}\0\r\n\r\n`],
+  ['a request that is invalid', requestBytes('POST /', ['Transfer-Encoding: chunked'], 'zz\r\n')],
+  ['a request behind the last', requestBytes('GET /', ['Connection: close']) + requestBytes('GET /')],
+]) {
+  test(`aborts the signal of a silent stream if the client sends ${what}, and disconnects`, async (t) => {
+    const { port, server } = await listen(t, { '/': Silent });
+    const connection = await Connection.open(t, port);
+    connection.send(requestBytes('GET /') + bytes);
+    await connection.until('end');
+    const aborted = once(Silent.events, 'aborted');
+    connection.socket.end();
+    await within('the signal was aborted', aborted);
+    await untilNoConnections(server);
+  });
+}

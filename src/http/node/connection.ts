@@ -42,7 +42,7 @@ export class Connection {
     return this.#queue.length > 0;
   }
 
-  /** Whether the server has stopped reading, and so could not notice that the client has disconnected. */
+  /** Whether the server has stopped reading, because the queue is full. */
   get isPaused(): boolean {
     return this.#queue.length >= MAX_QUEUED_REQUESTS;
   }

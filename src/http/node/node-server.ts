@@ -60,6 +60,11 @@ export function createNodeServer(state: ServerState): Server {
   server.on('connect', onConnect);
   server.on('clientError', onClientError);
   server.on('timeout', onTimeout);
+  // Above server.maxRequestsPerSocket, Node itself responds and closes the connection.
+  server.on('dropRequest', (_request, duplex) => {
+    const connection = connections.get(duplex as Socket);
+    if (connection) connection.isClosing = true;
+  });
   return server;
 
   function accept(socket: Socket): Connection {
@@ -136,6 +141,8 @@ export function createNodeServer(state: ServerState): Server {
     const { exchange, socket } = connection;
     // A connection that a browser opened in advance, and never used, gets no response.
     if (socket.bytesRead === 0) return void socket.destroy();
+    // Node ends the socket when the client has ended its side, but not in the middle of a later request.
+    if (socket.readableEnded && exchange?.request.complete && !connection.isIdle) return void socket.end();
     discardInput(socket);
     // RFC 8446, section 5.1: a TLS handshake begins with 22.
     const isTls = error.rawPacket?.[0] === 22 && socket.bytesRead === error.rawPacket.length;
@@ -152,6 +159,7 @@ export function createNodeServer(state: ServerState): Server {
     connection: Connection, requestError: HttpError, request: IncomingMessage = emptyRequest(connection.socket),
   ): void {
     const { socket } = connection;
+    if (connection.isClosing) return;
     connection.enqueue(() => {
       if (socket.writable) dispatch(connection, request, lastResponseOn(socket, request), requestError);
     });
@@ -166,7 +174,8 @@ export function createNodeServer(state: ServerState): Server {
       const connection = connections.get(socket);
       const response = connection?.exchange?.response;
       const waitsForHandler = response && !response.writableEnded && socket.writableLength === 0;
-      if (waitsForHandler && !connection.isPaused) connection.limitIdleTime();
+      // While a socket is not read, it cannot report that the client has disconnected.
+      if (waitsForHandler && socket.readableFlowing) connection.limitIdleTime();
       else socket.destroy();
     });
   }

@@ -6,6 +6,8 @@ import { closeListener } from './workarounds.ts';
 
 /** How long idle connections stay open after the listener has closed, for requests that are already on their way. */
 const IDLE_GRACE_MS = 400;
+/** How long connections that the server has ended stay open for clients that are still sending. */
+const LINGER_MS = 2_400;
 /** How often connections are checked while they drain. */
 const CHECK_INTERVAL_MS = 25;
 /** How long connections are accepted from the kernel's backlog before the listener closes. */
@@ -53,8 +55,12 @@ export async function shutdown(
     await sleep(CHECK_INTERVAL_MS);
     // If the event loop was blocked, the data that has arrived is read before a connection counts as idle.
     await afterPolling();
-    if (performance.now() < closedAt + IDLE_GRACE_MS) continue;
-    for (const { socket, isIdle } of state.connections.values()) if (isIdle && socket.writable) socket.destroy();
+    const milliseconds = performance.now() - closedAt;
+    if (milliseconds < IDLE_GRACE_MS) continue;
+    for (const { socket, isIdle } of state.connections.values()) {
+      // A client that is still sending may not have read the response yet.
+      if (isIdle && (socket.writable || milliseconds > LINGER_MS)) socket.destroy();
+    }
   }
   clearTimeout(notice);
   return abortAll(state);

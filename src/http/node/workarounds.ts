@@ -31,6 +31,8 @@ const MAX_DISCARDED_BYTES = 64 * 1024 * 1024;
 export function discardInput(socket: Socket): void {
   const maxBytesRead = socket.bytesRead + MAX_DISCARDED_BYTES;
   // Reading must begin first. When a 'data' listener is added, Node removes its own 'resume' listener that begins it.
+  // Node sets this flag while a client reads slowly, and that listener would then pause the socket instead.
+  (socket as { _paused?: boolean })._paused = false;
   socket.resume();
   // The listeners are replaced in the next tick, because the parser may still be processing received data.
   process.nextTick(() => {

@@ -111,3 +111,12 @@ test('runs a pipelined request in its own async context', async (t) => {
   const responses = expectResponses(await sendRaw(t, port, bytes), [200, 200]);
   assert.deepEqual(responses.map(({ body }) => body), ['"/a"', '"/b"']);
 });
+
+for (const [what, bytes] of [['invalid bytes', 'garbage\r\n\r\n'], ['CONNECT', 'CONNECT a:1 HTTP/1.1\r\n\r\n']]) {
+  test(`ignores ${what} behind a request above server.maxRequestsPerSocket`, async (t) => {
+    const { port, server } = await listen(t, routes);
+    server.maxRequestsPerSocket = 1;
+    const received = await sendRaw(t, port, requestBytes('GET /later').repeat(2) + bytes);
+    assert.deepEqual(received.match(/(?<=HTTP\/1\.1 )\d+/g), ['200', '503']);
+  });
+}

@@ -8,7 +8,7 @@ import { RequestHandler } from '../../../src/http/index.ts';
 import { Connection, requestBytes, sendRaw } from '../support/connection.ts';
 import { listen } from '../support/listen.ts';
 import { expectResponses } from '../support/response.ts';
-import { within } from '../support/within.ts';
+import { untilNoConnections, within } from '../support/within.ts';
 
 /** Returns a stream that takes several event-loop turns. */
 function slowly(parts = ['one ', 'two ', 'three']): Readable {
@@ -326,4 +326,49 @@ test('completes a response whose source is a legacy stream, which never emits un
   const { port } = await listen(t, { '/': Legacy });
   const [response] = expectResponses(await sendRaw(t, port, requestBytes('GET /', ['Connection: close'])), [200]);
   assert.equal(response!.body, 'from the source');
+});
+
+test('leaves no listener of a closed response on a source that responses share', async (t) => {
+  const source = new Readable({ read() {} });
+  t.after(() => source.destroy());
+  source.on('data', () => {});
+  class Shares extends RequestHandler {
+    override doGet() {
+      return source.pipe(this.endHeaders());
+    }
+  }
+  const { port, server } = await listen(t, { '/': Shares });
+  for (let time = 0; time < 20; time++) {
+    const client = await Connection.open(t, port);
+    client.send(requestBytes('GET /'));
+    await client.until('HTTP/1.1 200');
+    client.socket.destroy();
+  }
+  await untilNoConnections(server);
+  for (const name of ['close', 'error', 'finish', 'end']) assert.ok(source.listenerCount(name) <= 1, name);
+  const closed = new Promise((resolve) => source.once('close', resolve));
+  source.destroy(new Error('Nothing else listens to this error'));
+  await within('the source closed', closed);
+});
+
+test('destroys a source that is piped only after the client has disconnected', async (t) => {
+  const events = new EventEmitter();
+  const source = new Readable({ read() {} });
+  class Late extends RequestHandler {
+    override async doGet() {
+      const body = this.endHeaders();
+      await once(events, 'disconnected');
+      return source.pipe(body);
+    }
+    override logRequest() {
+      events.emit('disconnected');
+    }
+  }
+  const { port } = await listen(t, { '/': Late });
+  const closed = once(source, 'close');
+  const client = await Connection.open(t, port);
+  client.send(requestBytes('GET /'));
+  await client.until('HTTP/1.1 200');
+  client.socket.destroy();
+  await within('the source closed', closed);
 });

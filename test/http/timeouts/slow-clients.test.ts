@@ -249,6 +249,22 @@ test('releases pipelined requests behind an idle stream if the client disconnect
   await within('the server closed the connection', once(socket, 'close'));
 });
 
+for (const [what, bytes] of [
+  ['behind which an Upgrade is queued', requestBytes('GET /quiet', ['Connection: Upgrade', 'Upgrade: h2c'])],
+  ['behind which a body is queued', requestBytes('POST /quiet', ['Content-Length: 5000000'], 'x'.repeat(1_000_000))],
+] as const) {
+  test(`disconnects a client of a silent stream ${what}, because nothing is read`, async (t) => {
+    const { port, server } = await listen(t, routes, short);
+    const connected = once(server, 'connection');
+    const connection = await Connection.open(t, port);
+    connection.send(requestBytes('GET /quiet') + bytes);
+    const [socket] = await within('the server had the connection', connected);
+    await connection.until('begun');
+    await eventually('nothing is read', () => !socket.readableFlowing);
+    await endIdleTime(server, socket);
+  });
+}
+
 test('does not time out a response because a later pipelined response is waiting', async (t) => {
   const { port, server } = await listen(t, routes, { requestTimeout: 0.3, handlerTimeout: 0 });
   const connected = once(server, 'connection');
