@@ -61,9 +61,9 @@ export function discardedBody(reasonOf: () => Error): BodyStream {
 }
 
 /**
- * The stream of a response body. When it closes, it destroys the sources of pipe(), and when a source fails, it fails
- * with the same error, both as with pipeline(). It reports a write after it was destroyed: it emits its error again or,
- * if it had none, 'late'.
+ * The stream of a response body. What pipeline() does, it does for pipe() too: when it closes, it destroys its sources,
+ * and when a source fails, it fails with the same error. It reports a write after it was destroyed: it emits its error
+ * again or, if it had none, 'late'.
  */
 export class BodyStream extends Writable {
   /** The streams that pipe() has connected, each with a function that stops waiting for its end. */
@@ -75,9 +75,9 @@ export class BodyStream extends Writable {
       // A stream without unpipe(), from before Node 0.10, does not emit 'unpipe' either.
       if (!('unpipe' in source)) return;
       this.sources.set(source, finished(source, { writable: false }, (error) => error && this.destroy(error)));
-      // Responses may share a source. After all of them, its error must still not stop the process.
+      // Responses may share a source. When none of them is left, its error must not stop the process.
       source.off('error', ignore).on('error', ignore);
-      // The body will not close again, and a source that sends nothing would never learn that it has.
+      // A destroyed body does not close again, so a source that sends nothing would stay open.
       if (this.destroyed) setImmediate(() => source.unpipe(this));
     });
     this.on('unpipe', (source: Readable) => {

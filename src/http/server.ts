@@ -64,6 +64,7 @@ export function createServer(routes: Routes, options: ServerOptions = {}): Serve
   return server;
 }
 
+/** Returns what all requests of a server share. Throws as createServer() does. */
 function compile(routes: Routes, options: ServerOptions) {
   const { cors = { origins: '*' }, allowedHosts, bodyLimit = 1024 * 1024, log: logFormat = 'off' } = options;
   const { requestTimeout = 30, handlerTimeout = 30, baseHandler = RequestHandler } = options;
@@ -92,7 +93,7 @@ function compile(routes: Routes, options: ServerOptions) {
   const resourceFor = (place: string, value: HandlerClass): Resource => {
     const isHandlerClass = value === RequestHandler || value?.prototype instanceof RequestHandler;
     if (!isHandlerClass) errors.push(`${place}: must be a class that extends RequestHandler`);
-    // Another value is replaced for the same reason.
+    // Any other value is replaced, because compile() throws below.
     const HandlerClass = isHandlerClass ? value : RequestHandler;
     const known = resources.get(HandlerClass);
     if (known) return known;

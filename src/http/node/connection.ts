@@ -42,11 +42,6 @@ export class Connection {
     return this.#queue.length > 0;
   }
 
-  /** Whether the server has stopped reading, because the queue is full. */
-  get isPaused(): boolean {
-    return this.#queue.length >= MAX_QUEUED_REQUESTS;
-  }
-
   /** Calls `start` when the responses to all earlier requests have been flushed. */
   enqueue(start: () => void): void {
     if (this.isIdle) return start();
@@ -72,7 +67,7 @@ export class Connection {
   /** Ignores all requests after the one in flight, queued or still to come. */
   ignoreLaterRequests(): void {
     this.isClosing = true;
-    if (this.isPaused) continueReading(this.socket);
+    if (this.#queue.length >= MAX_QUEUED_REQUESTS) continueReading(this.socket);
     this.#queue.length = 0;
   }
 

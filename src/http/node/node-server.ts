@@ -82,8 +82,8 @@ export function createNodeServer(state: ServerState): Server {
   }
 
   function receive(request: IncomingMessage, response: ServerResponse): void {
-    // Its response would never close. Node still parses the bytes that it has received, and another http.Server may
-    // pass on its 'request' event later.
+    // A response on a destroyed socket never closes. Node still parses the bytes that it has received, and another
+    // http.Server may pass on its 'request' event later.
     if (response.destroyed || request.socket.destroyed) return;
     const connection = connectionOf(request.socket);
     connection.received++;

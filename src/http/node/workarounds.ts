@@ -43,13 +43,13 @@ export function discardInput(socket: Socket): void {
 }
 
 /**
- * Resets a connection. Destroys a TLS or Unix socket, for which Node's resetAndDestroy() throws, and a socket whose end
- * has been sent, which Node would not close if the system were still sending it.
+ * Resets a connection. Only destroys a TLS or Unix socket, for which resetAndDestroy() throws, and a socket that has
+ * been ended. Node never closes a socket that is reset while its end is still being sent.
  */
 export function resetConnection(socket: Socket): void {
-  const isEndSent = socket.writableEnded && socket.writableLength === 0;
+  const isEnded = socket.writableEnded && socket.writableLength === 0;
   try {
-    if (isEndSent) socket.destroy();
+    if (isEnded) socket.destroy();
     else socket.resetAndDestroy();
   } catch {
     socket.destroy();
