@@ -6,8 +6,8 @@ const REQUEST_ID = /^[\w.:-]{1,64}$/;
 
 /**
  * Extend this class instead of RequestHandler. Every response then has a request ID and security headers, and the log
- * names the request ID. With `baseHandler: ApiHandler` among the options of createServer() in main.ts, responses without
- * a route have them too. A page of another origin can read the ID with CORS_EXPOSED_HEADERS=x-request-id.
+ * names the request ID. With `baseHandler: ApiHandler` among the options of createServer() in main.ts, responses
+ * without a route have them too. A page of another origin can read the ID with CORS_EXPOSED_HEADERS=x-request-id.
  */
 export class ApiHandler extends RequestHandler {
   readonly requestId = requestIdOf(this.request.headers['x-request-id']);
