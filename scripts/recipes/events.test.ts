@@ -23,9 +23,10 @@ test('sends the headers at once, and each event when it happens', LIMIT, async (
 
 test('sends a comment every thirty seconds, so that no proxy ends the stream', LIMIT, async (t) => {
   const { url } = await listen(t, eventsRoutes(new EventEmitter()));
-  t.mock.timers.enable({ apis: ['setInterval'] });
+  const { mock } = t.mock.method(globalThis, 'setInterval');
   const response = await fetch(`${url}/events`);
-  t.mock.timers.tick(30_000);
+  const timer = mock.calls.find(({ arguments: [, milliseconds] }) => milliseconds === 30_000)!;
+  timer.arguments[0]();
   const reader = response.body!.pipeThrough(new TextDecoderStream()).getReader();
   assert.equal((await reader.read()).value, ':\n\n');
   await reader.cancel();
