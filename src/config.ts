@@ -23,8 +23,8 @@ interface Options {
  *
  *     databaseUrl: text('DATABASE_URL', { default: 'postgres://localhost/notes' }),
  *
- * Handlers import `config` from '../config.ts' and read `config.databaseUrl`. Tests may assign to it. A check of your
- * own stands below `yours`: `if (…) reject('DATABASE_URL', 'must …')`. reject() prints the value, so for a secret write
+ * Handlers import `config` from '../config.ts' and read `config.databaseUrl`. Tests may assign to it. Put your
+ * own checks below `yours`: `if (…) reject('DATABASE_URL', 'must …')`. reject() prints the value, so for a secret write
  * `reader.errors.push('SESSION_SECRET: must …')`.
  */
 export function readConfig(environment: NodeJS.ProcessEnv, { isTerminal = false, corsInCode = {} }: Options = {}) {

@@ -6,7 +6,7 @@ type NameOf<M extends Method> = `do${Capitalize<Lowercase<M>>}`;
 /** The methods that a class defines. */
 type MethodOf<Handler> = { [M in Method]: Handler extends Record<NameOf<M>, () => unknown> ? M : never }[Method];
 
-/** The type of a value after it has been sent as JSON. A Date, for example, has become a string. */
+/** The type of a value after it has been sent as JSON. A Date has become a string. Bytes are not sent as JSON. */
 type Json<Value> = Value extends Uint8Array ? never
   : Value extends { toJSON(): infer Text } ? Text
   : Value extends void ? undefined
@@ -40,8 +40,8 @@ type Arguments<Parameter extends string, Body> =
  *     const call = createClient<typeof routes>('http://127.0.0.1:8000');
  *     const { title } = await call('GET', '/notes/:id', { params: { id } });
  *
- * It sends and reads only JSON: call fetch() yourself for uploads, downloads and events. For an error response it
- * rejects with an Error whose message is the problem's detail, and whose cause is the problem.
+ * The function sends and reads only JSON. Call fetch() yourself for uploads, downloads and events. For an error
+ * response it rejects with an Error whose message is the problem's detail, and whose cause is the problem.
  */
 export function createClient<AllRoutes extends Record<keyof AllRoutes, Routes[`/${string}`]>>(origin: string) {
   return async function call<Path extends keyof AllRoutes & string, M extends MethodOf<InstanceType<AllRoutes[Path]>>>(

@@ -4,7 +4,7 @@ import { RequestHandler } from '../../src/http/index.ts';
 /** Upper bound on the bytes that wait for a client that reads slowly. */
 const MAX_BUFFERED_BYTES = 1024 * 1024;
 
-/** nginx and load balancers end a response in which nothing is sent for a minute. */
+/** The interval of comments. nginx and load balancers end a response in which nothing is sent for a minute. */
 const COMMENT_INTERVAL_MS = 30_000;
 
 /**

@@ -12,12 +12,12 @@ export interface ErrorTracker {
 }
 
 /**
- * Returns a class to extend instead of RequestHandler, which writes to your own logger and error tracker. In main.ts:
+ * Returns a class that writes to your own logger and error tracker. Extend it instead of RequestHandler. In main.ts:
  *
  *     createServer(routes, { ...config.server, log: config.log, baseHandler: LoggedHandler })
  *
- * Without `baseHandler`, responses without a route would not be logged. LOG then decides only how errors outside of any
- * request are written, and whether hints about CORS are.
+ * Without `baseHandler`, responses without a route would go to the server's own log. LOG decides how the server writes
+ * its other lines: its start and stop, hints about CORS, and errors outside of any request.
  */
 export function loggedBy(logger: Logger, tracker: ErrorTracker) {
   return class LoggedHandler extends RequestHandler {

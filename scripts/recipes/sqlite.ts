@@ -15,13 +15,13 @@ interface Todo {
 }
 
 /**
- * Returns the routes of todos that are kept in a database: `...todosRoutes(database)` in routes.ts, and in a file of
- * your own, from which main.ts also takes it to close it:
+ * Returns the routes of todos that are kept in a database. Write `...todosRoutes(database)` in routes.ts. Create the
+ * database in a file of your own, which main.ts imports too, to close it:
  *
  *     import { DatabaseSync } from 'node:sqlite';
  *     export const database = new DatabaseSync(process.env['NODE_TEST_CONTEXT'] ? ':memory:' : 'todos.db');
  *
- * Tests that import routes.ts would otherwise open the real file. A test of the todos passes a database of its own,
+ * Under `node --test`, tests that import routes.ts then do not open the real file. A test of the todos passes its own
  * `new DatabaseSync(':memory:')`. For the types of node:sqlite: `npm install -D @types/node@24`. Each
  * call blocks the process, so keep queries short.
  */

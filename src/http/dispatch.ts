@@ -31,7 +31,7 @@ function respond(exchange: Exchange, decision: CorsDecision): void {
   if (exchange.isSettled) return;
   const { request, resource: { corsMethods, policy } } = exchange;
   exchange.decision = decision;
-  // The handler may change the headers of the request.
+  // Read before the handler runs, which may change the headers of the request.
   exchange.corsHeaders = policy.headersFor(decision, request, corsMethods);
   try {
     const value = run(exchange);

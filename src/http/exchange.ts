@@ -173,6 +173,8 @@ export class Exchange {
     const stream = isHead ? discardedBody(abort) : bodyStream(response);
     stream.on('error', (error) => this.fail(error)).on('close', () => this.#truncate());
     stream.once('late', (error) => this.logError(error));
+    // pipe() leaves the body open if the source fails.
+    stream.on('sourceError', (error) => this.isSettled || this.fail(error));
     if (isHead) {
       response.end();
     } else {

@@ -19,7 +19,7 @@ export function bodyOf(value: unknown, contentType: string | undefined): string 
   throw new TypeError(`The returned value is of the type ${typeof value}: ${fix}`);
 }
 
-/** Destroys a stream, which may have a file open, and ignores rejections in a value that will not be sent. */
+/** Releases a value that is not sent. Destroys a stream, which may have a file open, and ignores rejected promises. */
 export function discardValue(value: unknown): void {
   try {
     if (value instanceof Readable) return destroyWithSources(value);
@@ -48,8 +48,8 @@ export function bodyStream(response: ServerResponse): BodyStream {
 }
 
 /**
- * Returns a stream that discards a body that is not sent. setImmediate() destroys it, and with it each source that
- * pipe() or pipeline() has connected by then.
+ * Returns a stream that discards a body that is not sent. setImmediate() destroys it, and then each source that pipe()
+ * or pipeline() has connected.
  *
  * @param reasonOf returns the error to destroy it with
  */
@@ -61,29 +61,34 @@ export function discardedBody(reasonOf: () => Error): BodyStream {
 }
 
 /**
- * The stream of a response body. What pipeline() does, it does for pipe() too: when it closes, it destroys its sources,
- * and when a source fails, it fails with the same error. It reports a write after it was destroyed: it emits its error
- * again or, if it had none, 'late'.
+ * The stream of a response body. When it closes, it destroys the sources of pipe(). When a source fails, it emits
+ * 'sourceError'. A write to a destroyed stream emits the stream's error again or, if there was none, 'late'.
  */
 export class BodyStream extends Writable {
-  /** The streams that pipe() has connected, each with a function that stops waiting for its end. */
+  /** The streams that pipe() has connected, each with a function that removes the listeners of finished(). */
   readonly sources = new Map<Readable, () => void>();
 
   constructor(options: WritableOptions) {
     super(options);
     this.on('pipe', (source: Readable) => {
+      // The error of a source must not stop the process, even when all responses that share it have closed. off() keeps
+      // such a source from collecting listeners.
+      source.off('error', ignore).on('error', ignore);
       // A stream without unpipe(), from before Node 0.10, does not emit 'unpipe' either.
       if (!('unpipe' in source)) return;
-      this.sources.set(source, finished(source, { writable: false }, (error) => error && this.destroy(error)));
-      // Responses may share a source. When none of them is left, its error must not stop the process.
-      source.off('error', ignore).on('error', ignore);
-      // A destroyed body does not close again, so a source that sends nothing would stay open.
-      if (this.destroyed) setImmediate(() => source.unpipe(this));
+      this.sources.get(source)?.();
+      const stop = finished(source, { writable: false }, (error) => {
+        // Later, because a listener of the handler may unpipe the source, and write something else.
+        if (error) queueMicrotask(() => this.sources.get(source) === stop && this.emit('sourceError', error));
+      });
+      this.sources.set(source, stop);
+      // This body will not emit 'close' again, so a source that sends nothing would stay open.
+      if (this.errored) setImmediate(() => source.unpipe(this));
     });
     this.on('unpipe', (source: Readable) => {
       this.sources.get(source)?.();
       this.sources.delete(source);
-      // Later, when the pipe has removed its listener for 'data'.
+      // Later, because pipe() has yet to remove its 'data' listener, which destroySource() would count.
       if (this.destroyed) setImmediate(destroySource, source);
     });
   }

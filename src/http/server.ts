@@ -31,7 +31,7 @@ export interface ServerOptions {
   allowedHosts?: readonly string[];
   /** The longest body that readJson() and readBody() accept, in bytes. Default: 1 MiB. */
   bodyLimit?: number;
-  /** How long the client may take to send a request's headers, and then its body, in seconds. Default: 30. */
+  /** How long the client may take for a request's headers, and as long again for its body, in seconds. Default: 30. */
   requestTimeout?: number;
   /**
    * How long a request may take until its response begins, in seconds, including the time to receive the body. 0 means
@@ -57,14 +57,14 @@ export type ServerState = ReturnType<typeof compile>;
  */
 export function createServer(routes: Routes, options: ServerOptions = {}): Server {
   const state = compile(routes, options);
-  // Each request may listen to it, and Node would warn of a leak from the eleventh on.
+  // Each request may listen to this signal, and Node would warn of a leak from the eleventh listener on.
   setMaxListeners(0, state.shutdown.signal);
   const server = createNodeServer(state);
   serverStates.set(server, state);
   return server;
 }
 
-/** Returns what all requests of a server share. Throws as createServer() does. */
+/** Checks routes and options, and returns the state that all requests of a server share. Throws one Error for all. */
 function compile(routes: Routes, options: ServerOptions) {
   const { cors = { origins: '*' }, allowedHosts, bodyLimit = 1024 * 1024, log: logFormat = 'off' } = options;
   const { requestTimeout = 30, handlerTimeout = 30, baseHandler = RequestHandler } = options;
@@ -85,7 +85,7 @@ function compile(routes: Routes, options: ServerOptions) {
   const compilePolicy = (name: string, corsOptions: CorsOptions): CorsPolicy => {
     const found = corsErrors(corsOptions);
     errors.push(...found.map(({ option, message }) => `${name}.${option}: ${message}`));
-    // A policy with errors is replaced, because compile() throws below.
+    // Replaces a policy with errors, so that the other checks can run. compile() throws below.
     return corsPolicy(found.length > 0 ? { origins: '*' } : corsOptions, name, log);
   };
   const policy = compilePolicy('cors', cors);
@@ -93,7 +93,7 @@ function compile(routes: Routes, options: ServerOptions) {
   const resourceFor = (place: string, value: HandlerClass): Resource => {
     const isHandlerClass = value === RequestHandler || value?.prototype instanceof RequestHandler;
     if (!isHandlerClass) errors.push(`${place}: must be a class that extends RequestHandler`);
-    // Any other value is replaced, because compile() throws below.
+    // Replaces any other value, so that the other checks can run.
     const HandlerClass = isHandlerClass ? value : RequestHandler;
     const known = resources.get(HandlerClass);
     if (known) return known;

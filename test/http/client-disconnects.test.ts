@@ -265,13 +265,13 @@ class Silent extends RequestHandler {
 }
 
 for (const [what, bytes] of [
-  ['the start of another request', 'G'],
-  ['the start of a queued body', requestBytes('POST /', ['Content-Length: 5'], 'a')],
-  ['invalid bytes behind a request', `${requestBytes('GET /')}\0\r\n\r\n`],
-  ['a request that is invalid', requestBytes('POST /', ['Transfer-Encoding: chunked'], 'zz\r\n')],
-  ['a request behind the last', requestBytes('GET /', ['Connection: close']) + requestBytes('GET /')],
+  ['part of a request', 'G'],
+  ['part of a body', requestBytes('POST /', ['Content-Length: 5'], 'a')],
+  ['invalid bytes', `${requestBytes('GET /')}\0\r\n\r\n`],
+  ['an invalid chunk', requestBytes('POST /', ['Transfer-Encoding: chunked'], 'zz\r\n')],
+  ['a request after Connection: close', requestBytes('GET /', ['Connection: close']) + requestBytes('GET /')],
 ]) {
-  test(`aborts the signal of a silent stream if the client sends ${what}, and disconnects`, async (t) => {
+  test(`aborts a stream if its client sends ${what} and disconnects`, async (t) => {
     const { port, server } = await listen(t, { '/': Silent });
     const connection = await Connection.open(t, port);
     connection.send(requestBytes('GET /') + bytes);

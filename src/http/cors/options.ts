@@ -76,7 +76,7 @@ export function corsErrors(options: CorsOptions): CorsOptionError[] {
   }
   checkEach('methods', methods, methodError);
   checkEach('allowedHeaders', allowedHeaders === '*' ? [] : allowedHeaders, (name) => {
-    if (name === '*') return "* must stand alone: write '*' in place of the list, or remove it from the list";
+    if (name === '*') return '* must stand alone: write only * and no list, or remove it from the list';
     return headerError(name, FORBIDDEN_REQUEST_HEADER, 'set');
   });
   checkEach('exposedHeaders', exposedHeaders, (name) => {

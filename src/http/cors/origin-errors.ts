@@ -42,7 +42,7 @@ export function originError(entry: string, credentials: boolean): string | undef
 
 /** Returns what is wrong with an entry unless it is an origin exactly as sent, or one of the two patterns. */
 function problemOf(entry: string, credentials: boolean): Problem | undefined {
-  if (entry === '*') return ['must stand alone', "write '*' in place of the list, or remove it from the list"];
+  if (entry === '*') return ['must stand alone', 'write only * and no list, or remove it from the list'];
   if (entry === 'null') return ['is the origin of every sandboxed page and local file', 'remove it'];
   const origin = asBrowsersSend(entry);
   const [, scheme = '', star, host = '', anyPort] = /^([a-z0-9+.-]+):\/\/(\*\.)?([^*]*?)(:\*)?$/.exec(origin) ?? [];

@@ -17,7 +17,7 @@ const MAX_MIRRORED_LENGTH = 1024;
 export type CorsPolicy = Readonly<ReturnType<typeof corsPolicy>>;
 
 /**
- * Compiles a policy. Lists of headers hold names and values in turn, as Node's writeHead() takes them.
+ * Compiles a policy.
  *
  * @param options that corsErrors has accepted
  * @param name of the policy in messages: `cors`, or `NotesHandler.cors`
@@ -37,10 +37,10 @@ export function corsPolicy(options: CorsOptions, name: string, log: Log) {
     name,
     /** `Origin` if responses depend on it (RFC 9110, section 12.5.5). */
     vary: origins === '*' ? undefined : 'Origin',
-    /** Narrows Access-Control-Allow-Methods. If undefined, all methods of the class are allowed. */
+    /** The methods that preflights may allow, or undefined for all methods of the class. */
     methods,
 
-    /** Decides about a request. Returns a promise, which never rejects, only if a predicate must decide. */
+    /** Decides about a request. If a predicate must decide, returns a promise, which never rejects. */
     decide(request: IncomingMessage): CorsDecision | Promise<CorsDecision> {
       const allowed = isPreflight(request) ? 'allowed preflight' : 'allowed';
       if (origins === '*') return allowed;
@@ -53,7 +53,7 @@ export function corsPolicy(options: CorsOptions, name: string, log: Log) {
     },
 
     /**
-     * Returns the CORS headers of the response (Fetch, "CORS protocol").
+     * Returns the CORS headers of the response (Fetch, "CORS protocol"), names and values in turn.
      *
      * @param corsMethods the value of Access-Control-Allow-Methods
      */
@@ -62,7 +62,7 @@ export function corsPolicy(options: CorsOptions, name: string, log: Log) {
       const origin = origins === '*' ? '*' : request.headers.origin!;
       if (decision === 'allowed') return ['Access-Control-Allow-Origin', origin, ...actualHeaders];
       const headers = ['Access-Control-Allow-Origin', origin, ...preflightHeaders];
-      // With credentials, * has no meaning.
+      // With credentials, browsers read * as a name, so the requested names are sent back (Fetch, "CORS protocol").
       const names = allowedHeaders === '*' && credentials ? mirroredHeaders(request) : allowedNames;
       if (names) headers.push('Access-Control-Allow-Headers', names);
       headers.push('Access-Control-Allow-Methods', corsMethods);
@@ -70,9 +70,9 @@ export function corsPolicy(options: CorsOptions, name: string, log: Log) {
     },
   };
 
-  async function ask(isAllowed: OriginPredicate, origin: string, request: IncomingMessage): Promise<boolean> {
+  async function ask(predicate: OriginPredicate, origin: string, request: IncomingMessage): Promise<boolean> {
     try {
-      return (await isAllowed(origin, request)) === true;
+      return (await predicate(origin, request)) === true;
     } catch (error) {
       log.error(error, `${name}.origins`);
       return false;
@@ -89,7 +89,7 @@ function mirroredHeaders(request: IncomingMessage): string | undefined {
 }
 
 /**
- * Returns whether a page of this server sent the request. Browsers send an Origin with such a POST too (Fetch, "append
+ * Returns whether a page of this server sent the request. Browsers send an Origin with its POST too (Fetch, "append
  * a request `Origin` header"). If Sec-Fetch-Site is sent, nothing else is compared. Without it, the scheme is not
  * compared, because a server behind a TLS proxy cannot know its own scheme.
  */

@@ -53,14 +53,14 @@ export class Connection {
 
   /** Starts the next request, once the response of this exchange is flushed. */
   release({ request }: Exchange): void {
-    const { timeout } = this.socket;
-    // V8's minor garbage collections can then free it. An exchange whose body is incomplete stays for its timeout.
+    const { timeout: keepAliveMs = 0 } = this.socket;
+    // Lets V8's minor garbage collections free the exchange. If its body is incomplete, it stays for its timeout.
     if (request.complete) this.exchange = undefined;
-    // Node 20.20.0 and older remove the keep-alive timeout when the rest of the body arrives.
-    else request.once('close', () => this.isIdle && this.limitIdleTime(timeout));
+    // Node 20.20.0 and older remove the keep-alive timeout when the rest of the body arrives, so set it again.
+    else request.once('close', () => this.isIdle && this.limitIdleTime(keepAliveMs));
     const next = this.#queue.shift();
     if (this.#queue.length === MAX_QUEUED_REQUESTS - 1) continueReading(this.socket);
-    // A failed write destroys the socket before it emits 'close'. A response would have no socket, and never close.
+    // A failed write destroys the socket before 'close'. The next response would have no socket, and never close.
     if (!this.socket.destroyed) next?.();
   }
 
@@ -83,7 +83,7 @@ export class Connection {
   end(): void {
     const { socket } = this;
     if (!socket.writable) return;
-    // Node itself closes after a response that was sent before 100 (Continue), and requests may then be queued.
+    // Requests may be queued, because Node itself closes after a response that was sent before 100 (Continue).
     this.ignoreLaterRequests();
     socket.end();
     discardInput(socket);

@@ -29,7 +29,7 @@ const READS_UPGRADE_BODY = Number.parseInt(process.versions.node) >= 25;
 /** Creates the Node server. It dispatches requests, and responds to whatever else a client sends, or disconnects it. */
 export function createNodeServer(state: ServerState): Server {
   const { connections, timeouts } = state;
-  // Runs while there are connections.
+  // Restarts itself while there are connections. accept() starts it again.
   const timer = setTimeout(checkTimeouts, timeouts.checkIntervalMs).unref();
   const options: ServerOptions & { shouldUpgradeCallback: (request: IncomingMessage) => boolean } = {
     headersTimeout: timeouts.requestMs,
@@ -60,7 +60,7 @@ export function createNodeServer(state: ServerState): Server {
   server.on('connect', onConnect);
   server.on('clientError', onClientError);
   server.on('timeout', onTimeout);
-  // Above server.maxRequestsPerSocket, Node itself responds and closes the connection.
+  // Above server.maxRequestsPerSocket, Node itself responds and closes the connection. What follows is ignored.
   server.on('dropRequest', (_request, duplex) => {
     const connection = connections.get(duplex as Socket);
     if (connection) connection.isClosing = true;
@@ -82,8 +82,8 @@ export function createNodeServer(state: ServerState): Server {
   }
 
   function receive(request: IncomingMessage, response: ServerResponse): void {
-    // A response on a destroyed socket never closes. Node still parses the bytes that it has received, and another
-    // http.Server may pass on its 'request' event later.
+    // A response on a destroyed socket never emits 'close'. Node parses bytes that it received before, and another
+    // http.Server may pass on its 'request' event late.
     if (response.destroyed || request.socket.destroyed) return;
     const connection = connectionOf(request.socket);
     connection.received++;
@@ -93,7 +93,7 @@ export function createNodeServer(state: ServerState): Server {
     if (!response.shouldKeepAlive) connection.isClosing = true;
   }
 
-  /** Returns the connection of a socket. It is unknown if another server passes on the event, or if it is synthetic. */
+  /** Returns the connection of a socket. Creates it if another server accepted the socket, or if it is synthetic. */
   function connectionOf(socket: Socket): Connection {
     return connections.get(socket) ?? (socket instanceof Socket ? accept(socket) : new Connection(state, socket));
   }
@@ -141,7 +141,8 @@ export function createNodeServer(state: ServerState): Server {
     const { exchange, socket } = connection;
     // A connection that a browser opened in advance, and never used, gets no response.
     if (socket.bytesRead === 0) return void socket.destroy();
-    // Node ends the socket when the client has ended its side, but not in the middle of a later request.
+    // When the client ends its side, Node ends the socket, but not if that cuts off a pipelined request. Ending it here
+    // aborts the response in flight.
     if (socket.readableEnded && exchange?.request.complete && !connection.isIdle) return void socket.end();
     discardInput(socket);
     // RFC 8446, section 5.1: a TLS handshake begins with 22.
@@ -165,7 +166,7 @@ export function createNodeServer(state: ServerState): Server {
     });
   }
 
-  /** Closes a connection whose client neither reads nor sends, unless the server is waiting for the handler. */
+  /** Closes a connection whose client neither reads nor sends, unless the server reads it and waits for the handler. */
   function onTimeout(socket: Socket): void {
     const { bytesRead } = socket;
     // If the event loop was blocked for longer than the timeout, data that has arrived meanwhile is read first.
@@ -174,8 +175,9 @@ export function createNodeServer(state: ServerState): Server {
       const connection = connections.get(socket);
       const response = connection?.exchange?.response;
       const waitsForHandler = response && !response.writableEnded && socket.writableLength === 0;
-      // While a socket is not read, it cannot report that the client has disconnected.
-      if (waitsForHandler && socket.readableFlowing) connection.limitIdleTime();
+      // A socket that is not read cannot report that the client has disconnected. It is closed, unless the handler may
+      // still read the rest of the body.
+      if (waitsForHandler && (socket.readableFlowing || !response.req.complete)) connection.limitIdleTime();
       else socket.destroy();
     });
   }

@@ -6,8 +6,6 @@ import { closeListener } from './workarounds.ts';
 
 /** How long idle connections stay open after the listener has closed, for requests that are already on their way. */
 const IDLE_GRACE_MS = 400;
-/** How long connections that the server has ended stay open for clients that are still sending. */
-const LINGER_MS = 2_400;
 /** How often connections are checked while they drain. */
 const CHECK_INTERVAL_MS = 25;
 /** How long connections are accepted from the kernel's backlog before the listener closes. */
@@ -33,7 +31,7 @@ function stateOf(server: Server): ServerState {
  * Then the listener closes, every response closes its connection (RFC 9112, section 9.6), and idle connections are
  * closed. Requests in flight are completed, unless the timeout expires.
  *
- * @param delay in seconds: how long a load balancer takes to notice; default: 0
+ * @param delay in seconds: how long a load balancer takes to notice the shutdown; default: 0
  * @param timeout in seconds after the listener has closed; requests in flight are then aborted; default: 8
  * @returns whether every request was completed
  */
@@ -45,7 +43,7 @@ export async function shutdown(
   await sleep(delay * 1000);
 
   await acceptBacklog(server);
-  // In the same tick, so that a client that is told to close does not open a connection to the closing listener.
+  // Both in one tick, so that a client whose connection closes cannot reconnect before the listener is closed.
   state.isDraining = true;
   closeListener(server);
 
@@ -55,12 +53,8 @@ export async function shutdown(
     await sleep(CHECK_INTERVAL_MS);
     // If the event loop was blocked, the data that has arrived is read before a connection counts as idle.
     await afterPolling();
-    const milliseconds = performance.now() - closedAt;
-    if (milliseconds < IDLE_GRACE_MS) continue;
-    for (const { socket, isIdle } of state.connections.values()) {
-      // A client that is still sending may not have read the response yet.
-      if (isIdle && (socket.writable || milliseconds > LINGER_MS)) socket.destroy();
-    }
+    if (performance.now() < closedAt + IDLE_GRACE_MS) continue;
+    for (const { socket, isIdle } of state.connections.values()) if (isIdle && socket.writable) socket.destroy();
   }
   clearTimeout(notice);
   return abortAll(state);

@@ -4,8 +4,7 @@ const MIN_IDLE_MS = 60_000;
 const MAX_TIMER_MS = 2 ** 31 - 1;
 
 /**
- * Returns the timeouts of a server for two of its options. Those that are counted in checks belong to requests, and
- * cost no timer each.
+ * Returns the timeouts of a server. Those of requests are counted in checks, so that requests need no timers.
  *
  * @param requestTimeout in seconds
  * @param handlerTimeout in seconds; 0: no limit

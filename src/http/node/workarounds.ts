@@ -30,8 +30,8 @@ const MAX_DISCARDED_BYTES = 64 * 1024 * 1024;
 /** Discards what the socket receives, in place of Node's HTTP parser, and destroys the socket if it is too much. */
 export function discardInput(socket: Socket): void {
   const maxBytesRead = socket.bytesRead + MAX_DISCARDED_BYTES;
-  // Reading must begin first. When a 'data' listener is added, Node removes its own 'resume' listener that begins it.
-  // Node sets this flag while a client reads slowly, and that listener would then pause the socket instead.
+  // Reading must begin first, in Node's own 'resume' listener, which Node removes when a 'data' listener is added. That
+  // listener would pause the socket if _paused were set, as it is while a client reads slowly.
   (socket as { _paused?: boolean })._paused = false;
   socket.resume();
   // The listeners are replaced in the next tick, because the parser may still be processing received data.
@@ -43,8 +43,8 @@ export function discardInput(socket: Socket): void {
 }
 
 /**
- * Resets a connection. Only destroys a TLS or Unix socket, for which resetAndDestroy() throws, and a socket that has
- * been ended. Node never closes a socket that is reset while its end is still being sent.
+ * Resets a connection. A TLS or Unix socket is only destroyed, because resetAndDestroy() throws for it. A socket whose
+ * end is being sent is only destroyed too, because Node would never close it after a reset.
  */
 export function resetConnection(socket: Socket): void {
   const isEnded = socket.writableEnded && socket.writableLength === 0;
@@ -57,8 +57,8 @@ export function resetConnection(socket: Socket): void {
 }
 
 /**
- * Returns the headers with Content-Length as a number. Some releases of Node 20 and 22 compare a string with the number
- * of bytes that were written, so that a body of the right length is an error.
+ * Returns the headers with Content-Length as a number. Node 20.12 to 20.19 and 22.0 to 22.17 compare a string with the
+ * number of bytes that were written, and reject a body of the right length.
  */
 export function withNumericLength(headers: readonly string[]): OutgoingHttpHeader[] {
   return headers.map((value, at) => (at % 2 === 1 && headers[at - 1] === 'Content-Length' ? Number(value) : value));
@@ -106,7 +106,7 @@ export function lastResponseOn(socket: Socket, request: IncomingMessage): Server
   return response;
 }
 
-/** Returns a request without a message, for bytes that are not one. */
+/** Returns an empty request, for bytes that are not an HTTP request. */
 export function emptyRequest(socket: Socket): IncomingMessage {
   const request = new http.IncomingMessage(socket);
   request.complete = true;

@@ -70,8 +70,8 @@ test('resetConnection: resetAndDestroy() throws for a Unix socket', async (t) =>
   assert.throws(() => socket.resetAndDestroy(), { code: 'ERR_INVALID_HANDLE_TYPE' });
 });
 
-test('resetConnection: Node does not close a socket that is reset while its end is being sent', async () => {
-  // In a process of its own, because the file stays open and keeps Node from exiting.
+test('resetConnection: Node does not close a socket that is reset while it is ending', async () => {
+  // In its own process, because the socket never closes, and keeps the process running.
   const script = `
     const { connect, createServer } = require('node:net');
     const listener = createServer((socket) => {

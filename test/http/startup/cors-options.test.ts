@@ -21,7 +21,7 @@ const policies: [cors: unknown, error: RegExp][] = [
   [{ origins: '*', credential: true }, /^cors\.credential: is not an option: write origins, credentials, methods,/],
   [{ origins: [1] }, /^cors\.origins: 1 is not a string/],
   [{ origins: ['null'] }, /^cors\.origins: null is the origin of every sandboxed page.*remove it/],
-  [{ origins: ['*'] }, /^cors\.origins: \* must stand alone: write '\*' in place of the list/],
+  [{ origins: ['*'] }, /^cors\.origins: \* must stand alone: write only \* and no list/],
   [{ origins: null }, /^cors\.origins: null is not a list/],
   [{ origins: ['app.example.com'] }, /is not an origin as browsers send it: write https:\/\/app\.example\.com$/],
   [{ origins: ['localhost:3000'] }, /is not an origin as browsers send it: write http:\/\/localhost:3000$/],

@@ -145,12 +145,12 @@ for (const version of ['HTTP/1.1', 'HTTP/1.0']) {
   });
 }
 
-test('closes the connection if a method fails just when its client closes its side', async (t) => {
+test('closes the connection if a method fails while the client ends its side', async (t) => {
   const entries: AccessLogEntry[] = [];
   class Half extends RequestHandler {
     override async doGet() {
       this.endHeaders().write('half');
-      // Node ends the socket in an earlier listener, and the end is still being sent.
+      // Node's own listener has just ended the socket, and its end has not been sent yet.
       await once(this.request.socket, 'end');
       throw new Error('A bug');
     }

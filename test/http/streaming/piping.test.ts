@@ -312,6 +312,59 @@ test('keeps a PassThrough that others write to, although its only response was a
   assert.equal(feed.destroyed, false);
 });
 
+test('sends what a listener writes in place of a source that has failed', async (t) => {
+  class Falls extends RequestHandler {
+    override async doGet() {
+      const body = this.endHeaders();
+      const source = new Readable({ read() { this.destroy(new Error('The file is gone')); } });
+      source.pipe(body);
+      source.on('error', () => {
+        source.unpipe(body);
+        body.end('in its place');
+      });
+      await once(body, 'finish');
+    }
+  }
+  const { port } = await listen(t, { '/': Falls });
+  const [response] = expectResponses(await sendRaw(t, port, requestBytes('GET /', ['Connection: close'])), [200]);
+  assert.equal(response!.body, 'in its place');
+});
+
+test('completes a response whose source is destroyed after the body was ended', async (t) => {
+  const large = 'x'.repeat(4_000_000);
+  const logged: unknown[] = [];
+  class Cuts extends RequestHandler {
+    override async doGet() {
+      const source = new Readable({ read() {} });
+      const body = this.endHeaders();
+      source.pipe(body);
+      source.push(large);
+      await once(source, 'data');
+      body.end('end');
+      source.destroy();
+    }
+    override logError(error: unknown) {
+      logged.push(error);
+    }
+  }
+  const { port } = await listen(t, { '/': Cuts });
+  const [response] = expectResponses(await sendRaw(t, port, requestBytes('GET /', ['Connection: close'])), [200]);
+  assert.equal(response!.body!.length, large.length + 3);
+  assert.deepEqual(logged, []);
+});
+
+test('survives the error of a legacy stream, which never emits unpipe', async (t) => {
+  class Legacy extends RequestHandler {
+    override doGet() {
+      const source = new Stream();
+      source.pipe(this.endHeaders());
+      source.emit('error', new Error('A legacy error'));
+    }
+  }
+  const { port } = await listen(t, { '/': Legacy });
+  expectResponses(await sendRaw(t, port, requestBytes('GET /', ['Connection: close'])), [200]);
+});
+
 test('completes a response whose source is a legacy stream, which never emits unpipe', async (t) => {
   class Legacy extends RequestHandler {
     override doGet() {

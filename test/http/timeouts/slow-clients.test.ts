@@ -250,10 +250,10 @@ test('releases pipelined requests behind an idle stream if the client disconnect
 });
 
 for (const [what, bytes] of [
-  ['behind which an Upgrade is queued', requestBytes('GET /quiet', ['Connection: Upgrade', 'Upgrade: h2c'])],
-  ['behind which a body is queued', requestBytes('POST /quiet', ['Content-Length: 5000000'], 'x'.repeat(1_000_000))],
+  ['an Upgrade', requestBytes('GET /quiet', ['Connection: Upgrade', 'Upgrade: h2c'])],
+  ['a body', requestBytes('POST /quiet', ['Content-Length: 5000000'], 'x'.repeat(1_000_000))],
 ] as const) {
-  test(`disconnects a client of a silent stream ${what}, because nothing is read`, async (t) => {
+  test(`closes a silent stream after the idle timeout if ${what} is queued behind it`, async (t) => {
     const { port, server } = await listen(t, routes, short);
     const connected = once(server, 'connection');
     const connection = await Connection.open(t, port);
@@ -264,6 +264,29 @@ for (const [what, bytes] of [
     await endIdleTime(server, socket);
   });
 }
+
+test('keeps a connection whose handler has begun the response and reads the body late', async (t) => {
+  const events = new EventEmitter();
+  class Late extends RequestHandler {
+    override async doPost() {
+      const body = this.endHeaders();
+      body.write('begun');
+      await once(events, 'idle');
+      body.write(String((await this.readBody()).length));
+    }
+  }
+  const { port, server } = await listen(t, { '/': Late });
+  const connected = once(server, 'connection');
+  const connection = await Connection.open(t, port);
+  connection.send(requestBytes('POST /', ['Content-Length: 500000', 'Connection: close'], 'x'.repeat(500_000)));
+  const [socket] = await within('the server had the connection', connected);
+  await connection.until('begun');
+  await eventually('nothing is read', () => !socket.readableFlowing);
+  server.emit('timeout', socket);
+  await new Promise(setImmediate);
+  events.emit('idle');
+  assert.match(await connection.untilClosed(), /500000/);
+});
 
 test('does not time out a response because a later pipelined response is waiting', async (t) => {
   const { port, server } = await listen(t, routes, { requestTimeout: 0.3, handlerTimeout: 0 });
