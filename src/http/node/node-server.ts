@@ -173,11 +173,12 @@ export function createNodeServer(state: ServerState): Server {
     setImmediate(() => {
       if (socket.bytesRead !== bytesRead) return;
       const connection = connections.get(socket);
-      const response = connection?.exchange?.response;
+      const { request, response } = connection?.exchange ?? {};
       const waitsForHandler = response && !response.writableEnded && socket.writableLength === 0;
-      // A socket that is not read cannot report that the client has disconnected. It is closed, unless the handler may
-      // still read the rest of the body.
-      if (waitsForHandler && (socket.readableFlowing || !response.req.complete)) connection.limitIdleTime();
+      // A socket that is not read cannot report that the client has disconnected. It is closed, unless the handler is
+      // reading the body slowly.
+      const isRead = socket.readableFlowing || (request?.readableDidRead && !request.complete);
+      if (waitsForHandler && isRead) connection!.limitIdleTime();
       else socket.destroy();
     });
   }

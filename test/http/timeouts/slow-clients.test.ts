@@ -249,15 +249,21 @@ test('releases pipelined requests behind an idle stream if the client disconnect
   await within('the server closed the connection', once(socket, 'close'));
 });
 
+const LONG = ['Content-Length: 5000000'];
+const PART = 'x'.repeat(1_000_000);
 for (const [what, bytes] of [
-  ['an Upgrade', requestBytes('GET /quiet', ['Connection: Upgrade', 'Upgrade: h2c'])],
-  ['a body', requestBytes('POST /quiet', ['Content-Length: 5000000'], 'x'.repeat(1_000_000))],
+  ['its body is not read', requestBytes('GET /quiet', LONG, PART)],
+  ['a body is queued behind it', requestBytes('GET /quiet') + requestBytes('POST /quiet', LONG, PART)],
+  [
+    'an Upgrade is queued behind it',
+    requestBytes('GET /quiet') + requestBytes('GET /quiet', ['Connection: Upgrade', 'Upgrade: h2c']),
+  ],
 ] as const) {
-  test(`closes a silent stream after the idle timeout if ${what} is queued behind it`, async (t) => {
+  test(`closes a silent stream after the idle timeout if ${what}`, async (t) => {
     const { port, server } = await listen(t, routes, short);
     const connected = once(server, 'connection');
     const connection = await Connection.open(t, port);
-    connection.send(requestBytes('GET /quiet') + bytes);
+    connection.send(bytes);
     const [socket] = await within('the server had the connection', connected);
     await connection.until('begun');
     await eventually('nothing is read', () => !socket.readableFlowing);
@@ -265,17 +271,23 @@ for (const [what, bytes] of [
   });
 }
 
-test('keeps a connection whose handler has begun the response and reads the body late', async (t) => {
+test('keeps a connection whose handler has begun the response and reads the body slowly', async (t) => {
   const events = new EventEmitter();
-  class Late extends RequestHandler {
+  class Slow extends RequestHandler {
     override async doPost() {
       const body = this.endHeaders();
-      body.write('begun');
-      await once(events, 'idle');
-      body.write(String((await this.readBody()).length));
+      let length = 0;
+      for await (const chunk of this.request as AsyncIterable<Buffer>) {
+        if (length === 0) {
+          body.write('begun');
+          await once(events, 'idle');
+        }
+        length += chunk.length;
+      }
+      body.write(String(length));
     }
   }
-  const { port, server } = await listen(t, { '/': Late });
+  const { port, server } = await listen(t, { '/': Slow });
   const connected = once(server, 'connection');
   const connection = await Connection.open(t, port);
   connection.send(requestBytes('POST /', ['Content-Length: 500000', 'Connection: close'], 'x'.repeat(500_000)));
