@@ -23,9 +23,9 @@ interface Options {
  *
  *     databaseUrl: text('DATABASE_URL', { default: 'postgres://localhost/notes' }),
  *
- * Handlers import `config` from '../config.ts' and read `config.databaseUrl`. Tests may assign to it. Put your
- * own checks below `yours`: `if (…) reject('DATABASE_URL', 'must …')`. reject() prints the value, so for a secret write
- * `reader.errors.push('SESSION_SECRET: must …')`.
+ * Handlers import `config` from '../config.ts' and read `config.databaseUrl`. Tests may assign to it. Put your own
+ * checks below `yours`: `if (…) reject('DATABASE_URL', 'must …')`. reject() prints the value of the variable. If it
+ * is a secret, write `reader.errors.push('SESSION_SECRET: must …')`.
  */
 export function readConfig(environment: NodeJS.ProcessEnv, { isTerminal = false, corsInCode = {} }: Options = {}) {
   const reader = settingsReader(environment);

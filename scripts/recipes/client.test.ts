@@ -104,7 +104,7 @@ test('rejects a parameter that leads to another path', LIMIT, async () => {
 /** Contains calls that must not compile. The compiler reports each `@ts-expect-error` that has no error below it. */
 export async function wrongCalls(): Promise<void> {
   const call = createClient<ReturnType<typeof routes>>('http://127.0.0.1:8000');
-  // @ts-expect-error: there is no such path
+  // @ts-expect-error: this path does not exist
   await call('GET', '/task');
   // @ts-expect-error: the path has no such method
   await call('DELETE', '/tasks');

@@ -16,8 +16,8 @@ export interface ErrorTracker {
  *
  *     createServer(routes, { ...config.server, log: config.log, baseHandler: LoggedHandler })
  *
- * Without `baseHandler`, responses without a route would go to the server's own log. LOG decides how the server writes
- * its other lines: its start and stop, hints about CORS, and errors outside of any request.
+ * Without `baseHandler`, unknown paths, denied origins and invalid requests would go to the server's own log. LOG
+ * decides how the server writes its other lines, such as hints about CORS, and errors outside of any request.
  */
 export function loggedBy(logger: Logger, tracker: ErrorTracker) {
   return class LoggedHandler extends RequestHandler {

@@ -116,7 +116,7 @@ test('guarded.ts rejects every request if the API key is empty', LIMIT, async (t
   assert.equal((await fetch(url, { headers: { 'x-api-key': '' } })).status, 401);
 });
 
-test('upstream.ts responds 502 to errors of the service, and aborts the call with its own', LIMIT, async (t) => {
+test('upstream.ts responds 502 to errors of the service, and aborts its call', LIMIT, async (t) => {
   const service = createServer((request, response) => {
     if (request.url === '/?city=Oslo') response.end('{"degrees":3}');
     else if (request.url === '/?city=Rome') response.writeHead(500).end();

@@ -16,14 +16,14 @@ interface Todo {
 
 /**
  * Returns the routes of todos that are kept in a database. Write `...todosRoutes(database)` in routes.ts. Create the
- * database in a file of your own, which main.ts imports too, to close it:
+ * database in a file of your own. main.ts imports that file too, and closes the database.
  *
  *     import { DatabaseSync } from 'node:sqlite';
  *     export const database = new DatabaseSync(process.env['NODE_TEST_CONTEXT'] ? ':memory:' : 'todos.db');
  *
  * Under `node --test`, tests that import routes.ts then do not open the real file. A test of the todos passes its own
- * `new DatabaseSync(':memory:')`. For the types of node:sqlite: `npm install -D @types/node@24`. Each
- * call blocks the process, so keep queries short.
+ * `new DatabaseSync(':memory:')`. For the types of node:sqlite: `npm install -D @types/node@24`. Each call blocks the
+ * process, so keep queries short.
  */
 export function todosRoutes(database: Database) {
   // Other processes may share the file. Without this timeout, a write fails immediately while another process writes.

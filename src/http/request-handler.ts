@@ -12,8 +12,7 @@ import { type StandardSchema, validate } from './standard-schema.ts';
  * Extend this class with the methods that its path supports: `doGet`, `doPost` and so on, one for each name in
  * http.METHODS (`M-SEARCH`: `doMSearch`). What a method returns is sent as JSON, with the status 200, or 204 for
  * `undefined`. A promise is awaited. Throw an HttpError for an error response. `Allow`, the CORS methods, HEAD (from
- * `doGet`), OPTIONS and 405 follow from the methods of the class. Each request has an instance of its own, so keep what
- * belongs to a request in fields.
+ * `doGet`), OPTIONS and 405 follow from the methods of the class. Each request has its own instance and its own fields.
  */
 export class RequestHandler {
   /** The CORS policy of this class, which replaces the server's. */

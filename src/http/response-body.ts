@@ -48,8 +48,8 @@ export function bodyStream(response: ServerResponse): BodyStream {
 }
 
 /**
- * Returns a stream that discards a body that is not sent. setImmediate() destroys it, and then each source that pipe()
- * or pipeline() has connected.
+ * Returns a stream that discards a body that is not sent. It is destroyed in setImmediate(), and then each source that
+ * pipe() or pipeline() has connected.
  *
  * @param reasonOf returns the error to destroy it with
  */
@@ -82,7 +82,7 @@ export class BodyStream extends Writable {
         if (error) queueMicrotask(() => this.sources.get(source) === stop && this.emit('sourceError', error));
       });
       this.sources.set(source, stop);
-      // This body will not emit 'close' again, so a source that sends nothing would stay open.
+      // pipe() unpipes a source when the body emits 'close', which a body that has failed may have done already.
       if (this.errored) setImmediate(() => source.unpipe(this));
     });
     this.on('unpipe', (source: Readable) => {
@@ -119,7 +119,7 @@ function ignore(): void {}
 /** Destroys a source of pipe(), unless it has another listener for 'data', or others may still write to it. */
 function destroySource(source: Readable): void {
   if (source.readableEnded || source.listenerCount('data') > 0) return;
-  // If nothing is piped to a socket or PassThrough, somebody else still writes to it.
+  // If nothing is piped to a socket or PassThrough, somebody else may still write to it.
   if ((source as Partial<Duplex>).writable && source.listenerCount('unpipe') === 0) return;
   destroyWithSources(source);
 }

@@ -64,7 +64,7 @@ export function createServer(routes: Routes, options: ServerOptions = {}): Serve
   return server;
 }
 
-/** Checks routes and options, and returns the state that all requests of a server share. Throws one Error for all. */
+/** Checks the routes and options. Returns the state of the server, or throws an Error with all errors. */
 function compile(routes: Routes, options: ServerOptions) {
   const { cors = { origins: '*' }, allowedHosts, bodyLimit = 1024 * 1024, log: logFormat = 'off' } = options;
   const { requestTimeout = 30, handlerTimeout = 30, baseHandler = RequestHandler } = options;
@@ -72,7 +72,7 @@ function compile(routes: Routes, options: ServerOptions) {
   const errors: string[] = [];
   const checkPositive = (name: string, value: number): void => {
     if (Number.isFinite(value) && value > 0) return;
-    errors.push(`${name}: ${inspect(value)} must be a finite number above 0`);
+    errors.push(`${name}: must be a finite number above 0, not ${inspect(value)}`);
   };
   checkPositive('bodyLimit', bodyLimit);
   checkPositive('requestTimeout', requestTimeout);
@@ -85,7 +85,7 @@ function compile(routes: Routes, options: ServerOptions) {
   const compilePolicy = (name: string, corsOptions: CorsOptions): CorsPolicy => {
     const found = corsErrors(corsOptions);
     errors.push(...found.map(({ option, message }) => `${name}.${option}: ${message}`));
-    // Replaces a policy with errors, so that the other checks can run. compile() throws below.
+    // A policy that has errors is replaced, so that the other checks can run. compile() throws below.
     return corsPolicy(found.length > 0 ? { origins: '*' } : corsOptions, name, log);
   };
   const policy = compilePolicy('cors', cors);
@@ -93,7 +93,7 @@ function compile(routes: Routes, options: ServerOptions) {
   const resourceFor = (place: string, value: HandlerClass): Resource => {
     const isHandlerClass = value === RequestHandler || value?.prototype instanceof RequestHandler;
     if (!isHandlerClass) errors.push(`${place}: must be a class that extends RequestHandler`);
-    // Replaces any other value, so that the other checks can run.
+    // Any other value is replaced, so that the other checks can run.
     const HandlerClass = isHandlerClass ? value : RequestHandler;
     const known = resources.get(HandlerClass);
     if (known) return known;

@@ -269,7 +269,7 @@ for (const [what, bytes] of [
   ['part of a body', requestBytes('POST /', ['Content-Length: 5'], 'a')],
   ['invalid bytes', `${requestBytes('GET /')}\0\r\n\r\n`],
   ['an invalid chunk', requestBytes('POST /', ['Transfer-Encoding: chunked'], 'zz\r\n')],
-  ['a request after Connection: close', requestBytes('GET /', ['Connection: close']) + requestBytes('GET /')],
+  ['one request too many', requestBytes('GET /', ['Connection: close']) + requestBytes('GET /')],
 ]) {
   test(`aborts a stream if its client sends ${what} and disconnects`, async (t) => {
     const { port, server } = await listen(t, { '/': Silent });

@@ -13,7 +13,7 @@ const WEB_SCHEME = /^(?:[htps*]+|ftps?|wss?):\/\//i;
 /** Hosts that rarely have a certificate: IP addresses, with or without a star, and localhost. */
 const LOCAL_HOST = /^(?:\[.*\]|\d[\d.*]*|(?:[^:/]+\.)?localhost)(?=[:/?#]|$)/i;
 
-/** What is wrong with an entry, and what to do if there is no correction. */
+/** What is wrong with an entry, and what to do if it cannot be corrected. */
 type Problem = readonly [message: string, advice: string];
 
 const NOT_AN_ORIGIN: Problem = [
@@ -114,7 +114,7 @@ function webCandidatesFor(text: string): string[] {
 function conditionFor(origin: string): string | undefined {
   const hasOtherStar = origin.replace('://*.', '').includes('*');
   const [, scheme, host, port = ''] = /^([\w-]+):\/\/([\w.*-]+)(:[\d*]+)?$/.exec(origin) ?? [];
-  // For example.*, there is no condition, because anyone can register such a name.
+  // example.* has no condition, because anyone can register such a name.
   if (host === undefined || !hasOtherStar || /[^\d.].*\*$/.test(host)) return undefined;
   const name = host
     .replaceAll('.', '\\.')

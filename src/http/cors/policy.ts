@@ -6,7 +6,8 @@ import { isSerializedOrigin, originMatcher } from './origins.ts';
 
 /**
  * The decision about a request. With `origins: '*'`, every request is allowed, even a request without an Origin. With
- * any other policy, a request that is not cross-origin is served without CORS headers.
+ * any other policy, a request without an Origin, or of a page of this server that is not listed, is served without CORS
+ * headers.
  */
 export type CorsDecision = 'allowed' | 'allowed preflight' | 'not cross-origin' | 'denied';
 
@@ -89,9 +90,9 @@ function mirroredHeaders(request: IncomingMessage): string | undefined {
 }
 
 /**
- * Returns whether a page of this server sent the request. Browsers send an Origin with its POST too (Fetch, "append
- * a request `Origin` header"). If Sec-Fetch-Site is sent, nothing else is compared. Without it, the scheme is not
- * compared, because a server behind a TLS proxy cannot know its own scheme.
+ * Returns whether a page of this server sent the request. Browsers send an Origin with a same-origin POST too (Fetch,
+ * "append a request `Origin` header"). If Sec-Fetch-Site is sent, nothing else is compared. Without it, the scheme is
+ * not compared, because a server behind a TLS proxy cannot know its own scheme.
  */
 function isSameOrigin(origin: string, { headers, url = '' }: IncomingMessage): boolean {
   const site = headers['sec-fetch-site'];

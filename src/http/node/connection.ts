@@ -51,16 +51,19 @@ export class Connection {
     this.limitIdleTime();
   }
 
-  /** Starts the next request, once the response of this exchange is flushed. */
+  /** Starts the next queued request. The exchange calls it when its response has closed. */
   release({ request }: Exchange): void {
-    const { timeout: keepAliveMs = 0 } = this.socket;
-    // Lets V8's minor garbage collections free the exchange. If its body is incomplete, it stays for its timeout.
-    if (request.complete) this.exchange = undefined;
-    // Node 20.20.0 and older remove the keep-alive timeout when the rest of the body arrives, so set it again.
-    else request.once('close', () => this.isIdle && this.limitIdleTime(keepAliveMs));
+    if (request.complete) {
+      // Lets V8's minor garbage collections free the exchange. An incomplete body still needs it for its timeout.
+      this.exchange = undefined;
+    } else {
+      // Node 20.20.0 and older remove the keep-alive timeout when the rest of the body arrives, so set it again.
+      const keepAliveMs = this.socket.timeout ?? 0;
+      request.once('close', () => this.isIdle && this.limitIdleTime(keepAliveMs));
+    }
     const next = this.#queue.shift();
     if (this.#queue.length === MAX_QUEUED_REQUESTS - 1) continueReading(this.socket);
-    // A failed write destroys the socket before 'close'. The next response would have no socket, and never close.
+    // A failed write destroys the socket before the socket emits 'close'. The next response would never close.
     if (!this.socket.destroyed) next?.();
   }
 

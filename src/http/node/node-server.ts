@@ -82,8 +82,8 @@ export function createNodeServer(state: ServerState): Server {
   }
 
   function receive(request: IncomingMessage, response: ServerResponse): void {
-    // A response on a destroyed socket never emits 'close'. Node parses bytes that it received before, and another
-    // http.Server may pass on its 'request' event late.
+    // A response on a destroyed socket never emits 'close'. The socket is already destroyed if Node still parses bytes
+    // that it received earlier, or if another http.Server passes on its 'request' event late.
     if (response.destroyed || request.socket.destroyed) return;
     const connection = connectionOf(request.socket);
     connection.received++;
@@ -141,11 +141,11 @@ export function createNodeServer(state: ServerState): Server {
     const { exchange, socket } = connection;
     // A connection that a browser opened in advance, and never used, gets no response.
     if (socket.bytesRead === 0) return void socket.destroy();
-    // When the client ends its side, Node ends the socket, but not if that cuts off a pipelined request. Ending it here
+    // When the client ends its side, Node ends the socket, unless a pipelined request is incomplete. Ending it here
     // aborts the response in flight.
     if (socket.readableEnded && exchange?.request.complete && !connection.isIdle) return void socket.end();
     discardInput(socket);
-    // RFC 8446, section 5.1: a TLS handshake begins with 22.
+    // RFC 8446, section 5.1: a TLS handshake begins with the byte 22.
     const isTls = error.rawPacket?.[0] === 22 && socket.bytesRead === error.rawPacket.length;
     const parserError = isTls ? NOT_TLS : (PARSER_ERRORS.get(error.code ?? '') ?? NOT_HTTP);
     connection.parserError = parserError;
@@ -166,7 +166,7 @@ export function createNodeServer(state: ServerState): Server {
     });
   }
 
-  /** Closes a connection whose client neither reads nor sends, unless the server reads it and waits for the handler. */
+  /** Closes an idle connection, unless the server reads the socket and the response waits for the handler. */
   function onTimeout(socket: Socket): void {
     const { bytesRead } = socket;
     // If the event loop was blocked for longer than the timeout, data that has arrived meanwhile is read first.
@@ -183,7 +183,7 @@ export function createNodeServer(state: ServerState): Server {
     });
   }
 
-  /** Checks all exchanges in one timer, because a timer for each would cost more than all other checks together. */
+  /** Checks all exchanges in one timer, because a timer for each request has a measurable cost. */
   function checkTimeouts(): void {
     if (connections.size > 0) timer.refresh();
     for (const { exchange } of connections.values()) exchange?.checkTimeouts();

@@ -94,7 +94,7 @@ function abortAll(state: ServerState): boolean {
 }
 
 interface StopOptions {
-  /** As for shutdown(), in seconds. After an uncaught exception, there is no delay. */
+  /** As for shutdown(), in seconds. After an uncaught exception, the delay is 0. */
   delay?: number;
   /** As for shutdown(), in seconds. */
   timeout?: number;

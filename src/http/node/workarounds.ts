@@ -30,8 +30,8 @@ const MAX_DISCARDED_BYTES = 64 * 1024 * 1024;
 /** Discards what the socket receives, in place of Node's HTTP parser, and destroys the socket if it is too much. */
 export function discardInput(socket: Socket): void {
   const maxBytesRead = socket.bytesRead + MAX_DISCARDED_BYTES;
-  // Reading must begin first, in Node's own 'resume' listener, which Node removes when a 'data' listener is added. That
-  // listener would pause the socket if _paused were set, as it is while a client reads slowly.
+  // Node's own 'resume' listener must start reading first, because Node removes it when a 'data' listener is added. The
+  // 'resume' listener would pause the socket if _paused were set, as it is while a client reads slowly.
   (socket as { _paused?: boolean })._paused = false;
   socket.resume();
   // The listeners are replaced in the next tick, because the parser may still be processing received data.
@@ -43,13 +43,13 @@ export function discardInput(socket: Socket): void {
 }
 
 /**
- * Resets a connection. A TLS or Unix socket is only destroyed, because resetAndDestroy() throws for it. A socket whose
- * end is being sent is only destroyed too, because Node would never close it after a reset.
+ * Resets a connection. A TLS or Unix socket is only destroyed, because resetAndDestroy() throws for it. The same holds
+ * for a socket that is ending, because Node would never close it after a reset.
  */
 export function resetConnection(socket: Socket): void {
-  const isEnded = socket.writableEnded && socket.writableLength === 0;
+  const isEnding = socket.writableEnded && socket.writableLength === 0;
   try {
-    if (isEnded) socket.destroy();
+    if (isEnding) socket.destroy();
     else socket.resetAndDestroy();
   } catch {
     socket.destroy();
@@ -64,7 +64,7 @@ export function withNumericLength(headers: readonly string[]): OutgoingHttpHeade
   return headers.map((value, at) => (at % 2 === 1 && headers[at - 1] === 'Content-Length' ? Number(value) : value));
 }
 
-/** Sends 100 (Continue) when the body is first read (RFC 9110, 10.1.1). Node sends it before the handler runs. */
+/** Sends 100 (Continue) when the body is first read (RFC 9110, 10.1.1). By default, Node sends it at once. */
 export function continueOnFirstRead(request: IncomingMessage, response: ServerResponse): void {
   request._read = (size) => {
     delete (request as Partial<IncomingMessage>)._read;
@@ -92,7 +92,7 @@ export function closeListener(server: Server): void {
   net.Server.prototype.close.call(server);
 }
 
-/** Returns a response to an invalid request, for which Node creates none. It ends the connection when it is flushed. */
+/** Returns a response to CONNECT or an invalid request. Node creates none. When flushed, it ends the connection. */
 export function lastResponseOn(socket: Socket, request: IncomingMessage): ServerResponse {
   const response = new http.ServerResponse(request);
   response.assignSocket(socket);

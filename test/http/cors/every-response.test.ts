@@ -186,7 +186,7 @@ for (const [what, cors] of policies) {
   }
 }
 
-test('sends the CORS headers of the request although the handler has deleted its headers', async (t) => {
+test('sends CORS headers although the handler has deleted those of the request', async (t) => {
   class Forwards extends RequestHandler {
     override doGet() {
       for (const name of Object.keys(this.request.headers)) delete this.request.headers[name];

@@ -83,7 +83,7 @@ test('serves requests that another server passes on, and closes their connection
   await within('the connection closed', closed);
 });
 
-test('ignores a request that another server passes on after its client has disconnected', async (t) => {
+test('ignores a request passed on by another server after a disconnect', async (t) => {
   const server = createServer({ '/': Echo });
   const passedOn = new EventEmitter();
   const other = createNodeServer((request, response) => {

@@ -9,7 +9,7 @@ const run = promisify(execFile);
 
 // After these numbers, V8 would settle the size of a class too early if none of its objects were alive.
 for (const requests of [2, 4, 6]) {
-  test(`keeps objects in fast mode after ${requests} requests and a full garbage collection`, async () => {
+  test(`keeps objects in fast mode after ${requests} requests and a full collection`, async () => {
     const file = fileURLToPath(new URL('warm-up-process.ts', import.meta.url));
     const measured = run(process.execPath, [...process.execArgv, file, String(requests)], { timeout: 30_000 });
     const { stdout } = await within('the process has measured', measured);

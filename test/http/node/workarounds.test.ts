@@ -101,7 +101,7 @@ test('closeListener: close() closes idle connections', async (t) => {
   await client.untilClosed();
 });
 
-test('lastResponseOn, emptyRequest: Node has no request and no response for invalid bytes', async (t) => {
+test('lastResponseOn, emptyRequest: Node creates neither for invalid bytes', async (t) => {
   const server = createServer();
   const failed = once(server, 'clientError');
   const client = await connectTo(t, server);

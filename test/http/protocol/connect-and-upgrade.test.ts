@@ -198,7 +198,7 @@ test('keeps the connection after an Upgrade header without Connection: Upgrade',
 });
 
 for (const queued of [0, 98, 99, 100, 101]) {
-  test(`serves an Upgrade request behind ${queued} queued requests, and what follows later`, async (t) => {
+  test(`serves an Upgrade request behind ${queued} queued ones, and what follows`, async (t) => {
     const events = new EventEmitter();
     class Slow extends RequestHandler {
       override async doGet() {

@@ -260,7 +260,7 @@ for (const [what, value, message] of [
   ['a Set', () => [{}, new Set([1])], /at \[1\], an iterable \(Set\): return \[\.\.\.value\]/],
   ['a query', () => ({ a: new URLSearchParams('b=1') }), /at a, an iterable \(URLSearchParams\): return Object\.from/],
   ['a stream', () => ({ file: Readable.from(['a']) }), /at file, a stream or an async iterator: return pipeline/],
-  ['a Response', () => ({ answer: new Response('1') }), /at answer, a Response: return its body/],
+  ['a Response', () => ({ inner: new Response('1') }), /at inner, a Response: return its body/],
   ['a web stream', () => [new Blob(['1']).stream()], /at \[0\], a stream or an async iterator/],
   ['a File', () => [new File(['1'], 'name')], /at \[0\], a Blob: send a Content-Type/],
   ['a Blob', () => [new Blob(['1'])], /at \[0\], a Blob: send a Content-Type/],

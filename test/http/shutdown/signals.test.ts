@@ -142,7 +142,7 @@ describe('process shutdown', { concurrency: 4 }, () => {
   }
 
   for (const [log, timeout] of [['json', 0], ['text', 1.6]] as const) {
-    test(`aborts and logs requests in flight after ${timeout} seconds, exits with 1: LOG=${log}`, async (t) => {
+    test(`aborts and logs requests after ${timeout} seconds, exits with 1: LOG=${log}`, async (t) => {
       const server = new ServerProcess(t, { log, handlerTimeout: 0, shutdown: { timeout } });
       const port = await server.port();
       await upload(t, port);

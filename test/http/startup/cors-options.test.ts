@@ -134,7 +134,7 @@ for (const cors of good) {
   });
 }
 
-test('rejects a static cors of false instead of replacing it with the policy of the server', () => {
+test('rejects a static cors of false instead of using the policy of the server', () => {
   class Closed extends Good {
     static override readonly cors = false as unknown as CorsOptions;
   }

@@ -118,7 +118,7 @@ test('destroys a Unix socket, which cannot be reset, when a stream fails', async
 });
 
 for (const version of ['HTTP/1.1', 'HTTP/1.0']) {
-  test(`resets the connection if a handler throws after the headers were sent: ${version}`, async (t) => {
+  test(`resets the connection if a handler throws after its headers: ${version}`, async (t) => {
     const logged: unknown[] = [];
     const read = new EventEmitter();
     class Half extends RequestHandler {

@@ -148,7 +148,7 @@ for (const [how, pipe] of [
   ['pipe()', (source: Readable, body: Writable) => void source.pipe(body)],
   ['pipeline()', (source: Readable, body: Writable) => void pipeline(source, body)],
 ] as const) {
-  test(`sends the whole body of a ${how} that is neither returned nor awaited, and logs it`, async (t) => {
+  test(`sends the whole body of a ${how} without return or await, and logs it`, async (t) => {
     const errors: unknown[] = [];
     class Forgotten extends RequestHandler {
       override doGet() {
@@ -273,7 +273,7 @@ test('keeps a source that is also piped elsewhere if the client disconnects', as
   assert.equal((await within('the copy ended', copied)).length, 505);
 });
 
-test('ignores the error of a source that is destroyed because the client has disconnected', async (t) => {
+test('ignores the error of a source that is destroyed after a disconnect', async (t) => {
   const events = new EventEmitter();
   class CleanUpFails extends RequestHandler {
     override doGet() {

@@ -271,7 +271,7 @@ for (const [what, bytes] of [
   });
 }
 
-test('keeps a connection whose handler has begun the response and reads the body slowly', async (t) => {
+test('keeps a connection whose handler reads the body slowly during its response', async (t) => {
   const events = new EventEmitter();
   class Slow extends RequestHandler {
     override async doPost() {
