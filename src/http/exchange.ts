@@ -6,9 +6,8 @@ import type { CorsDecision } from './cors/policy.ts';
 import { HttpError } from './http-error.ts';
 import type { Connection } from './node/connection.ts';
 import type { AccessLogEntry } from './node/log.ts';
-import { CLOSE } from './node/request-validation.ts';
 import { resetConnection, withNumericLength } from './node/workarounds.ts';
-import { hasLongUnreadBody, waitsForMore } from './request-body.ts';
+import { hasLongUnreadBody } from './request-body.ts';
 import type { RequestHandler } from './request-handler.ts';
 import { originForm } from './request-target.ts';
 import type { Resource } from './resource.ts';
@@ -18,8 +17,6 @@ import type { Match } from './router.ts';
 import type { ServerState } from './server.ts';
 
 const INTERNAL_ERROR = new HttpError(500);
-const RESPONSE_TIMEOUT = new HttpError(503, 'The response took longer than HANDLER_TIMEOUT', CLOSE);
-const BODY_TIMEOUT = new HttpError(408, 'The body took too long to arrive', CLOSE);
 
 /**
  * One request and its response. Every response passes through sendHeaders(). RequestHandler.endHeaders() calls
@@ -48,9 +45,9 @@ export class Exchange {
   /** The stream that endHeaders() has returned, or undefined until the headers are sent. */
   stream: Writable | undefined;
   /** The number of timeout checks before the response began. */
-  #responseChecks = 0;
+  responseChecks = 0;
   /** The number of timeout checks while the server waited for more of the body. */
-  #bodyChecks = 0;
+  bodyChecks = 0;
   /** The whole body, or undefined if the handler writes it to the stream. */
   #body: string | Uint8Array | undefined;
   /** Whether the response has been completed, or has failed. A result that comes later is discarded. */
@@ -242,21 +239,6 @@ export class Exchange {
     // A client that ends its side in the middle of the body has most likely disconnected.
     if (!request.complete && connection.socket.readableEnded) this.#outcome = 'client disconnected';
     this.#abortSignal(error);
-  }
-
-  /**
-   * Checks the timeouts. The handler timeout runs until the response begins. The request timeout runs while the server
-   * waits for more of the request's body.
-   */
-  checkTimeouts(): void {
-    const { connection, request, response, state: { timeouts } } = this;
-    // The first check may come right after the request began, so a timeout takes one more check.
-    const isLate = !this.stream && ++this.#responseChecks > timeouts.responseChecks;
-    const waitsForBody = !request.complete && (response.destroyed || waitsForMore(request));
-    const isBodyLate = waitsForBody && ++this.#bodyChecks > timeouts.bodyChecks;
-    if (!isLate && !isBodyLate) return;
-    if (!this.isSettled) this.fail(waitsForBody ? BODY_TIMEOUT : RESPONSE_TIMEOUT);
-    else if (response.destroyed) connection.end();
   }
 
   /** Ends the exchange without a response, because the server is stopping. */

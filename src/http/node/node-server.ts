@@ -8,6 +8,7 @@ import type { ServerState } from '../server.ts';
 import { http } from './builtins.ts';
 import { Connection } from './connection.ts';
 import { CLOSE, UNCLEAR_LENGTH } from './request-validation.ts';
+import { checkTimeouts } from './timeouts.ts';
 import {
   continueOnFirstRead, discardInput, emptyRequest, lastResponseOn, replaceDestroySoon, startHeaderTimeout,
   withoutUpgrade,
@@ -30,7 +31,7 @@ const READS_UPGRADE_BODY = Number.parseInt(process.versions.node) >= 25;
 export function createNodeServer(state: ServerState): Server {
   const { connections, timeouts } = state;
   // Restarts itself while there are connections. accept() starts it again.
-  const timer = setTimeout(checkTimeouts, timeouts.checkIntervalMs).unref();
+  const timer = setTimeout(checkAllTimeouts, timeouts.checkIntervalMs).unref();
   const options: ServerOptions & { shouldUpgradeCallback: (request: IncomingMessage) => boolean } = {
     headersTimeout: timeouts.requestMs,
     // The time for the body is counted by Exchange, which knows when the server is not waiting for the client.
@@ -183,9 +184,9 @@ export function createNodeServer(state: ServerState): Server {
     });
   }
 
-  /** Checks all exchanges in one timer, because a timer for each request has a measurable cost. */
-  function checkTimeouts(): void {
+  /** Checks the timeouts of all requests, because a timer for each request has a measurable cost. */
+  function checkAllTimeouts(): void {
     if (connections.size > 0) timer.refresh();
-    for (const { exchange } of connections.values()) exchange?.checkTimeouts();
+    for (const { exchange } of connections.values()) if (exchange) checkTimeouts(exchange);
   }
 }

@@ -1,3 +1,11 @@
+import type { Exchange } from '../exchange.ts';
+import { HttpError } from '../http-error.ts';
+import { waitsForMore } from '../request-body.ts';
+import { CLOSE } from './request-validation.ts';
+
+const RESPONSE_TIMEOUT = new HttpError(503, 'The response took longer than HANDLER_TIMEOUT', CLOSE);
+const BODY_TIMEOUT = new HttpError(408, 'The body took too long to arrive', CLOSE);
+
 /** Minimum of idleMs, however short the other timeouts are. */
 const MIN_IDLE_MS = 60_000;
 /** Node's timers cannot be longer. */
@@ -24,4 +32,19 @@ export function timeoutsOf(requestTimeout: number, handlerTimeout: number) {
     /** How long a connection may be inactive while a request or a response is incomplete. */
     idleMs: Math.min(MAX_TIMER_MS, Math.max(MIN_IDLE_MS, Math.ceil(requestMs + handlerMs))),
   };
+}
+
+/**
+ * Checks the timeouts of a request. The handler timeout runs until the response begins. The request timeout runs while
+ * the server waits for more of the request's body.
+ */
+export function checkTimeouts(exchange: Exchange): void {
+  const { connection, request, response, state: { timeouts } } = exchange;
+  // The first check may come right after the request began, so a timeout takes one more check.
+  const isLate = !exchange.stream && ++exchange.responseChecks > timeouts.responseChecks;
+  const waitsForBody = !request.complete && (response.destroyed || waitsForMore(request));
+  const isBodyLate = waitsForBody && ++exchange.bodyChecks > timeouts.bodyChecks;
+  if (!isLate && !isBodyLate) return;
+  if (!exchange.isSettled) exchange.fail(waitsForBody ? BODY_TIMEOUT : RESPONSE_TIMEOUT);
+  else if (response.destroyed) connection.end();
 }
