@@ -8,6 +8,8 @@ const DENIED_ORIGIN = new HttpError(
   403, 'This origin is not allowed: add it to CORS_ORIGINS, or to static cors of the class', {},
   { code: 'ORIGIN_NOT_ALLOWED' },
 );
+const NOT_REJECTED =
+  'prepare() returned false or set an error status, which does not reject a request: throw new HttpError(401) instead';
 
 /**
  * Serves one request. The CORS policy decides before the request is handled, so that errors have the right CORS
@@ -77,6 +79,8 @@ function run(exchange: Exchange): unknown {
 function callMethod(exchange: Exchange, name: string, prepared?: unknown): unknown {
   if (prepared instanceof Error) throw prepared;
   if (exchange.stream || exchange.isSettled) return undefined;
+  // The request was most likely meant to be rejected, as other frameworks do it.
+  if (prepared === false || exchange.head.status >= 400) throw new Error(NOT_REJECTED);
   exchange.head.keepForError();
   return (exchange.handler as unknown as Record<string, () => unknown>)[name]!();
 }

@@ -1,4 +1,4 @@
-import { http } from './node/builtins.ts';
+import { http, inspect } from './node/builtins.ts';
 
 /**
  * An error response. Throw it from a handler, and the client gets its status as application/problem+json (RFC 9457)
@@ -28,7 +28,7 @@ export class HttpError extends Error {
   ) {
     super(detail);
     if (!Number.isInteger(status) || status < 400 || status > 599) {
-      throw new RangeError(`The status of an HttpError must be from 400 to 599, not ${status}`);
+      throw new RangeError(`The status of an HttpError must be from 400 to 599, not ${inspect(status)}`);
     }
     this.status = status;
     // Code without types may pass null.

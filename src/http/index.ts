@@ -15,4 +15,4 @@ export { hostNameError, isLoopback } from './host-names.ts';
 export { warmUp } from './node/warm-up.ts';
 
 /** The version of src/http and test/http, which are replaced together. CHANGELOG.md lists the changes. */
-export const VERSION = '2.1.5';
+export const VERSION = '2.1.6';

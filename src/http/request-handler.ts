@@ -57,9 +57,10 @@ export class RequestHandler {
 
   /**
    * Runs before the method. It is the place for authentication, and for headers of the method's responses, errors
-   * included. A promise is awaited. Throw or return an HttpError to reject the request. Other returned values are
-   * ignored. prepare() is not called for `OPTIONS *`, nor for an allowed preflight, which carries no credentials
-   * (Fetch, "CORS-preflight fetch").
+   * included. A promise is awaited. Throw or return an HttpError to reject the request. If it returns `false`, or only
+   * sets an error status, the response is a 500, because the method must not run. Other returned values are ignored.
+   * prepare() is not called for `OPTIONS *`, nor for an allowed preflight, which carries no credentials (Fetch,
+   * "CORS-preflight fetch").
    */
   prepare?(): unknown;
 
@@ -137,6 +138,7 @@ export class RequestHandler {
 
   /**
    * Adds a header, or replaces one that a response has only once, such as Content-Type. endHeaders() sends all headers.
+   * If the method fails, the error response keeps only the headers of prepare(). Pass others to the HttpError.
    *
    * @throws TypeError for an invalid name or value, such as one with CR or LF
    * @throws Error for a header that the server sets itself, or if the headers have been sent. `Access-Control-*` is
@@ -149,7 +151,7 @@ export class RequestHandler {
       const place = `static cors = { … } in ${this.constructor.name}`;
       throw new Error(`${name} follows from the CORS policy: write ${place}, or override sendCorsHeaders()`);
     }
-    this.#exchange.head.add(name, String(value));
+    this.#exchange.head.add(name, typeof value === 'number' ? String(value) : value);
   }
 
   /**
@@ -162,8 +164,9 @@ export class RequestHandler {
   }
 
   /**
-   * Sends status and headers, CORS included, and returns the stream for the body. The response ends when the method
-   * does, so return or await whatever writes to the stream: `return pipeline(source, this.endHeaders())`.
+   * Sends status and headers, CORS included, and returns the stream for the body, which has no Content-Type unless you
+   * send one. The response ends when the method does, so return or await whatever writes to the stream:
+   * `return pipeline(source, this.endHeaders())`.
    * `pipeline(a, b, body)` also handles an error of `a`, but `a.pipe(b).pipe(body)` does not. Override endHeaders() to
    * add a header to every response, preflights and 405 included.
    */

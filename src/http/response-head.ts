@@ -1,5 +1,5 @@
 import type { HttpError } from './http-error.ts';
-import { http } from './node/builtins.ts';
+import { http, inspect } from './node/builtins.ts';
 
 /** Header names and values in turn, as Node's writeHead() takes them. A list is never changed, only replaced. */
 type HeaderList = readonly string[];
@@ -26,7 +26,7 @@ export class ResponseHead {
   /** @throws RangeError for a status that is not from 200 to 599 */
   setStatus(status: number): void {
     if (!Number.isInteger(status) || status < 200 || status > 599) {
-      throw new RangeError(`The status of a response must be from 200 to 599, not ${status}`);
+      throw new RangeError(`The status of a response must be from 200 to 599, not ${inspect(status)}`);
     }
     if (this.isSent) throw new Error(`The status ${status} comes too late: the headers have been sent`);
     this.status = status;

@@ -120,3 +120,18 @@ test('responds 422 with a pointer into the query if readQuery() rejects it', asy
   assert.equal(detail, 'The query does not match its schema');
   assert.deepEqual(errors, [{ detail: 'nothing is good', pointer: '#/page' }]);
 });
+
+test('logs which libraries work if the schema is not a Standard Schema', async (t) => {
+  const logged: unknown[] = [];
+  class Older extends RequestHandler {
+    override async doPost() {
+      return this.readJson({ parse: () => 1 } as never);
+    }
+    override logError(error: unknown) {
+      logged.push(error);
+    }
+  }
+  const { port } = await listen(t, { '/': Older });
+  expectResponses(await sendRaw(t, port, post('/', '1')), [500]);
+  assert.match(String(logged), /^TypeError: This is not a Standard Schema: use .* zod 3\.24/);
+});

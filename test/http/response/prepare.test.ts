@@ -128,3 +128,18 @@ for (const [how, HandlerClass] of [
     assert.match(response!.body!, /Who are you\?/);
   });
 }
+
+for (const [how, HandlerClass] of [
+  ['returns false', class extends Prepared { override prepare() { return false; } }],
+  ['resolves with false', class extends Prepared { override async prepare() { return false; } }],
+  ['only sets an error status', class extends Prepared { override prepare() { this.sendResponse(401); } }],
+] as const) {
+  test(`responds 500 and does not run the method if prepare() ${how}`, async (t) => {
+    Prepared.called = [];
+    Prepared.logged = [];
+    const { port } = await listen(t, { '/': HandlerClass });
+    expectResponses(await sendRaw(t, port, requestBytes('GET /', ['Connection: close'])), [500]);
+    assert.deepEqual(Prepared.called, []);
+    assert.match(String(Prepared.logged), /does not reject a request: throw new HttpError\(401\)/);
+  });
+}

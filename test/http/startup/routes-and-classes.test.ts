@@ -39,6 +39,11 @@ for (const [name, method] of meant) {
   });
 }
 
+test('suggests to rename a method that may be for the own code of the class', () => {
+  const [error] = startupErrors({ '/': habit('post') });
+  assert.equal(error, 'Habit.post would never be called: write doPost() { … }, or rename it if your own code calls it');
+});
+
 for (const name of ['do_FETCH', 'doFetch', 'do_CONNECT', 'do_TRACE']) {
   test(`rejects a method named ${name}, which no request can call`, () => {
     const errors = startupErrors({ '/': habit(name) });
