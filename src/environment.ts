@@ -85,7 +85,10 @@ export function settingsReader(environment: NodeJS.ProcessEnv) {
   function rejectMistakes(): void {
     for (const [name, value] of repaired) {
       const format = value.includes(',') ? 'a list separated by commas, without quotes' : 'without quotes';
-      if (!rejected.has(name)) reject(name, `must be ${format}: write ${name}=${value}`);
+      if (rejected.has(name)) continue;
+      // Any other list may be secret.
+      if (/^CORS_|^ALLOWED_HOSTS$/.test(name)) reject(name, `must be ${format}: write ${name}=${value}`);
+      else errors.push(`${name}: must be ${format}`);
     }
     const settings = [...known];
     for (const name of Object.keys(environment)) {

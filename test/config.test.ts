@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { type Config, readConfig } from '../src/config.ts';
+import { type Config, readConfig as readAll } from '../src/config.ts';
 import { settingsReader } from '../src/environment.ts';
 import { type CorsOptions, corsErrors } from '../src/http/index.ts';
+import { required } from './required-settings.ts';
 
+const readConfig: typeof readAll = (environment, options) => readAll({ ...required, ...environment }, options);
 const errorsOf = (environment: NodeJS.ProcessEnv): string[] => readConfig(environment).errors;
 /** Returns the built-in settings. Your own settings do not affect these tests. */
 const engineOf = ({ errors, warnings, host, port, log, server, keepAliveTimeout, shutdown }: Config) => ({
@@ -309,6 +311,13 @@ for (const [name, variables] of Object.entries(environments)) {
     assert.deepEqual(reader.errors.filter((error) => !error.startsWith('CORS_')), []);
   });
 }
+
+test('does not print the value of a malformed list of the owner, which may be a secret', () => {
+  const { errors, list, rejectMistakes } = settingsReader({ API_TOKENS: 's3cret; s3cret' });
+  assert.deepEqual(list('API_TOKENS'), ['s3cret', 's3cret']);
+  rejectMistakes();
+  assert.deepEqual(errors, ['API_TOKENS: must be a list separated by commas, without quotes']);
+});
 
 test('does not print a value in quotes, which may be a secret', () => {
   const { errors, text } = settingsReader({ API_KEY: '"s3cret"' });

@@ -8,6 +8,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { required } from './required-settings.ts';
 
 /** Timeout for all restarts together, in milliseconds. */
 const TIMEOUT_MS = 100_000;
@@ -24,7 +25,7 @@ test('restarts on every save by rename and every change of .env', { skip }, asyn
   writeFileSync(join(cwd, 'package.json'), '{ "type": "module" }');
   const [program, ...parameters] = scripts.dev.split(' ');
   assert.equal(program, 'tsx');
-  const env = { PATH: process.env['PATH'], LOG: 'off', PORT: '0' };
+  const env = { PATH: process.env['PATH'], LOG: 'off', PORT: '0', ...required };
   const dev = spawn(process.execPath, [TSX, ...parameters], { cwd, env, timeout: TIMEOUT_MS });
   const exited = once(dev, 'exit');
   t.after(async () => {

@@ -48,7 +48,9 @@ const SETTINGS = `    redisHost: text('REDIS_HOST', { default: 'localhost' }),
     logLevel: text('LOG_LEVEL', { default: 'info' }),
     color: choice('NOTE_COLOR', { default: 'red', choices: ['red', 'blue'] }),
     corsLabel: text('CORS_LABEL', { default: '' }),
+    secret: text('SESSION_SECRET', { default: '' }),
 `;
+const CHECK = "  if (yours.secret === '') reader.errors.push('SESSION_SECRET: must not be empty');\n";
 
 /** Each change returns the command that tests it. */
 const changes: Record<string, (clone: Clone) => Promise<string>> = {
@@ -63,6 +65,9 @@ const changes: Record<string, (clone: Clone) => Promise<string>> = {
       clone.replaceHandlers('TodosHandler', 'todos.ts', TODOS, '/', '/');
       clone.write('README.md', '# My API\n');
       clone.insertBefore('src/config.ts', "    notesLimit: number('NOTES_LIMIT'", SETTINGS);
+      clone.insertBefore('src/config.ts', '  const host = readHost();', CHECK);
+      clone.insertBefore('test/required-settings.ts', '};', " SESSION_SECRET: 'only for tests' ");
+      clone.write('.env', 'SESSION_SECRET=secret\n');
       // typescript-eslint accepts only some versions of TypeScript, and node:sqlite needs newer types of Node.
       await clone.installed('zod eslint typescript-eslint @types/node@24');
       return 'npm run test:yours';

@@ -106,3 +106,14 @@ function runContainerfile(stages: string): { folder: string; environment: Record
   }
   return { folder, environment, command };
 }
+
+test('names a file that strip-types.ts cannot copy, and removes the copy', { skip: skipOldNode }, (t) => {
+  const folder = folderFor(t);
+  const [source, target] = [join(folder, 'source'), join(folder, 'target')];
+  mkdirSync(source);
+  writeFileSync(join(source, 'color.ts'), 'enum Color { red }\n');
+  const run = () => spawnSync(process.execPath, ['scripts/deploy/strip-types.ts', source, target], { encoding: 'utf8' });
+  assert.match(run().stderr, /color\.ts cannot be copied[^]*enum is not supported/);
+  mkdirSync(target);
+  assert.match(run().stderr, /target exists: delete it first/);
+});
