@@ -27,31 +27,36 @@ export function readBody<Parsed>(
     if (request.readableEncoding) throw new Error('The body is read as text: leave out this.request.setEncoding()');
     let body = EMPTY;
     let length = 0;
+    let isRejected = false;
     request.on('data', (chunk: Buffer<ArrayBuffer>) => {
+      // The rest is received without being kept, so that the client can read the response.
+      if (isRejected) return;
       const start = length;
       length += chunk.length;
-      if (length > bodyLimit) {
-        body = EMPTY;
-        if (start <= bodyLimit) reject(tooLarge(bodyLimit));
-      } else if (start === 0) {
+      try {
+        if (length > bodyLimit) throw tooLarge(bodyLimit);
         // Most bodies are one chunk.
-        body = chunk;
-      } else {
+        if (start === 0) return void (body = chunk);
         // A list of a million one-byte chunks would take a hundred times their length.
         if (length > body.length) body = Buffer.concat([body], 2 * length);
         chunk.copy(body, start);
+      } catch (failure) {
+        // Nothing else catches it if the memory does not suffice.
+        isRejected = true;
+        body = EMPTY;
+        reject(failure);
       }
     });
-    // 'close' follows 'end', and comes alone if the body is interrupted.
-    request.on('close', () => {
+    request.on('end', () => {
       try {
-        if (!request.readableEnded) {
-          throw request.errored ?? new Error('The client disconnected before the end of the body');
-        }
         resolve(parse(body.length > length ? body.subarray(0, length) : body));
       } catch (failure) {
         reject(failure);
       }
+    });
+    request.on('close', () => {
+      if (request.readableEnded) return;
+      reject(request.errored ?? new Error('The client disconnected before the end of the body'));
     });
   }));
 }

@@ -34,6 +34,8 @@ function inject(method: string, body = '') {
   const headers = { host: 'test', ...(body && bodyHeaders) };
   const version = { httpVersion: '1.1', httpVersionMajor: 1, httpVersionMinor: 1 };
   Object.assign(request, { method, url: '/', headers, complete: true, ...version });
+  // Like that of light-my-request, the request never emits 'close'.
+  request.destroy = () => request;
   if (body) request.push(body);
   request.push(null);
   const response = new ServerResponse(request);

@@ -25,6 +25,24 @@ test('responds 413 as soon as a chunked body exceeds the limit', async (t) => {
   expectResponses(await connection.until(/\}$/), [413]);
 });
 
+test('responds 500 if the memory does not suffice for the body, and goes on', async (t) => {
+  class Quiet extends RequestHandler {
+    override doPost() {
+      return this.readJson();
+    }
+    override logError() {}
+  }
+  const { port } = await listen(t, { '/': Quiet });
+  const concat = t.mock.method(Buffer, 'concat', () => {
+    concat.mock.restore();
+    throw new RangeError('Array buffer allocation failed');
+  });
+  const chunked = requestBytes('POST /', [JSON_TYPE, 'Transfer-Encoding: chunked'], '1\r\n1\r\n1\r\n2\r\n0\r\n\r\n');
+  const next = requestBytes('POST /', [JSON_TYPE, 'Content-Length: 2', 'Connection: close'], '12');
+  expectResponses(await sendRaw(t, port, chunked), [500]);
+  expectResponses(await sendRaw(t, port, next), [200]);
+});
+
 test('accepts a body of exactly the limit', async (t) => {
   const { port } = await listen(t, routes, { bodyLimit: 10 });
   assert.equal((await responseTo(port, 200, post('"12345678"'))).body, '"12345678"');
