@@ -47,7 +47,7 @@ function respond(exchange: Exchange, decision: CorsDecision): void {
 
 /** Ends the exchange with an error that the method has thrown, or that has kept it from being called. */
 function fail(exchange: Exchange, error: unknown): void {
-  exchange.isMethodDone = true;
+  exchange.endMethod();
   exchange.fail(error);
 }
 

@@ -52,8 +52,8 @@ export class Exchange {
   #body: string | Uint8Array | undefined;
   /** Whether the response has been completed, or has failed. A result that comes later is discarded. */
   isSettled = false;
-  /** Whether the method has ended: its promise has settled, or an error has kept it from being called. */
-  isMethodDone = false;
+  /** The method continues if its response is complete before its promise settles. */
+  #method: 'running' | 'continuing' | 'done' = 'running';
   #outcome: AccessLogEntry['outcome'];
   #controller: AbortController | undefined;
   #abortReason: unknown;
@@ -87,7 +87,7 @@ export class Exchange {
    * exchange was aborted. The call must not throw, because nobody catches the errors of a callback.
    */
   ignoresLateCall(call: string): boolean {
-    if (!this.stream || !this.isSettled || !this.isMethodDone) return false;
+    if (!this.stream || !this.isSettled || this.#method !== 'done') return false;
     const message = `The response had ended before this ${call}: ${ENDS_WITH_METHOD}`;
     if (this.#abortReason === undefined) this.logError(new Error(message));
     return true;
@@ -190,9 +190,15 @@ export class Exchange {
     resetConnection(this.connection.socket);
   }
 
+  /** Notes that the method has ended: its promise has settled, or an error has kept it from being called. */
+  endMethod(): void {
+    if (this.#method === 'continuing') this.state.continuingMethods--;
+    this.#method = 'done';
+  }
+
   /** Sends the value that the method returned, and ends the response. */
   finish(value: unknown): void {
-    this.isMethodDone = true;
+    this.endMethod();
     if (this.isSettled) return discardValue(value);
     try {
       const { stream } = this;
@@ -324,6 +330,9 @@ export class Exchange {
     if (!isComplete) {
       this.#outcome ??= 'client disconnected';
       this.#abortSignal(new Error('The client disconnected'));
+    } else if (this.#method === 'running' && this.#abortReason === undefined) {
+      this.#method = 'continuing';
+      state.continuingMethods++;
     }
     connection.release(this);
     if (!state.writesAccessLog) return;

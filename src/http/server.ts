@@ -130,6 +130,8 @@ function compile(routes: Routes, options: ServerOptions) {
     timeouts: timeoutsOf(requestTimeout, handlerTimeout),
     /** Aborts when a graceful shutdown begins. */
     shutdown: new AbortController(),
+    /** The number of methods that continue after their response. */
+    continuingMethods: 0,
     /** Whether the listener is closed. A response then closes its connection, unless requests are queued behind it. */
     isDraining: false,
   };

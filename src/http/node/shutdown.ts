@@ -2,6 +2,7 @@ import type { Server } from 'node:http';
 import { setImmediate as afterPolling, setTimeout as sleep } from 'node:timers/promises';
 import type { Exchange } from '../exchange.ts';
 import type { ServerState } from '../server.ts';
+import { MAX_TIMER_MS } from './timeouts.ts';
 import { closeListener } from './workarounds.ts';
 
 /** How long idle connections stay open after the listener has closed, for requests that are already on their way. */
@@ -29,7 +30,8 @@ function stateOf(server: Server): ServerState {
 /**
  * Shuts a server down gracefully. RequestHandler.shutdownSignal aborts, and the server serves for `delay` more seconds.
  * Then the listener closes, every response closes its connection (RFC 9112, section 9.6), and idle connections are
- * closed. Requests in flight are completed, unless the timeout expires.
+ * closed. Requests in flight are completed, unless the timeout expires. The same holds for methods that continue after
+ * their response.
  *
  * @param delay in seconds: how long a load balancer takes to notice the shutdown; default: 0
  * @param timeout in seconds after the listener has closed; requests in flight are then aborted; default: 8
@@ -49,7 +51,7 @@ export async function shutdown(
 
   const closedAt = performance.now();
   const notice = setTimeout(() => logRequestsInFlight(state), NOTICE_DELAY_MS);
-  while (state.connections.size > 0 && performance.now() < closedAt + timeout * 1000) {
+  while (state.connections.size + state.continuingMethods > 0 && performance.now() < closedAt + timeout * 1000) {
     await sleep(CHECK_INTERVAL_MS);
     // If the event loop was blocked, the data that has arrived is read before a connection counts as idle.
     await afterPolling();
@@ -83,6 +85,7 @@ function logRequestsInFlight(state: ServerState): void {
   const requests = exchangesInFlight(state).map(({ request }) => `${request.method} ${request.url}`).join(', ');
   const hint = hasSignal ? '; press Ctrl-C again to stop at once' : '';
   if (requests) state.log.say(`Stopping: waiting for ${requests}${hint}`);
+  else if (state.continuingMethods) state.log.say(`Stopping: waiting for methods that have responded${hint}`);
 }
 
 /** Closes all connections. Returns whether every request was completed. */
@@ -90,7 +93,7 @@ function abortAll(state: ServerState): boolean {
   const exchanges = exchangesInFlight(state);
   for (const exchange of exchanges) exchange.abort();
   for (const { socket } of state.connections.values()) socket.destroy();
-  return exchanges.length === 0;
+  return exchanges.length + state.continuingMethods === 0;
 }
 
 interface StopOptions {
@@ -150,8 +153,9 @@ async function stop(server: Server, options: StopOptions): Promise<void> {
   const { delay = 0, timeout = DEFAULT_TIMEOUT_SECONDS, stopped } = options;
   const deadline = performance.now() + (delay + timeout) * 1000;
   if (!(await shutdown(server, { delay, timeout }))) process.exitCode = 1;
+  const stoppedMs = Math.min(MAX_TIMER_MS, Math.max(MIN_STOPPED_MS, deadline - performance.now()));
   try {
-    await Promise.race([stopped?.(), sleep(Math.max(MIN_STOPPED_MS, deadline - performance.now()))]);
+    await Promise.race([stopped?.(), sleep(stoppedMs)]);
   } catch (error) {
     process.exitCode = 1;
     stateOf(server).log.error(error, 'stopped');

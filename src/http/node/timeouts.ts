@@ -9,7 +9,7 @@ const BODY_TIMEOUT = new HttpError(408, 'The body took too long to arrive', CLOS
 /** Minimum of idleMs, however short the other timeouts are. */
 const MIN_IDLE_MS = 60_000;
 /** Node's timers cannot be longer. */
-const MAX_TIMER_MS = 2 ** 31 - 1;
+export const MAX_TIMER_MS = 2 ** 31 - 1;
 
 /**
  * Returns the timeouts of a server. Those of requests are counted in checks, so that requests need no timers.

@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { connect } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { type AccessLogEntry, RequestHandler, shutdown } from '../../../src/http/index.ts';
 import { Connection, JSON_TYPE, requestBytes } from '../support/connection.ts';
 import { listen } from '../support/listen.ts';
@@ -180,4 +181,40 @@ test('runs no method behind a request that is aborted when the timeout has passe
   assert.equal(await within('the stop was over', shutdown(server, { timeout: 0.1 })), false);
   await connection.untilClosed();
   assert.deepEqual(log, ['/first', '/first aborted']);
+});
+
+/** Responds, and continues for some seconds. */
+class Acknowledges extends RequestHandler {
+  static done = 0;
+  override async doPost() {
+    this.sendJson('accepted');
+    await sleep(this.query.get('seconds') === '0.6' ? 600 : 60_000, undefined, { ref: false });
+    Acknowledges.done++;
+  }
+}
+
+test('waits for a method that continues after its response', async (t) => {
+  const { server, url } = await listen(t, { '/': Acknowledges });
+  const response = await fetch(`${url}/?seconds=0.6`, { method: 'POST', headers: { connection: 'close' } });
+  assert.equal(await response.json(), 'accepted');
+  assert.equal(await within('the server has stopped', shutdown(server)), true);
+  assert.equal(Acknowledges.done, 1);
+});
+
+test('reports an unclean shutdown if a method continues until the timeout', async (t) => {
+  const { server, url } = await listen(t, { '/': Acknowledges });
+  const response = await fetch(url, { method: 'POST', headers: { connection: 'close' } });
+  assert.equal(await response.json(), 'accepted');
+  assert.equal(await within('the server has stopped', shutdown(server, { timeout: 0.5 })), false);
+});
+
+test('does not wait for a method whose response was a timeout', async (t) => {
+  class Hangs extends RequestHandler {
+    override doGet() {
+      return new Promise(() => {});
+    }
+  }
+  const { server, url } = await listen(t, { '/': Hangs }, { handlerTimeout: 0.1 });
+  assert.equal((await fetch(url)).status, 503);
+  assert.equal(await within('the server has stopped', shutdown(server)), true);
 });
