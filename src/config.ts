@@ -135,7 +135,7 @@ function starOr(items: string[] | undefined): '*' | string[] | undefined {
 
 /** Returns the host names that reach a server on a loopback address, or undefined for any other address. */
 function loopbackNames(host: string): string[] | undefined {
-  const address = host.replace(/%.*$/, '');
+  const address = host.replace(/%.*$|\.$/, '');
   const url = `http://${isIPv6(address) ? `[${address}]` : address}`;
   // The URL parser normalizes the address to the form that browsers send.
   const name = (isIPv6(address) || /^[\w.-]+$/.test(address)) && URL.canParse(url) ? new URL(url).hostname : '';

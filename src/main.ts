@@ -1,4 +1,4 @@
-import { utimesSync, watchFile } from 'node:fs';
+import { utimes, watchFile } from 'node:fs';
 import module from 'node:module';
 import type { AddressInfo } from 'node:net';
 import type { CorsOptions } from './http/index.ts';
@@ -87,7 +87,11 @@ function exitWith(message: string): never {
 /** Touches this file if .env changes: tsx watch ignores files whose name begins with a dot, even with --include. */
 function restartWhenEnvironmentFileChanges(): void {
   watchFile('.env', { interval: 300 }, (now, before) => {
-    if (now.mtimeMs !== before.mtimeMs) utimesSync(import.meta.filename, new Date(), new Date());
+    if (now.mtimeMs === before.mtimeMs) return;
+    utimes(import.meta.filename, new Date(), new Date(), (error) => {
+      // In a container, the file may belong to another user.
+      if (error) console.error(`.env has changed: restart the server (${error.code})`);
+    });
   });
 }
 

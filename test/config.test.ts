@@ -82,7 +82,8 @@ test('allows any Host on a non-loopback address, unless ALLOWED_HOSTS is set', (
 
 test('recognizes every spelling of a loopback address', () => {
   const names = ['localhost', '127.0.0.1', '[::1]'];
-  for (const host of ['localhost', 'LOCALHOST', '127.0.0.1', '127.1', '::1', '0:0:0:0:0:0:0:1', '::1%lo']) {
+  const spellings = ['localhost', 'LOCALHOST', 'localhost.', '127.0.0.1', '127.1', '::1', '0:0:0:0:0:0:0:1', '::1%lo'];
+  for (const host of spellings) {
     assert.deepEqual(hostsOf({ HOST: host }), names, host);
   }
   assert.deepEqual(hostsOf({ HOST: '127.0.0.5' }), [...names, '127.0.0.5']);

@@ -59,7 +59,7 @@ export async function explain(commandLine: readonly string[], format: Format): P
     const isUnreachable = blocked?.reason === 'network-error';
     const code = isUnreachable || outcome.allowed === null ? 2 : outcome.allowed ? 0 : 1;
     if (call.json) {
-      return { code, output: `${JSON.stringify({ page: call.page, ...outcome }, null, 2)}\n`, errors: '' };
+      return { code, output: `${jsonForTerminal({ page: call.page, ...outcome })}\n`, errors: '' };
     }
     if (isUnreachable && exchanges.length === 1) return { code, output: '', errors: `${blocked.detail}\n` };
     return { code, output: explanationOf(call, outcome, format), errors: '' };
@@ -184,4 +184,10 @@ async function addressOf(origin: string): Promise<string | undefined> {
   const hostname = new URL(origin).hostname.replace(/^\[|\]$/g, '');
   const address = lookup(hostname).then(({ address }) => address, () => undefined);
   return Promise.race([address, timeout]);
+}
+
+/** Returns JSON that cannot control a terminal. JSON.stringify() leaves the control characters from DEL on. */
+function jsonForTerminal(value: object): string {
+  const escaped = (control: string) => `\\u00${control.charCodeAt(0).toString(16)}`;
+  return JSON.stringify(value, null, 2).replace(/[\x7f-\x9f]/g, escaped);
 }

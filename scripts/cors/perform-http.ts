@@ -43,6 +43,8 @@ export async function performHttp(request: HttpRequest, agent: Agent | false = f
       (protocol === 'https:' ? https : http)
         .request(url, { method, headers: ['Host', host, ...headers.flat(), ...length], agent, signal }, resolve)
         .once('error', reject)
+        // Comes alone after 101 (Switching Protocols).
+        .once('close', () => reject(new Error('the connection was closed without a response')))
         .end(body);
     });
     const { remoteAddress } = response.socket;

@@ -165,6 +165,21 @@ test('shows only the first and the last of many redirects', async (t) => {
 
 // ---- No response ----
 
+test('reports a response that switches to another protocol', async (t) => {
+  const head = 'HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: Upgrade\r\n\r\n';
+  const { code, errors } = await explain([await listenForeign(t, ({ socket }) => void socket.write(head))]);
+  assert.match(errors, /^No response to GET .*: the connection was closed without a response\.\n$/);
+  assert.equal(code, 2);
+});
+
+test('escapes characters that control a terminal: --json', async (t) => {
+  const headers = { 'Access-Control-Allow-Origin': '*', 'X-A': '\x9b2J' };
+  const url = await listenForeign(t, (_request, response) => response.writeHead(200, headers).end());
+  const { output } = await explain([url, '--json']);
+  assert.match(output, /"\\u009b2J"/);
+  assert.doesNotMatch(output, /\x9b/);
+});
+
 test('reports an unreachable server on one line, and exits with 2', async (t) => {
   const { url, server } = await listen(t, routes);
   server.close();

@@ -112,7 +112,8 @@ test('names a file that strip-types.ts cannot copy, and removes the copy', { ski
   const [source, target] = [join(folder, 'source'), join(folder, 'target')];
   mkdirSync(source);
   writeFileSync(join(source, 'color.ts'), 'enum Color { red }\n');
-  const run = () => spawnSync(process.execPath, ['scripts/deploy/strip-types.ts', source, target], { encoding: 'utf8' });
+  const parameters = ['scripts/deploy/strip-types.ts', source, target];
+  const run = () => spawnSync(process.execPath, parameters, { encoding: 'utf8' });
   assert.match(run().stderr, /color\.ts cannot be copied[^]*enum is not supported/);
   mkdirSync(target);
   assert.match(run().stderr, /target exists: delete it first/);
