@@ -70,9 +70,9 @@ export function readConfig(environment: NodeJS.ProcessEnv, { isTerminal = false,
     const address = text('HOST', { default: defaultHost });
     if (isIP(address.replace(/%.*$/, '')) || loopbackNames(address)) return address;
     if (/^[\w.-]*[a-z][\w.-]*$/i.test(address)) {
-      reader.warn('HOST', 'ignored, because it is a name: to listen on every address, write HOST=0.0.0.0');
+      reader.warn('HOST', 'ignored, because it is a name: to listen on every IPv4 address, write HOST=0.0.0.0');
     } else {
-      reject('HOST', 'must be an IP address without a port, or localhost: for every address, write HOST=0.0.0.0');
+      reject('HOST', 'must be an IP address without a port, or localhost: for every IPv4 address, write HOST=0.0.0.0');
     }
     return defaultHost;
   }
@@ -82,7 +82,7 @@ export function readConfig(environment: NodeJS.ProcessEnv, { isTerminal = false,
     const credentials = choice('CORS_CREDENTIALS', { choices: ['true', 'false'] });
     const fromEnvironment = {
       origins: listed,
-      credentials: credentials && credentials === 'true',
+      credentials: credentials === undefined ? undefined : credentials === 'true',
       allowedHeaders: starOr(nonEmpty(list('CORS_ALLOWED_HEADERS'))),
       exposedHeaders: nonEmpty(list('CORS_EXPOSED_HEADERS')),
       maxAge: number('CORS_MAX_AGE', { min: 0, max: 86_400, unit: 'seconds' }),
@@ -97,6 +97,7 @@ export function readConfig(environment: NodeJS.ProcessEnv, { isTerminal = false,
     const origins = listed ?? originsInCode ?? '*';
     const cors = { ...fromEnvironment, ...othersInCode, origins } as CorsOptions;
     for (const { option, message } of corsErrors(cors)) {
+      // corsErrors() speaks of options. Whoever has set a variable needs its name, and the place of the code.
       const named = originsInCode ? message : message.replace("origins '*'", 'CORS_ORIGINS=*');
       const isInCode = corsInCode[option] !== undefined && (option !== 'origins' || listed === undefined);
       if (isInCode) reader.errors.push(`corsInCode.${option} in src/config.ts: ${named}`);
@@ -125,10 +126,12 @@ function variableOf(option: string): string {
   return `CORS_${option.replace(/[A-Z]/g, '_$&').toUpperCase()}`;
 }
 
+/** Returns a list, or undefined if it is empty, so that the default applies. */
 function nonEmpty(items: string[] | undefined): string[] | undefined {
   return items?.length === 0 ? undefined : items;
 }
 
+/** Returns `*` for a list of only `*`, and any other list as it is. */
 function starOr(items: string[] | undefined): '*' | string[] | undefined {
   return items?.length === 1 && items[0] === '*' ? '*' : items;
 }

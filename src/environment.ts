@@ -41,7 +41,7 @@ export function settingsReader(environment: NodeJS.ProcessEnv) {
   /** Returns a setting. An empty variable counts as unset, except for a list, whose default may allow everyone. */
   function text<Default extends string | undefined = undefined>(name: string, options: TextOptions<Default> = {}) {
     const written = read(name);
-    // Docker and systemd keep quotes that a shell and .env remove.
+    // docker run --env-file keeps quotes, which a shell, systemd and .env remove.
     const inside = /^\s*(["'`])(.*)\1\s*$/s.exec(written ?? '')?.[2];
     // Without the value, which may be a secret.
     if (inside !== undefined) errors.push(`${name}: must be written without quotes`);

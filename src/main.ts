@@ -28,6 +28,7 @@ if (config.errors.length > 0) {
 const { createServer, methodsOf, stopOnSignals, warmUp } = await import('./http/index.ts');
 const { routes } = await import('./routes.ts');
 
+// The first request goes to a server of its own, which never listens, so that this one stays fast after it has idled.
 warmUp(createServer({}));
 const server = create();
 // Must be longer than the proxy's keep-alive timeout. Otherwise the proxy may reuse a connection that has just closed.

@@ -20,7 +20,7 @@ const NOT_REJECTED =
 export function dispatch(
   connection: Connection, request: IncomingMessage, response: ServerResponse, error?: HttpError,
 ): void {
-  const requestError = error ?? connection.state.validate(request);
+  const requestError = error ?? connection.state.requestErrorOf(request);
   const exchange = new Exchange(connection, request, response, requestError);
   connection.exchange = exchange;
   const decision = exchange.resource.policy.decide(request);
@@ -39,14 +39,14 @@ function respond(exchange: Exchange, decision: CorsDecision): void {
     const value = run(exchange);
     // A value that is not a promise is sent in the same tick.
     if (!isPromiseLike(value)) exchange.finish(value);
-    else Promise.resolve(value).then((result) => exchange.finish(result), (error: unknown) => fail(exchange, error));
+    else Promise.resolve(value).then((result) => exchange.finish(result), (error) => failMethod(exchange, error));
   } catch (error) {
-    fail(exchange, error);
+    failMethod(exchange, error);
   }
 }
 
-/** Ends the exchange with an error that the method has thrown, or that has kept it from being called. */
-function fail(exchange: Exchange, error: unknown): void {
+/** Notes that the method has ended. Ends the exchange with its error, or the one that kept it from being called. */
+function failMethod(exchange: Exchange, error: unknown): void {
   exchange.endMethod();
   exchange.fail(error);
 }
@@ -63,7 +63,7 @@ function run(exchange: Exchange): unknown {
   const handler = new resource.HandlerClass(exchange);
   exchange.handler = handler;
   if (decision === 'allowed preflight' || exchange.path === '*') return callMethod(exchange, 'doOptions');
-  if (exchange.match === exchange.state.unknown) throw notFound(exchange);
+  if (exchange.match === exchange.state.baseMatch) throw notFound(exchange);
   const name = resource.methods.get(request.method!);
   if (!name) throw resource.methodNotAllowed;
   const prepared = handler.prepare?.();
@@ -79,7 +79,7 @@ function run(exchange: Exchange): unknown {
 function callMethod(exchange: Exchange, name: string, prepared?: unknown): unknown {
   if (prepared instanceof Error) throw prepared;
   if (exchange.stream || exchange.isSettled) return undefined;
-  // The request was most likely meant to be rejected, as other frameworks do it.
+  // Other frameworks reject a request in this way, so the method must not run.
   if (prepared === false || exchange.head.status >= 400) throw new Error(NOT_REJECTED);
   exchange.head.keepForError();
   return (exchange.handler as unknown as Record<string, () => unknown>)[name]!();

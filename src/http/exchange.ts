@@ -36,7 +36,7 @@ export class Exchange {
   /** The query, without the question mark. */
   readonly query: string;
   /** Start time in milliseconds, as of performance.now(), or 0 if durations are not logged. */
-  readonly #startedAt: number;
+  readonly #startedAtMs: number;
   handler: RequestHandler | undefined;
   decision: CorsDecision = 'not cross-origin';
   /** The CORS headers that follow from the decision. */
@@ -52,8 +52,8 @@ export class Exchange {
   #body: string | Uint8Array | undefined;
   /** Whether the response has been completed, or has failed. A result that comes later is discarded. */
   isSettled = false;
-  /** The method continues if its response is complete before its promise settles. */
-  #method: 'running' | 'continuing' | 'done' = 'running';
+  /** The state of the handler's method. It continues if the response is complete before its promise settles. */
+  #methodState: 'running' | 'continuing' | 'done' = 'running';
   #outcome: AccessLogEntry['outcome'];
   #controller: AbortController | undefined;
   #abortReason: unknown;
@@ -71,9 +71,9 @@ export class Exchange {
     const mark = target.indexOf('?');
     this.path = mark < 0 ? target : target.slice(0, mark);
     this.query = target.slice(this.path.length + 1);
-    this.match = (requestError ? undefined : this.state.router.find(this.path)) ?? this.state.unknown;
+    this.match = (requestError ? undefined : this.state.router.find(this.path)) ?? this.state.baseMatch;
     this.resource = this.match.route.resource;
-    this.#startedAt = this.state.writesAccessLog ? performance.now() : 0;
+    this.#startedAtMs = this.state.callsLogRequest ? performance.now() : 0;
     response.on('close', () => this.#close()).on('error', (error) => this.logError(error));
   }
 
@@ -87,7 +87,7 @@ export class Exchange {
    * exchange was aborted. The call must not throw, because nobody catches the errors of a callback.
    */
   ignoresLateCall(call: string): boolean {
-    if (!this.stream || !this.isSettled || this.#method !== 'done') return false;
+    if (!this.stream || !this.isSettled || this.#methodState !== 'done') return false;
     const message = `The response had ended before this ${call}: ${ENDS_WITH_METHOD}`;
     if (this.#abortReason === undefined) this.logError(new Error(message));
     return true;
@@ -97,7 +97,9 @@ export class Exchange {
   sendValue(value: unknown): void {
     if (this.ignoresLateCall('sendJson()')) return discardValue(value);
     const { stream } = this;
-    if (stream && this.#body !== undefined) throw new Error('The response has already been sent');
+    if (stream && this.#body !== undefined) {
+      throw new Error('The response has already been sent: call sendJson() once, or return the value, but not both');
+    }
     const body = bodyOf(value, this.head.get('content-type'));
     if (stream) return void stream.write(body);
     // Without a status, complete() would respond 204 to an empty text.
@@ -147,7 +149,8 @@ export class Exchange {
 
   /**
    * Returns whether the connection must close after this response (RFC 9112, section 9.6). Node itself closes it if the
-   * request says `Connection: close`, and after a response to HTTP/1.0 whose length is not known.
+   * request says `Connection: close`. It also closes it after HTTP/1.0, unless the client has asked for keep-alive and
+   * the length is known.
    */
   #mustClose(): boolean {
     const { connection, head, request, state } = this;
@@ -192,8 +195,8 @@ export class Exchange {
 
   /** Notes that the method has ended: its promise has settled, or an error has kept it from being called. */
   endMethod(): void {
-    if (this.#method === 'continuing') this.state.continuingMethods--;
-    this.#method = 'done';
+    if (this.#methodState === 'continuing') this.state.continuingMethods--;
+    this.#methodState = 'done';
   }
 
   /** Sends the value that the method returned, and ends the response. */
@@ -203,6 +206,7 @@ export class Exchange {
     try {
       const { stream } = this;
       const isPiped = stream instanceof BodyStream && stream.sources.size > 0;
+      // A value such as source.pipe(body), which is the body. The response ends when the stream does.
       if (value instanceof Stream && (value === stream || isPiped)) {
         return this.#finishAfter(value as Writable);
       }
@@ -238,16 +242,16 @@ export class Exchange {
     if (!isProblem && !this.#isAbortReason(error)) this.logError(error);
     if (this.isSettled) return;
     this.isSettled = true;
-    // A signal must have a reason, even if `undefined` was thrown.
+    // Set before the response is sent, because endHeaders() may read the signal. `undefined` can be thrown too.
     this.#abortReason ??= error ?? INTERNAL_ERROR;
     if (stream) this.#truncate();
     else this.#sendProblem(isProblem ? error : INTERNAL_ERROR);
     // A client that ends its side in the middle of the body has most likely disconnected.
     if (!request.complete && connection.socket.readableEnded) this.#outcome = 'client disconnected';
-    this.#abortSignal(error);
+    this.#abortSignal(this.#abortReason);
   }
 
-  /** Ends the exchange without a response, because the server is stopping. */
+  /** Ends the exchange without completing its response, because the server is stopping. */
   abort(): void {
     this.#outcome = 'aborted';
     this.#abortReason ??= new Error('The server has stopped');
@@ -311,7 +315,7 @@ export class Exchange {
     if (result instanceof Promise) result.catch((error: unknown) => this.logError(error));
   }
 
-  /** Logs an error once. A failing pipeline() reports its error twice. */
+  /** Logs an error, unless it was the last one logged, because a failing pipeline() reports its error twice. */
   logError(error: unknown): void {
     if (error !== undefined && error === this.#loggedError) return;
     this.#loggedError = error;
@@ -330,13 +334,13 @@ export class Exchange {
     if (!isComplete) {
       this.#outcome ??= 'client disconnected';
       this.#abortSignal(new Error('The client disconnected'));
-    } else if (this.#method === 'running' && this.#abortReason === undefined) {
-      this.#method = 'continuing';
+    } else if (this.#methodState === 'running' && this.#abortReason === undefined) {
+      this.#methodState = 'continuing';
       state.continuingMethods++;
     }
     connection.release(this);
-    if (!state.writesAccessLog) return;
-    const milliseconds = Math.round((performance.now() - this.#startedAt) * 1000) / 1000;
+    if (!state.callsLogRequest) return;
+    const milliseconds = Math.round((performance.now() - this.#startedAtMs) * 1000) / 1000;
     const status = this.stream ? this.head.status : 0;
     const outcome = this.#outcome;
     const basic = outcome ? { status, milliseconds, outcome } : { status, milliseconds };

@@ -1,6 +1,6 @@
 import { isIP } from 'node:net';
 
-/** A Host header (RFC 9110, section 7.2). The dot that may end a fully qualified name is part of the name. */
+/** Captures the name in a Host header (RFC 9110, section 7.2), with the dot that may end a fully qualified name. */
 const HOST = /^([a-z0-9_-]+(?:\.[a-z0-9_-]+)*\.?|\[[0-9a-f:.]+\])(?::\d{0,5})?$/i;
 
 /** Returns the name in a Host header without its port, or undefined if the header is not valid. */
@@ -40,11 +40,11 @@ function isAddress(hostname: string): boolean {
 /** Returns whether an entry of `allowedHosts` is a host name as clients send it, or such a name after a dot. */
 function isValidEntry(entry: string): boolean {
   const name = entry.replace(/^\./, '');
-  // The IPv6 address is tested with the leading dot of the entry, because an address has no subdomains.
+  // An IPv6 address after a dot is not valid, because an address has no subdomains.
   return hostNameOf(name) === name && !name.endsWith('.') && (name[0] !== '[' || isAddress(entry));
 }
 
-/** Returns the host name that may have been meant, such as that of a URL or behind a star. */
+/** Returns the host name that may have been meant: that of a URL, the part after a star, or an example. */
 function exampleFor(name: string): string {
   const urls = [name, `http://${name}`, `http://[${name}]`].filter((url) => URL.canParse(url));
   const names = urls.map((url) => new URL(url).hostname.replace(/^\*|\.+$/g, '').replace(/\.{2,}/g, '.'));

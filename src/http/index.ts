@@ -1,5 +1,5 @@
-// node/node-server.ts receives each request, dispatch.ts checks it, your RequestHandler handles it, and exchange.ts
-// sends the response.
+// node/node-server.ts receives each request, node/connection.ts queues it behind earlier ones, dispatch.ts checks it,
+// your RequestHandler handles it, and exchange.ts sends the response.
 export { RequestHandler } from './request-handler.ts';
 export { HttpError } from './http-error.ts';
 export { createServer, type Routes, type ServerOptions } from './server.ts';

@@ -4,7 +4,7 @@ import { Stream } from 'node:stream';
 import { HttpError } from './http-error.ts';
 import { hasBody, ignoreRejection } from './request-body.ts';
 
-/** Maximum nesting of a body. JSON.stringify throws at a few thousand levels. */
+/** Maximum nesting of a body, so that it can be sent back. JSON.stringify throws at a few thousand levels. */
 const MAX_DEPTH = 100;
 
 const UNSUPPORTED_TYPE = new HttpError(415, 'Send JSON in UTF-8, with Content-Type: application/json', {
@@ -18,6 +18,7 @@ const EMPTY = new HttpError(400, 'The body is empty: send a JSON value');
 /** Returns why the request's headers rule out a JSON body, if they do. */
 export function jsonHeaderError(request: IncomingMessage): HttpError | undefined {
   const type = request.headers['content-type'];
+  // Most requests send exactly this type, and comparing is faster than matching.
   if (type !== 'application/json' && !isJsonInUtf8(type)) return UNSUPPORTED_TYPE;
   const encoding = request.headers['content-encoding'];
   if (encoding !== undefined && encoding.toLowerCase() !== 'identity') return UNSUPPORTED_ENCODING;
@@ -102,7 +103,9 @@ export function stringifyJson(value: unknown): string {
     rejectUnserializable(value);
     throw error;
   }
-  if (json === undefined) throw new TypeError(`JSON cannot represent the returned value of the type ${typeof value}`);
+  if (json === undefined) {
+    throw new TypeError(`JSON cannot represent a value of the type ${typeof value}: return null, or another value`);
+  }
   // JSON.stringify turns promises, Maps, Sets, and Errors without own fields into {}. Other values need no search.
   if (json.includes('{}')) rejectUnserializable(value);
   return json;
@@ -151,7 +154,7 @@ function fixFor(part: object | bigint, isWhole: boolean): string | undefined {
   if (typeof part === 'bigint') {
     return 'toJSON' in Object(part) ? undefined : 'a BigInt: return String(value), or Number(value) if it is small';
   }
-  // An HttpError has a toJSON().
+  // A whole HttpError was most likely meant to be thrown, although its toJSON() makes it serializable.
   if (part instanceof Error && (isWhole || !('toJSON' in part))) return 'an Error: throw it, or return its message';
   // The name of a built-in type, such as Map, or Object for most classes.
   const type = Object.prototype.toString.call(part).slice(8, -1);

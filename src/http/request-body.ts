@@ -41,7 +41,7 @@ export function readBody<Parsed>(
         if (length > body.length) body = Buffer.concat([body], 2 * length);
         chunk.copy(body, start);
       } catch (failure) {
-        // Nothing else catches it if the memory does not suffice.
+        // Buffer.concat() throws if there is not enough memory. Nothing else catches the error of a listener.
         isRejected = true;
         body = EMPTY;
         reject(failure);

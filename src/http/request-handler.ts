@@ -9,7 +9,7 @@ import { decodeRest, decodeSegment } from './request-target.ts';
 import { type StandardSchema, validate } from './standard-schema.ts';
 
 /**
- * Extend this class with the methods that its path supports: `doGet`, `doPost` and so on, one for each name in
+ * Handles one request. A subclass has the methods that its path supports: `doGet`, `doPost` and so on, one for each in
  * http.METHODS (`M-SEARCH`: `doMSearch`). What a method returns is sent as JSON, with the status 200, or 204 for
  * `undefined`. A promise is awaited. Throw an HttpError for an error response. `Allow`, the CORS methods, HEAD (from
  * `doGet`), OPTIONS and 405 follow from the methods of the class. Each request has its own instance and its own fields.
@@ -17,10 +17,10 @@ import { type StandardSchema, validate } from './standard-schema.ts';
 export class RequestHandler {
   /** The CORS policy of this class, which replaces the server's. */
   static readonly cors?: CorsOptions;
-  /** The longest body that readJson() and readBody() accept in bytes, in place of the server's limit. */
+  /** The longest body that readJson() and readBody() accept, in bytes. It replaces the server's limit. */
   static readonly bodyLimit?: number;
 
-  // Without `static`, these fields would have no effect.
+  // Makes tsc reject a field without `static`, which would have no effect.
   declare readonly cors?: never;
   declare readonly bodyLimit?: never;
 
@@ -57,10 +57,10 @@ export class RequestHandler {
 
   /**
    * Runs before the method. It is the place for authentication, and for headers of the method's responses, errors
-   * included. A promise is awaited. Throw or return an HttpError to reject the request. If it returns `false`, or only
-   * sets an error status, the response is a 500, because the method must not run. Other returned values are ignored.
-   * prepare() is not called for `OPTIONS *`, nor for an allowed preflight, which carries no credentials (Fetch,
-   * "CORS-preflight fetch").
+   * included. A promise is awaited. Throw or return an HttpError to reject the request. If prepare() itself begins the
+   * response, the method is not called. If it returns `false`, or only sets an error status, the response is a 500,
+   * because the request was most likely meant to be rejected. Other returned values are ignored. prepare() is not
+   * called for `OPTIONS *`, nor for an allowed preflight, which carries no credentials (Fetch, "CORS-preflight fetch").
    */
   prepare?(): unknown;
 
@@ -97,7 +97,7 @@ export class RequestHandler {
   param(name: string): string {
     const { route: { pattern, names }, values } = this.#exchange.match;
     const value = values[names.indexOf(name)];
-    if (value === undefined) throw new Error(`The route ${pattern} has no parameter :${name}`);
+    if (value === undefined) throw new Error(`The route ${pattern} has no parameter ${name}: rename one of them`);
     return pattern.endsWith(`*${name}`) ? decodeRest(value) : decodeSegment(value);
   }
 
@@ -127,10 +127,11 @@ export class RequestHandler {
   }
 
   /**
-   * Sets the status. It sends nothing itself, as endHeaders() sends the status. Default: 200 with a body, 204 without.
+   * Sets the status, which endHeaders() sends. Default: 204 if the method returns nothing, otherwise 200.
    *
    * @param status 200 to 599
    * @throws RangeError for any other status
+   * @throws Error if the headers have been sent
    */
   sendResponse(status: number): void {
     if (!this.#exchange.ignoresLateCall('sendResponse()')) this.#exchange.head.setStatus(status);
@@ -188,16 +189,17 @@ export class RequestHandler {
   }
 
   /**
-   * Aborts when the client disconnects, when a timeout or an error ends the response, and when the server stops. If the
-   * method opens a body in response to HEAD, it aborts once the headers are sent. Pass it on to fetch().
+   * A signal to pass on to fetch(). It aborts when the client disconnects, when a timeout or an error ends the
+   * response, and when the timeout of a shutdown expires. If the method opens a body in response to HEAD, it aborts
+   * once the headers are sent.
    */
   get signal(): AbortSignal {
     return this.#exchange.signal;
   }
 
   /**
-   * Aborts when a graceful shutdown begins, so that a health check can respond 503 and an event stream can end. The
-   * signal is the same for all requests, so remove your listener when the response is complete.
+   * A signal that aborts when a graceful shutdown begins, so that a health check can respond 503 and an event stream
+   * can end. It is the same for all requests, so remove your listener when the response is complete.
    */
   get shutdownSignal(): AbortSignal {
     return this.#exchange.state.shutdown.signal;

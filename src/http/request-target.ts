@@ -3,7 +3,10 @@ import { HttpError } from './http-error.ts';
 /** Captures the authority, and the path with its query (RFC 9112, section 3.2.2). */
 export const ABSOLUTE_FORM = /^https?:\/\/([^/?#]+)(.*)$/i;
 
-/** Returns the path and query of a request target (RFC 9112, section 3.2.1), or `/` if it is not valid. */
+/**
+ * Returns the path and query of a request target (RFC 9112, section 3.2.1). Returns `*` (section 3.2.4) as it is, and
+ * `/` for a target that is not valid.
+ */
 export function originForm(url: string): string {
   if (url[0] === '/' || url === '*') return url;
   const rest = ABSOLUTE_FORM.exec(url)?.[2] ?? '';

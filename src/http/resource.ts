@@ -14,7 +14,10 @@ export type Resource = Readonly<ReturnType<typeof resourceOf>>;
 /** The first methods in Allow. A preflight for an unknown path allows them, so that the page can read the 404. */
 export const COMMON_METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'];
 
-/** `GET` -> `doGet`, `M-SEARCH` -> `doMSearch`. Node emits CONNECT as an event, and TRACE is not supported. */
+/**
+ * The name of the handler's method for each HTTP method: `GET` -> `doGet`, `M-SEARCH` -> `doMSearch`. Node emits
+ * CONNECT as an event. TRACE would send back the credentials of the request (RFC 9110, section 9.3.8).
+ */
 const DO_METHODS: ReadonlyMap<string, string> = new Map(
   [...COMMON_METHODS, ...http.METHODS]
     .filter((method) => method !== 'CONNECT' && method !== 'TRACE')
@@ -50,7 +53,7 @@ export function resourceOf(HandlerClass: HandlerClass, policy: CorsPolicy, bodyL
 }
 
 /** Returns the resource of every path that no route matches, and of `OPTIONS *`. */
-export function unknownResource(base: Resource): Resource {
+export function baseResource(base: Resource): Resource {
   const all = COMMON_METHODS.join(', ');
   return { ...base, allow: all, corsMethods: all };
 }
@@ -78,7 +81,7 @@ export function classErrors(HandlerClass: HandlerClass): string[] {
     const meant = meantBy(name);
     const rename = /^do/i.test(name) ? '' : ', or rename it if your own code calls it';
     const fix = meant ? `${reason}write ${meant}() { … }${rename}` : 'it is not named after an HTTP method: rename it';
-    errors.push(`${HandlerClass.name}.${name} would never be called: ${fix}`);
+    errors.push(`${HandlerClass.name}.${name} would never be called by the server: ${fix}`);
   };
   for (let Class = HandlerClass; Class !== RequestHandler; Class = Object.getPrototypeOf(Class) as HandlerClass) {
     for (const [name, { value }] of Object.entries(Object.getOwnPropertyDescriptors(Class.prototype))) {
@@ -90,7 +93,7 @@ export function classErrors(HandlerClass: HandlerClass): string[] {
   }
   // Without this error, a class whose prepare() authenticates would serve everyone.
   if (typeof Reflect.get(HandlerClass, 'prepare') === 'function' && !overrides(HandlerClass, 'prepare')) {
-    errors.push(`${HandlerClass.name}.prepare would never be called: remove static, or rename it`);
+    errors.push(`${HandlerClass.name}.prepare would never be called by the server: remove static, or rename it`);
   }
   return errors;
 }
@@ -110,7 +113,7 @@ const NESTED = /[^]\b(?:class|function)\b/;
 
 /**
  * Returns an error for each name that a class passes to param() but that no route of the class or of its subclasses
- * has. A class is not checked if none of its routes has parameters, because the methods that it serves may not call
+ * has. A class is not checked if none of its routes has parameters, because it may serve only methods that do not call
  * param(), nor if it overrides param() or contains a nested class or function, because `this` may be another object.
  */
 export function parameterErrors(HandlerClass: HandlerClass, routes: Routes): string[] {

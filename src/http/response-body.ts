@@ -26,7 +26,7 @@ export function discardValue(value: unknown): void {
     // Marks the promises in the value as handled.
     rejectUnserializable(value);
   } catch {
-    // The value is not sent, so that it need not be serializable.
+    // A value that is not sent need not be serializable.
   }
 }
 
@@ -95,7 +95,7 @@ export class BodyStream extends Writable {
 
   override write(...parameters: never[]): boolean {
     const { destroyed, errored } = this;
-    // A destroyed stream never emits 'drain', so that a method that waits for it would never settle.
+    // A destroyed stream never emits 'drain', so a method that waits for it would never settle.
     if (destroyed && errored) setImmediate(() => this.emit('error', errored));
     else if (destroyed) this.emit('late', new Error(`The response had ended before this write: ${ENDS_WITH_METHOD}`));
     try {
@@ -109,6 +109,7 @@ export class BodyStream extends Writable {
 
   override end(...parameters: never[]): this {
     const [chunk] = parameters as unknown[];
+    // super.end() does not call write(), which reports a chunk that comes too late.
     if (this.destroyed && chunk && typeof chunk !== 'function') this.write(chunk as never);
     return Reflect.apply(super.end, this, parameters) as this;
   }

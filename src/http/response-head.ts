@@ -9,7 +9,9 @@ const SINGLE_VALUE = new RegExp(
   '^(?:access-control-.*|cache-control|connection|content-(?:disposition|length|location|range|type)|date|etag' +
     '|expires|last-modified|location|retry-after|vary)$',
 );
-/** Headers whose final value complete() decides. */
+/** Headers that describe one body, and not the body of an error. */
+const OF_BODY = /^content-(?:disposition|encoding|language|length|location|range|type)$/;
+/** Headers of the handler that complete() does not copy. It adds them itself, but Node adds Connection. */
 const DECIDED = /^(?:connection|content-length|vary|x-content-type-options)$/;
 
 /** The status and the headers of a response, until they are sent. */
@@ -23,7 +25,12 @@ export class ResponseHead {
   #kept: HeaderList | undefined;
   isSent = false;
 
-  /** @throws RangeError for a status that is not from 200 to 599 */
+  /**
+   * Sets the status.
+   *
+   * @throws RangeError for a status that is not from 200 to 599
+   * @throws Error if the headers have been sent
+   */
   setStatus(status: number): void {
     if (!Number.isInteger(status) || status < 200 || status > 599) {
       throw new RangeError(`The status of a response must be from 200 to 599, not ${inspect(status)}`);
@@ -47,7 +54,7 @@ export class ResponseHead {
       throw new Error(`${name} is set by the server: leave it out`);
     }
     if (lower === 'content-length' && !/^\d{1,15}$/.test(value)) {
-      throw new Error(`Content-Length must be a whole number of bytes, not ${value}`);
+      throw new TypeError(`Content-Length must be a whole number of bytes, not ${value}`);
     }
     const whole = lower === 'vary' ? mergeVary(this.get(lower), value) : value;
     const others = SINGLE_VALUE.test(lower) ? without(this.headers, (other) => other === lower) : this.headers;
@@ -73,7 +80,7 @@ export class ResponseHead {
    * those that describe a body.
    */
   setError({ status, headers }: HttpError): void {
-    this.headers = without(this.#kept ?? this.headers, (name) => /^content-(?:length|type)$/.test(name));
+    this.headers = without(this.#kept ?? this.headers, (name) => OF_BODY.test(name));
     this.add('Content-Type', 'application/problem+json');
     this.status = status;
     for (const [name, value] of Object.entries(headers)) this.add(name, value);
@@ -91,7 +98,7 @@ export class ResponseHead {
   }
 
   /**
-   * Adds the server's own headers, and returns all.
+   * Sets the default status, adds the server's own headers, and returns all headers.
    *
    * @param body undefined if its length is not known yet
    * @param isHead whether the request is a HEAD, whose response may have the length of GET (RFC 9110, section 8.6)
@@ -104,6 +111,7 @@ export class ResponseHead {
     const all = this.#corsHeaders.slice();
     if (own.length > 0) all.push(...without(own, (name) => DECIDED.test(name)));
     if (body && this.get('content-type') === undefined) all.push('Content-Type', 'application/json');
+    // Without a length, a 205 would have a body (RFC 9112, section 6.3).
     if (status === 205) all.push('Content-Length', '0');
     // A 304 may have the length of GET, but not that of its own empty body.
     else if (status !== 204 && !(status === 304 && body !== undefined)) {
@@ -120,7 +128,11 @@ export class ResponseHead {
   }
 }
 
-/** @param isRemoved gets each name in lower case */
+/**
+ * Returns a list without the headers that `isRemoved` selects.
+ *
+ * @param isRemoved gets each name in lower case
+ */
 function without(list: HeaderList, isRemoved: (name: string) => boolean): HeaderList {
   return list.filter((_, at) => !isRemoved(list[at - (at % 2)]!.toLowerCase()));
 }

@@ -32,13 +32,13 @@ export class Router {
   /** Adds `/notes`, `/notes/:id` or `/files/*path`. Returns the errors of the pattern. */
   add(pattern: string, resource: Resource): string[] {
     if (!PATTERN.test(pattern)) {
-      return [`${pattern} is not a path: write one such as /notes, /notes/:id or /files/*path`];
+      return [`${pattern} is not a valid route: write a path such as /notes, /notes/:id or /files/*path`];
     }
     const names = parameterNames(pattern);
     if (new Set(names).size < names.length) return [`${pattern} uses a parameter name twice: rename one of them`];
     let branch = this.#root;
     for (const segment of pattern.slice(1).split('/')) branch = branchFor(branch, segment);
-    if (branch.route) return [`${pattern} matches the same paths as another route: remove one of them`];
+    if (branch.route) return [`${pattern} matches the same paths as ${branch.route.pattern}: remove one of them`];
     branch.route = { resource, pattern, names };
     return [];
   }
@@ -79,6 +79,6 @@ function search(
   return (
     (literal && search(literal, path, next + 1, values)) ??
     (parameter && segment ? search(parameter, path, next + 1, [...values, segment]) : undefined) ??
-    (rest && start < path.length ? search(rest, path, path.length + 1, [...values, path.slice(start)]) : undefined)
+    (rest?.route && start < path.length ? { route: rest.route, values: [...values, path.slice(start)] } : undefined)
   );
 }

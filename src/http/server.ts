@@ -14,7 +14,7 @@ import { serverStates } from './node/shutdown.ts';
 import { timeoutsOf } from './node/timeouts.ts';
 import { RequestHandler } from './request-handler.ts';
 import {
-  type HandlerClass, type Resource, classErrors, overrides, parameterErrors, resourceOf, unknownResource,
+  type HandlerClass, type Resource, baseResource, classErrors, overrides, parameterErrors, resourceOf,
 } from './resource.ts';
 import { Router } from './router.ts';
 
@@ -115,8 +115,8 @@ function compile(routes: Routes, options: ServerOptions) {
     log, router,
     connections: new Map<Socket, Connection>(),
     /** The match for a path that no route matches, for `OPTIONS *`, and for an invalid request. */
-    unknown: { route: { resource: unknownResource(base), pattern: '*', names: [] }, values: [] },
-    validate: requestValidation(allowedHosts),
+    baseMatch: { route: { resource: baseResource(base), pattern: '*', names: [] }, values: [] },
+    requestErrorOf: requestValidation(allowedHosts),
     makeBaseHandler(exchange: Exchange): RequestHandler {
       try {
         return new baseHandler(exchange);
@@ -126,13 +126,13 @@ function compile(routes: Routes, options: ServerOptions) {
       }
     },
     /** Whether logRequest() is called. If not, the clock is not read, because reading it has a measurable cost. */
-    writesAccessLog: logFormat !== 'off' || [...resources.keys()].some((Class) => overrides(Class, 'logRequest')),
+    callsLogRequest: logFormat !== 'off' || [...resources.keys()].some((Class) => overrides(Class, 'logRequest')),
     timeouts: timeoutsOf(requestTimeout, handlerTimeout),
     /** Aborts when a graceful shutdown begins. */
     shutdown: new AbortController(),
     /** The number of methods that continue after their response. */
     continuingMethods: 0,
-    /** Whether the listener is closed. A response then closes its connection, unless requests are queued behind it. */
+    /** Whether a shutdown has closed the listener. A response then closes its connection, unless others are queued. */
     isDraining: false,
   };
 }

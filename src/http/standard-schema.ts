@@ -23,7 +23,7 @@ interface Issue {
 /** Maximum number of issues in a response, so that a body of many wrong items does not become a huge response. */
 const MAX_ISSUES = 100;
 
-const NOT_STANDARD = 'This is not a Standard Schema: use a library that implements it, such as zod 3.24 or newer';
+const NOT_STANDARD = 'is not a Standard Schema: use a library that implements it, such as zod 3.24 or newer';
 
 /**
  * Validates a value and returns the schema's output.
@@ -32,7 +32,7 @@ const NOT_STANDARD = 'This is not a Standard Schema: use a library that implemen
  * @throws HttpError 422 with the first hundred issues, each with a pointer to its place (RFC 9457, section 3)
  */
 export async function validate<Output>(schema: StandardSchema<Output>, value: unknown, name: string): Promise<Output> {
-  if (!('~standard' in schema)) throw new TypeError(NOT_STANDARD);
+  if (!('~standard' in schema)) throw new TypeError(`The schema of the ${name} ${NOT_STANDARD}`);
   const result = await schema['~standard'].validate(value);
   if (!result.issues) return result.value;
   const { issues } = result;

@@ -14,8 +14,9 @@ const CROSS_SITE_COOKIE = /^(?=.*;\s*samesite=none\b)(?=.*;\s*secure\b)/i;
 /** Yields why an origin was denied, or which problems a page will have, each with the setting to change. */
 export function* corsHints(exchange: Exchange): Generator<string> {
   const { decision, request: { headers } } = exchange;
-  if (decision === 'denied' && headers.origin === 'null') yield 'denied null, a local file: open the page over http';
-  else if (decision === 'denied') {
+  if (decision === 'denied' && headers.origin === 'null') {
+    yield 'denied null, a local file or a sandboxed frame: open the page over http';
+  } else if (decision === 'denied') {
     yield `denied ${headers.origin}: if you trust it, add it to ${settingOf(exchange, 'origins')}`;
   }
   if (decision === 'allowed preflight') yield* preflightHints(exchange);

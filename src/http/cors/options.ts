@@ -35,7 +35,7 @@ export interface CorsOptionError {
   message: string;
 }
 
-/** RFC 9110, section 5.6.2. */
+/** A token (RFC 9110, section 5.6.2). */
 export const TOKEN = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
 
 /** Headers that pages cannot set (Fetch, "forbidden request-header"), and those of the CORS protocol itself. */
@@ -43,7 +43,7 @@ const FORBIDDEN_REQUEST_HEADER = new RegExp(
   '^(?:accept-(?:charset|encoding)|access-control-.*|connection|content-length|cookie2?|date|dnt|expect|host' +
     '|keep-alive|origin|proxy-.*|referer|sec-.*|set-cookie2?|te|trailer|transfer-encoding|upgrade|via)$', 'i',
 );
-/** Fetch, "forbidden response-header name". */
+/** A header that pages cannot read (Fetch, "forbidden response-header name"). */
 const FORBIDDEN_RESPONSE_HEADER = /^set-cookie2?$/i;
 
 /** Returns all errors in `options` at once. */
@@ -52,6 +52,7 @@ export function corsErrors(options: CorsOptions): CorsOptionError[] {
     const message = 'cannot be read, because the policy is not an object: write { origins: […] }';
     return [{ option: 'origins', message }];
   }
+  // For options that are not set, these are any valid values. The defaults are in corsPolicy().
   const { origins = [], credentials = false, maxAge = 0, ...others } = options;
   const { methods = [], allowedHeaders = [], exposedHeaders = [], ...unknown } = others;
   const errors: CorsOptionError[] = [];

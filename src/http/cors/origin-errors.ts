@@ -14,9 +14,9 @@ const WEB_SCHEME = /^(?:[htps*]+|ftps?|wss?):\/\//i;
 const LOCAL_HOST = /^(?:\[.*\]|\d[\d.*]*|(?:[^:/]+\.)?localhost)(?=[:/?#]|$)/i;
 
 /** What is wrong with an entry, and what to do if it cannot be corrected. */
-type Problem = readonly [message: string, advice: string];
+type OriginProblem = readonly [message: string, advice: string];
 
-const NOT_AN_ORIGIN: Problem = [
+const NOT_AN_ORIGIN: OriginProblem = [
   'is not an origin as browsers send it', 'list each origin, such as https://app.example.com',
 ];
 const STAR_RULE = 'may have a * only for subdomains (https://*.example.com) or for the port (http://localhost:*), ' +
@@ -41,7 +41,7 @@ export function originError(entry: string, credentials: boolean): string | undef
 }
 
 /** Returns what is wrong with an entry unless it is an origin exactly as sent, or one of the two patterns. */
-function problemOf(entry: string, credentials: boolean): Problem | undefined {
+function problemOf(entry: string, credentials: boolean): OriginProblem | undefined {
   if (entry === '*') return ['must stand alone', 'write only * and no list, or remove it from the list'];
   if (entry === 'null') return ['is the origin of every sandboxed page and local file', 'remove it'];
   const origin = asBrowsersSend(entry);
@@ -110,7 +110,7 @@ function webCandidatesFor(text: string): string[] {
   return schemes.map((scheme) => `${scheme}://${address}`);
 }
 
-/** Returns a condition, as JavaScript, for an origin with a * that no pattern can have. */
+/** Returns a condition, as JavaScript, for an origin with a * where no pattern can have one. */
 function conditionFor(origin: string): string | undefined {
   const hasOtherStar = origin.replace('://*.', '').includes('*');
   const [, scheme, host, port = ''] = /^([\w-]+):\/\/([\w.*-]+)(:[\d*]+)?$/.exec(origin) ?? [];

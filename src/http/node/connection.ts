@@ -48,6 +48,7 @@ export class Connection {
     // Without bind(), the request would run in the async context of the request before it.
     if (this.#queue.push(AsyncResource.bind(start)) !== MAX_QUEUED_REQUESTS) return;
     pauseReading(this.socket);
+    // A socket that is not read cannot report that the client has disconnected. Only the idle timeout closes it.
     this.limitIdleTime();
   }
 
@@ -86,13 +87,13 @@ export class Connection {
   end(): void {
     const { socket } = this;
     if (!socket.writable) return;
-    // Requests may be queued, because Node itself closes after a response that was sent before 100 (Continue).
+    // Node itself closes the connection after a response that precedes 100 (Continue), and requests may be queued then.
     this.ignoreLaterRequests();
     socket.end();
     discardInput(socket);
     this.limitIdleTime(LINGER_IDLE_MS);
-    const total = setTimeout(() => socket.destroy(), this.state.timeouts.requestMs);
-    socket.once('close', () => clearTimeout(total));
+    const destroyTimer = setTimeout(() => socket.destroy(), this.state.timeouts.requestMs);
+    socket.once('close', () => clearTimeout(destroyTimer));
   }
 
   /** Drops the queue and ends a pending read of the body, after the socket has closed. */

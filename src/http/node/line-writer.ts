@@ -5,16 +5,16 @@ import { isatty } from 'node:tty';
 const FLUSH_DELAY_MS = 50;
 /** Delay before the next attempt after a write that failed. */
 const RETRY_DELAY_MS = 10;
-/** Limits the lines that wait. The operating system provides the memory when it is first used. */
+/** Size of the buffer for lines that wait. The operating system provides the memory when it is first used. */
 const BUFFER_BYTES = 16 * 1024 * 1024;
 /** Time that all pending lines together may take when the process exits. */
 const EXIT_TIMEOUT_MS = 1_000;
 /** Errors that mean that nobody will ever read the lines. Others may pass, such as that of a full pipe or disk. */
 const READER_CLOSED_CODES = ['EPIPE', 'ECONNRESET', 'EIO', 'EBADF'];
 /** Memory that nothing notifies. Atomics.wait() on it is the only way to sleep synchronously. */
-const SLEEP = new Int32Array(new SharedArrayBuffer(4));
+const NEVER_NOTIFIED = new Int32Array(new SharedArrayBuffer(4));
 
-let exitDeadline: number | undefined;
+let exitDeadlineMs: number | undefined;
 
 /**
  * Writes lines to a file descriptor without blocking the event loop when a pipe is full or a terminal is stopped. Lines
@@ -86,8 +86,8 @@ export class LineWriter {
   }
 
   #flushAtExit(): void {
-    exitDeadline ??= performance.now() + EXIT_TIMEOUT_MS;
-    while (!this.#flush() && performance.now() < exitDeadline) Atomics.wait(SLEEP, 0, 0, RETRY_DELAY_MS);
+    exitDeadlineMs ??= performance.now() + EXIT_TIMEOUT_MS;
+    while (!this.#flush() && performance.now() < exitDeadlineMs) Atomics.wait(NEVER_NOTIFIED, 0, 0, RETRY_DELAY_MS);
   }
 }
 

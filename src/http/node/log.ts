@@ -18,7 +18,7 @@ export interface AccessLogEntry {
   readonly [field: string]: unknown;
 }
 
-/** Limits the memory for hints. Clients control the origins, methods and header names in them. */
+/** Maximum number of different hints. Clients control the origins, methods and header names in them. */
 const MAX_HINTS = 200;
 
 /** Writes one line per request to standard output, and errors to standard error. */
@@ -30,7 +30,11 @@ export class Log {
     this.format = format;
   }
 
-  /** @param address the client's address, which a closed socket no longer knows */
+  /**
+   * Writes the entry of a request.
+   *
+   * @param address the client's address, which a closed socket no longer knows
+   */
   request(
     { method, url, headers }: IncomingMessage, address: string | undefined,
     { status, milliseconds, outcome, ...own }: AccessLogEntry,

@@ -14,18 +14,18 @@ import {
   withoutUpgrade,
 } from './workarounds.ts';
 
-const MAX_HEAD = `${http.maxHeaderSize} bytes`;
+const HEAD_TOO_LONG = `The request line and headers must not exceed ${http.maxHeaderSize} bytes`;
 const NOT_HTTP = new HttpError(400, 'The bytes received are not an HTTP/1.1 request', CLOSE);
 const NOT_TLS = new HttpError(400, 'This port serves http, not https: use an http:// URL', CLOSE);
 const PARSER_ERRORS = new Map([
-  ['HPE_HEADER_OVERFLOW', new HttpError(431, `The request line and headers must not exceed ${MAX_HEAD}`, CLOSE)],
+  ['HPE_HEADER_OVERFLOW', new HttpError(431, HEAD_TOO_LONG, CLOSE)],
   ['HPE_CHUNK_EXTENSIONS_OVERFLOW', new HttpError(413, 'The chunk extensions are too long', CLOSE)],
   ['HPE_INVALID_TRANSFER_ENCODING', UNCLEAR_LENGTH],
   ['ERR_HTTP_REQUEST_TIMEOUT', new HttpError(408, 'The request took too long to arrive', CLOSE)],
 ]);
 const NO_TUNNEL = new HttpError(405, 'This server is not a proxy', { Allow: COMMON_METHODS.join(', '), ...CLOSE });
 
-const READS_UPGRADE_BODY = Number.parseInt(process.versions.node) >= 25;
+const NODE_READS_UPGRADE_BODY = Number.parseInt(process.versions.node) >= 25;
 
 /** Creates the Node server. It dispatches requests, and responds to whatever else a client sends, or disconnects it. */
 export function createNodeServer(state: ServerState): Server {
@@ -34,16 +34,16 @@ export function createNodeServer(state: ServerState): Server {
   const timer = setTimeout(checkAllTimeouts, timeouts.checkIntervalMs).unref();
   const options: ServerOptions & { shouldUpgradeCallback: (request: IncomingMessage) => boolean } = {
     headersTimeout: timeouts.requestMs,
-    // The time for the body is counted by Exchange, which knows when the server is not waiting for the client.
+    // checkTimeouts() limits the time for the body. Node would also count the time in which the handler does not read.
     requestTimeout: 0,
-    // By default Node checks every 30 seconds, so that a timeout could come 30 seconds late.
+    // By default Node checks every 30 seconds, so a timeout could come 30 seconds late.
     connectionsCheckingInterval: timeouts.checkIntervalMs,
-    // Of a repeated header, Node would otherwise keep only the first line.
+    // By default, Node keeps only the first line of some headers, such as Host and Content-Type, if they are repeated.
     joinDuplicateHeaders: true,
     // Request validation sends the error with CORS headers.
     requireHostHeader: false,
-    // Node 25 and newer read the body of an Upgrade request, so that withoutUpgrade() could not put it back.
-    shouldUpgradeCallback: (request) => !READS_UPGRADE_BODY || !hasBody(request) || hasOwnUpgradeListener(),
+    // Node 25 and newer read the body of an Upgrade request, so withoutUpgrade() could not put it back.
+    shouldUpgradeCallback: (request) => !NODE_READS_UPGRADE_BODY || !hasBody(request) || hasOwnUpgradeListener(),
   };
   const server = http.createServer(options);
   startHeaderTimeout(server);

@@ -15,7 +15,7 @@ const HOST_NOT_ALLOWED = new HttpError(
 export const UNCLEAR_LENGTH = new HttpError(400, 'The Transfer-Encoding leaves the length of the body unclear', CLOSE);
 const UNSUPPORTED_CODING = new HttpError(501, 'The only supported transfer coding is chunked', CLOSE);
 const UNSUPPORTED_EXPECTATION = new HttpError(417, 'The only supported expectation is 100-continue', CLOSE);
-const INVALID_TARGET = new HttpError(400, 'The request target is not a path', CLOSE);
+const INVALID_TARGET = new HttpError(400, 'The request target must be a path or an http URL, without #', CLOSE);
 
 const MAX_HEADER_LINES = 100;
 /** RFC 9110, section 10.1.1: a list, which may have empty members. */
@@ -54,7 +54,7 @@ export function requestValidation(
     const error = headers.host === undefined && isHttp10 ? undefined : hostError(headers.host);
     // RFC 9112, section 3.2.2. A target in absolute-form overrides the Host, which must still be valid (section 3.2).
     const isAbsoluteForm = url[0] !== '/' && url !== '*';
-    if (error && !(isAbsoluteForm && error === HOST_NOT_ALLOWED)) return error;
+    if (error === INVALID_HOST || (error && !isAbsoluteForm)) return error;
     // RFC 9112, sections 6.1 and 7.
     const coding = headers['transfer-encoding'];
     if (coding === '' || (coding && isHttp10)) return UNCLEAR_LENGTH;

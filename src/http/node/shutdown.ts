@@ -23,7 +23,7 @@ export const serverStates = new WeakMap<Server, ServerState>();
 
 function stateOf(server: Server): ServerState {
   const state = serverStates.get(server);
-  if (!state) throw new TypeError('This server was not created by createServer()');
+  if (!state) throw new TypeError('This server is not from createServer(): pass what createServer() returned');
   return state;
 }
 
@@ -49,13 +49,14 @@ export async function shutdown(
   state.isDraining = true;
   closeListener(server);
 
-  const closedAt = performance.now();
+  const closedAtMs = performance.now();
   const notice = setTimeout(() => logRequestsInFlight(state), NOTICE_DELAY_MS);
-  while (state.connections.size + state.continuingMethods > 0 && performance.now() < closedAt + timeout * 1000) {
+  while (state.connections.size + state.continuingMethods > 0 && performance.now() < closedAtMs + timeout * 1000) {
     await sleep(CHECK_INTERVAL_MS);
     // If the event loop was blocked, the data that has arrived is read before a connection counts as idle.
     await afterPolling();
-    if (performance.now() < closedAt + IDLE_GRACE_MS) continue;
+    if (performance.now() < closedAtMs + IDLE_GRACE_MS) continue;
+    // A socket that the server has ended stays open for a while, so that the client can read the response.
     for (const { socket, isIdle } of state.connections.values()) if (isIdle && socket.writable) socket.destroy();
   }
   clearTimeout(notice);
@@ -64,13 +65,13 @@ export async function shutdown(
 
 /** Accepts the connections in the kernel's backlog, which closing the listener would reset. */
 async function acceptBacklog(server: Server): Promise<void> {
-  const deadline = performance.now() + MAX_BACKLOG_MS;
+  const deadlineMs = performance.now() + MAX_BACKLOG_MS;
   let hasAccepted = true;
   const onConnection = () => (hasAccepted = true);
   server.on('connection', onConnection);
   // Node runs signal handlers after it has polled for connections, so the first wait is for the next poll.
   await afterPolling();
-  while (hasAccepted && performance.now() < deadline) {
+  while (hasAccepted && performance.now() < deadlineMs) {
     hasAccepted = false;
     await afterPolling();
   }
@@ -151,9 +152,9 @@ async function stopAll(overrides: StopOptions = {}): Promise<void> {
 
 async function stop(server: Server, options: StopOptions): Promise<void> {
   const { delay = 0, timeout = DEFAULT_TIMEOUT_SECONDS, stopped } = options;
-  const deadline = performance.now() + (delay + timeout) * 1000;
+  const deadlineMs = performance.now() + (delay + timeout) * 1000;
   if (!(await shutdown(server, { delay, timeout }))) process.exitCode = 1;
-  const stoppedMs = Math.min(MAX_TIMER_MS, Math.max(MIN_STOPPED_MS, deadline - performance.now()));
+  const stoppedMs = Math.min(MAX_TIMER_MS, Math.max(MIN_STOPPED_MS, deadlineMs - performance.now()));
   try {
     await Promise.race([stopped?.(), sleep(stoppedMs)]);
   } catch (error) {

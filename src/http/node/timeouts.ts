@@ -24,9 +24,9 @@ export function timeoutsOf(requestTimeout: number, handlerTimeout: number) {
     /** How often requests in flight are checked. */
     checkIntervalMs,
     /** How many checks may pass until the response begins. */
-    responseChecks: handlerMs === 0 ? Infinity : Math.ceil(handlerMs / checkIntervalMs),
+    maxResponseChecks: handlerMs === 0 ? Infinity : Math.ceil(handlerMs / checkIntervalMs),
     /** How many checks may pass while the server waits for the body. */
-    bodyChecks: Math.ceil(requestMs / checkIntervalMs),
+    maxBodyChecks: Math.ceil(requestMs / checkIntervalMs),
     /** How long a client may take to send the headers, and keep sending on a connection that the server has ended. */
     requestMs: Math.min(MAX_TIMER_MS, Math.ceil(requestMs)),
     /** How long a connection may be inactive while a request or a response is incomplete. */
@@ -41,10 +41,11 @@ export function timeoutsOf(requestTimeout: number, handlerTimeout: number) {
 export function checkTimeouts(exchange: Exchange): void {
   const { connection, request, response, state: { timeouts } } = exchange;
   // The first check may come right after the request began, so a timeout takes one more check.
-  const isLate = !exchange.stream && ++exchange.responseChecks > timeouts.responseChecks;
+  const isResponseLate = !exchange.stream && ++exchange.responseChecks > timeouts.maxResponseChecks;
   const waitsForBody = !request.complete && (response.destroyed || waitsForMore(request));
-  const isBodyLate = waitsForBody && ++exchange.bodyChecks > timeouts.bodyChecks;
-  if (!isLate && !isBodyLate) return;
+  const isBodyLate = waitsForBody && ++exchange.bodyChecks > timeouts.maxBodyChecks;
+  if (!isResponseLate && !isBodyLate) return;
   if (!exchange.isSettled) exchange.fail(waitsForBody ? BODY_TIMEOUT : RESPONSE_TIMEOUT);
+  // There has been a response already.
   else if (response.destroyed) connection.end();
 }

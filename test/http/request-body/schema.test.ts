@@ -133,5 +133,5 @@ test('logs which libraries work if the schema is not a Standard Schema', async (
   }
   const { port } = await listen(t, { '/': Older });
   expectResponses(await sendRaw(t, port, post('/', '1')), [500]);
-  assert.match(String(logged), /^TypeError: This is not a Standard Schema: use .* zod 3\.24/);
+  assert.match(String(logged), /^TypeError: The schema of the body is not a Standard Schema: use .* zod 3\.24/);
 });

@@ -143,3 +143,22 @@ for (const [how, HandlerClass] of [
     assert.match(String(Prepared.logged), /does not reject a request: throw new HttpError\(401\)/);
   });
 }
+
+test('sends no header of prepare() that describes a body with an error', async (t) => {
+  class Compressed extends RequestHandler {
+    override prepare() {
+      this.sendHeader('Content-Encoding', 'gzip');
+      this.sendHeader('Content-Disposition', 'attachment');
+      this.sendHeader('Content-Security-Policy', "default-src 'none'");
+    }
+    override doGet() {
+      throw new HttpError(409);
+    }
+  }
+  const { url } = await listen(t, { '/': Compressed });
+  const response = await fetch(url);
+  assert.equal((await response.json() as { status: number }).status, 409);
+  assert.equal(response.headers.get('content-encoding'), null);
+  assert.equal(response.headers.get('content-disposition'), null);
+  assert.equal(response.headers.get('content-security-policy'), "default-src 'none'");
+});

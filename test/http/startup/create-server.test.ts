@@ -22,7 +22,7 @@ test('reports all route, class and policy errors at once', () => {
     bodyLimit: -1,
   });
   assert.deepEqual(errors.map((error) => error.split(':')[0]).sort(), [
-    '/', 'Wrong.cors.maxAge', 'Wrong.cors.origins', 'Wrong.doWrong would never be called', 'bodyLimit',
+    '/', 'Wrong.cors.maxAge', 'Wrong.cors.origins', 'Wrong.doWrong would never be called by the server', 'bodyLimit',
     'cors.methods', 'cors.origins',
   ]);
 });

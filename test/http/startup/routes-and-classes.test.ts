@@ -35,20 +35,20 @@ for (const [name, method] of meant) {
   test(`rejects a method named ${name} and suggests ${method}`, () => {
     const errors = startupErrors({ '/': habit(name) });
     assert.equal(errors.length, 1, errors.join('\n'));
-    assert.match(errors[0]!, new RegExp(`^Habit\\.${name} would never be called: write ${method}\\b`));
+    assert.match(errors[0]!, new RegExp(`^Habit\\.${name} would never be called by the server: write ${method}\\b`));
   });
 }
 
 test('suggests to rename a method that may be for the own code of the class', () => {
   const [error] = startupErrors({ '/': habit('post') });
-  assert.equal(error, 'Habit.post would never be called: write doPost() { … }, or rename it if your own code calls it');
+  assert.match(error!, /^Habit\.post would never be called by .*: write doPost\(\) .*, or rename it if your own code/);
 });
 
 for (const name of ['do_FETCH', 'doFetch', 'do_CONNECT', 'do_TRACE']) {
   test(`rejects a method named ${name}, which no request can call`, () => {
     const errors = startupErrors({ '/': habit(name) });
     assert.equal(errors.length, 1, errors.join('\n'));
-    assert.match(errors[0]!, new RegExp(`^Habit\\.${name} would never be called: `));
+    assert.match(errors[0]!, new RegExp(`^Habit\\.${name} would never be called by the server: `));
     assert.doesNotMatch(errors[0]!, /write do/);
   });
 }
@@ -57,7 +57,7 @@ test('does not suggest an invalid name for a static method', () => {
   class Static extends RequestHandler {
     static doWork() {}
   }
-  assert.match(startupErrors({ '/': Static }).join('\n'), /^Static\.doWork would never be called: .*rename it$/);
+  assert.match(startupErrors({ '/': Static }).join('\n'), /^Static\.doWork would never be called by .*rename it$/);
 });
 
 const helpers = [
@@ -103,7 +103,7 @@ test('finds misnamed methods in base classes and reports the routed class', () =
   }
   const errors = startupErrors({ '/': Child });
   assert.equal(errors.length, 1);
-  assert.match(errors[0]!, /^Child\.do_GET would never be called: write doGet\b/);
+  assert.match(errors[0]!, /^Child\.do_GET would never be called by the server: write doGet\b/);
 });
 
 test('finds misnamed fields and static methods', () => {
@@ -117,10 +117,9 @@ test('finds misnamed fields and static methods', () => {
   class Static extends RequestHandler {
     static do_GET() {}
   }
-  assert.match(startupErrors({ '/': Field }).join('\n'), /^Field\.do_GET would never be called: .*doGet/);
-  assert.match(startupErrors({ '/': Bound }).join('\n'), /^Bound\.doPost would never be called: .*doPost/);
-  assert.match(startupErrors({ '/': Bound }).join('\n'), /^Bound\.doPost would never be called: .*doPost/);
-  assert.match(startupErrors({ '/': Static }).join('\n'), /^Static\.do_GET would never be called: /);
+  assert.match(startupErrors({ '/': Field }).join('\n'), /^Field\.do_GET would never be called by the server: .*doGet/);
+  assert.match(startupErrors({ '/': Bound }).join('\n'), /^Bound\.doPost would never be called by .*doPost/);
+  assert.match(startupErrors({ '/': Static }).join('\n'), /^Static\.do_GET would never be called by the server: /);
 });
 
 test('accepts variables that are named like methods', () => {
@@ -171,12 +170,12 @@ const classes: [what: string, HandlerClass: typeof RequestHandler, error: RegExp
   [
     'a method that no HTTP method calls',
     class Typo extends RequestHandler { doFetch() {} },
-    /^Typo\.doFetch would never be called: it is not named after/,
+    /^Typo\.doFetch would never be called by the server: it is not named after/,
   ],
   [
     'a method in capitals',
     class Capitals extends RequestHandler { doGET() {} },
-    /^Capitals\.doGET would never be called: write doGet/,
+    /^Capitals\.doGET would never be called by the server: write doGet/,
   ],
   [
     'a method in an inherited class',
@@ -186,24 +185,24 @@ const classes: [what: string, HandlerClass: typeof RequestHandler, error: RegExp
   [
     'a class field in a class of one line',
     class Line extends RequestHandler { doLink = () => this.path; },
-    /^Line\.doLink would never be called: it is a field, not a method: write doLink/,
+    /^Line\.doLink would never be called by the server: it is a field, not a method: write doLink/,
   ],
   [
     'a class field in place of a method',
     class Field extends RequestHandler {
       name = 'field'; doSubscribe = () => this.name;
     },
-    /^Field\.doSubscribe would never be called: it is a field, not a method: write doSubscribe/,
+    /^Field\.doSubscribe would never be called by the server: it is a field, not a method: write doSubscribe/,
   ],
   [
     'a static method',
     class Static extends RequestHandler { static doGet() {} },
-    /^Static\.doGet would never be called: it is static/,
+    /^Static\.doGet would never be called by the server: it is static/,
   ],
   [
     'a static prepare()',
     class Open extends RequestHandler { static prepare() {} },
-    /^Open\.prepare would never be called: remove static, or rename it$/,
+    /^Open\.prepare would never be called by the server: remove static, or rename it$/,
   ],
   ['CONNECT', class Tunnel extends RequestHandler { doConnect() {} }, /^Tunnel\.doConnect would never be called/],
   ['TRACE', class Trace extends RequestHandler { doTrace() {} }, /^Trace\.doTrace would never be called/],
@@ -217,11 +216,11 @@ for (const [what, HandlerClass, error] of classes) {
 }
 
 const paths: [routes: Record<string, unknown>, error: RegExp][] = [
-  [{ notes: Good }, /^notes is not a path: write one such as \/notes/],
-  [{ '/a?b': Good }, /^\/a\?b is not a path/],
-  [{ '/:': Good }, /^\/: is not a path/],
-  [{ '/café': Good }, /^\/café is not a path/],
-  [{ '/a/:b/c': Good, '/a/:d/c': Good }, /^\/a\/:d\/c matches the same paths as another route/],
+  [{ notes: Good }, /^notes is not a valid route: write a path such as \/notes/],
+  [{ '/a?b': Good }, /^\/a\?b is not a valid route/],
+  [{ '/:': Good }, /^\/: is not a valid route/],
+  [{ '/café': Good }, /^\/café is not a valid route/],
+  [{ '/a/:b/c': Good, '/a/:d/c': Good }, /^\/a\/:d\/c matches the same paths as \/a\/:b\/c: remove one/],
   [{ '/:a/:a': Good }, /^\/:a\/:a uses a parameter name twice/],
   [{ '/': () => 1 }, /^\/: must be a class that extends RequestHandler/],
   [{ '/': undefined }, /^\/: must be a class that extends RequestHandler/],
