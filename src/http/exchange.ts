@@ -263,9 +263,11 @@ export class Exchange {
 
   /** Returns whether an error only repeats why the exchange was aborted, or why the request failed. */
   #isAbortReason(error: unknown): boolean {
-    const reason = this.#abortReason ?? this.request.errored;
+    // A failing pipeline() also destroys the request, with the error of another stream, but keeps the socket.
+    const requestError = this.connection.socket.destroyed ? this.request.errored : undefined;
+    const reason = this.#abortReason ?? requestError;
     if (!reason || !(error instanceof Error)) return false;
-    return error === reason || error.cause === reason || error === this.request.errored;
+    return error === reason || error.cause === reason || error === requestError;
   }
 
   #sendProblem(problem: HttpError): void {

@@ -26,13 +26,19 @@ export function* corsHints(exchange: Exchange): Generator<string> {
 function* preflightHints(exchange: Exchange): Generator<string> {
   const { head, match: { route: { pattern } }, request: { headers }, resource: { allow } } = exchange;
   const method = headers['access-control-request-method']!;
-  if (!membersOf(allow).includes(method)) yield `${method} ${pattern} is not implemented (supported: ${allow})`;
-  else if (!membersOf(head.get('access-control-allow-methods')).includes(method)) {
+  const supported = membersOf(allow);
+  const upper = method.toUpperCase();
+  if (!supported.includes(method)) {
+    const fix = supported.includes(upper) ? `write ${upper}: methods are case-sensitive` : `supported: ${allow}`;
+    yield `${method} ${pattern} is not implemented (${fix})`;
+  } else if (!membersOf(head.get('access-control-allow-methods')).includes(method)) {
     yield `${method} ${pattern} is not in ${settingOf(exchange, 'methods')}`;
   }
   const allowed = membersOf(head.get('access-control-allow-headers'));
   const requested = membersOf(headers['access-control-request-headers']?.toLowerCase());
-  const missing = requested.filter((name) => !allowed.includes(name));
+  const ofResponses = requested.filter((name) => name.startsWith('access-control-'));
+  if (ofResponses.length > 0) yield `the server sends ${ofResponses.join(', ')}: leave it out of fetch()`;
+  const missing = requested.filter((name) => !allowed.includes(name) && !ofResponses.includes(name));
   if (missing.length === 0 || allowed.includes('*')) return;
   const all = [...allowed, ...missing].join(',');
   yield `headers not allowed: ${missing.join(', ')} (set ${settingOf(exchange, 'allowedHeaders')} to ${all})`;
@@ -42,6 +48,7 @@ function* responseHints(exchange: Exchange): Generator<string> {
   const { head, match: { route: { pattern } }, request: { headers } } = exchange;
   const exposed = membersOf(head.get('access-control-expose-headers'));
   const allowsCookies = head.get('access-control-allow-credentials') !== undefined;
+  const isRedirect = head.status >= 300 && head.status < 400;
   const isCrossSite = (headers['sec-fetch-site'] ?? 'cross-site') === 'cross-site';
   if (!allowsCookies && (headers.cookie ?? head.get('set-cookie')) !== undefined) {
     const [origins, credentials] = [settingOf(exchange, 'origins'), settingOf(exchange, 'credentials')];
@@ -54,7 +61,8 @@ function* responseHints(exchange: Exchange): Generator<string> {
       const fix = 'set it with SameSite=None; Secure; Partitioned, or open the page under the host name of this server';
       yield `a cookie of ${pattern} will not come back from pages on other sites (${fix})`;
     }
-    if (NEEDS_NO_EXPOSING.test(name) || exposed.includes(name) || exposed.includes('*')) continue;
+    // A page never sees a redirect, because fetch() follows it.
+    if (isRedirect || NEEDS_NO_EXPOSING.test(name) || exposed.includes(name) || exposed.includes('*')) continue;
     yield `a page cannot read the ${name} of ${pattern} (add it to ${settingOf(exchange, 'exposedHeaders')})`;
   }
 }

@@ -176,3 +176,14 @@ test('does not suggest exposing a header if all headers are exposed', async (t) 
   const post: Sent = ['POST /items', [page, 'Content-Type: application/json'], '{}'];
   assert.deepEqual(await hintsOf(t, [post], { origins: '*', exposedHeaders: ['*'] }), []);
 });
+
+test('corrects a method in lower case, and a header that belongs in the response', async (t) => {
+  const requests: Sent[] = [
+    ['OPTIONS /items', [page, `${asks}-Method: post`]],
+    ['OPTIONS /items', [page, `${asks}-Method: POST`, `${asks}-Headers: access-control-allow-origin`]],
+  ];
+  assert.deepEqual(await hintsOf(t, requests), [
+    'post /items is not implemented (write POST: methods are case-sensitive)',
+    'the server sends access-control-allow-origin: leave it out of fetch()',
+  ]);
+});

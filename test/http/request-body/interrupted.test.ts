@@ -168,3 +168,19 @@ test('does not respond 408 while a handler works on without the rest of its body
   release();
   expectResponses(await connection.untilClosed(), [200]);
 });
+
+test('logs the error of another stream in the pipeline of a body', async (t) => {
+  const logged: unknown[] = [];
+  class Full extends RequestHandler {
+    override async doPost() {
+      const full = new Writable({ write: (_chunk, _encoding, done) => done(new Error('The disk is full')) });
+      await pipeline(this.request, full);
+    }
+    override logError(error: unknown) {
+      logged.push(error);
+    }
+  }
+  const { url } = await listen(t, { '/': Full });
+  assert.equal((await fetch(url, { method: 'POST', body: Buffer.alloc(500_000) })).status, 500);
+  assert.deepEqual(logged.map(String), ['Error: The disk is full']);
+});
