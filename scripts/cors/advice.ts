@@ -97,8 +97,8 @@ export function hiddenHeaders({ response, readableHeaders = [] }: Verdict): stri
 
 /** Suggests exposing the hidden headers that a page could need, or returns undefined without such headers. */
 export function exposure(page: PageRequest, verdict: Verdict): Change | undefined {
-  const names = hiddenHeaders(verdict)
-    .filter((name) => !HOUSEKEEPING_HEADERS.test(name) && !/^(?:access-control-.*|vary)$/.test(name));
+  const ofProtocol = /^(?:accept|access-control-.*|allow|vary|www-authenticate)$/;
+  const names = hiddenHeaders(verdict).filter((name) => !HOUSEKEEPING_HEADERS.test(name) && !ofProtocol.test(name));
   if (names.length === 0) return undefined;
   const exposed = listOf(verdict.response, EXPOSED);
   const all = [...exposed.filter((name) => name !== '*'), ...names];

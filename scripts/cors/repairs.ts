@@ -227,6 +227,11 @@ function repairHeader(
   name: string, page: PageRequest, request: HttpRequest | undefined, response: HttpResponse | undefined,
 ): Repair {
   const asked = listOf(request, 'Access-Control-Request-Headers');
+  if (name.startsWith('access-control-')) {
+    const headers = (page.headers ?? []).filter(([other]) => other.toLowerCase() !== name);
+    const text = `Leave ${name} out of the headers of fetch(): the server sends it, with its response.`;
+    return { text, page: { ...page, headers } };
+  }
   const allowed = withoutWildcard(page, listOf(response, HEADERS).map((item) => item.toLowerCase()));
   const missing = asked.filter((item) => item === name || !(allowed.includes(item) || allowed.includes('*')));
   const list = [...allowed, ...missing];

@@ -12,8 +12,9 @@ export function weatherRoutes(service = 'https://weather.example.com') {
         if (!response.ok) throw new Error(`${url} responded ${response.status}`);
         return (await response.json()) as { degrees: number };
       } catch (error) {
+        if (signal.aborted) throw error;
         // The log gets the cause, the client only what it can act on.
-        if (!signal.aborted) this.logError(error);
+        this.logError(error);
         throw new HttpError(502, 'The weather service is not available', { 'Retry-After': '30' });
       }
     }

@@ -167,3 +167,11 @@ test('suggests the right origin if a repeated one is wrong', async (t) => {
   const { text } = await explained(url, '--origin', app);
   assert.match(text, new RegExp(`only once.* - Send "Access-Control-Allow-Origin: ${app}" instead of "https://app`));
 });
+
+test('suggests leaving out a header that belongs in the response', async (t) => {
+  const { url } = await listen(t, routes);
+  const options = ['--header', 'access-control-allow-origin', '--header', 'x-other'];
+  const { text } = await explained(`${url}/notes`, ...options);
+  assert.match(text, /- Leave access-control-allow-origin out of the headers of fetch\(\)/);
+  assert.doesNotMatch(text, /CORS_ALLOWED_HEADERS=[^ ]*access-control/);
+});

@@ -42,7 +42,7 @@ const samples = (await requestsFor(await resources())).map(({ name, path, change
     sample.result ? showResultBelow('samples') : byId('own-request').scrollIntoView({ block: 'nearest' }))));
   return sample;
 });
-byId('again').addEventListener('click', sendAll);
+byId('again').addEventListener('click', () => sendAll().then(showChosen));
 form.addEventListener('submit', sendOwn);
 form.elements.method.addEventListener('change', clearBody);
 form.elements.url.addEventListener('input', () => showAddressError(''));
@@ -145,6 +145,12 @@ async function showIfDenied(results) {
     element('p', {}, `The API does not allow the origin of this page, ${location.origin}, so everything is blocked.`),
     element('p', {}, advice),
   );
+}
+
+/** Shows the new result of the chosen request. */
+async function showChosen() {
+  const { result } = samples.find(({ row }) => row.row.classList.contains('chosen')) ?? {};
+  if (result) await show(result);
 }
 
 async function sendOwn(event) {
