@@ -4,6 +4,7 @@ import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { dirname, join, relative } from 'node:path';
 import { pathToFileURL } from 'node:url';
+import { required } from './required-settings.ts';
 
 // `npm test` runs this file, which finds the test files and passes them and its options to `node --test`.
 
@@ -66,7 +67,8 @@ function runTests(files: readonly string[], options: readonly string[]): number 
     const isWatching = options.some((option) => option.startsWith('--watch'));
     const inherited = process.execArgv.map((option) => (option === 'tsx' && !isWatching ? loader(folder) : option));
     const all = [...inherited, ...OPTIONS, ...(hasReporter ? [] : reporters), ...options, ...files];
-    const { status } = spawnSync(process.execPath, all, { stdio: 'inherit' });
+    const env = { ...required, ...process.env };
+    const { status } = spawnSync(process.execPath, all, { stdio: 'inherit', env });
     if (status !== 0 || hasReporter) return status ?? 1;
     // A file without tests counts as a test with its name.
     if (/^ *ok \d+ - (?!.*(?:# SKIP|\.test\.ts$))/m.test(readFileSync(results, 'utf8'))) return 0;

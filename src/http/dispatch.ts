@@ -78,11 +78,12 @@ function run(exchange: Exchange): unknown {
  */
 function callMethod(exchange: Exchange, name: string, prepared?: unknown): unknown {
   if (prepared instanceof Error) throw prepared;
-  if (exchange.stream || exchange.isSettled) return undefined;
+  const { handler, head, isSettled, stream } = exchange;
+  if (stream || isSettled) return undefined;
   // Other frameworks reject a request in this way, so the method must not run.
-  if (prepared === false || exchange.head.status >= 400) throw new Error(NOT_REJECTED);
-  exchange.head.keepForError();
-  return (exchange.handler as unknown as Record<string, () => unknown>)[name]!();
+  if (prepared === false || (head.status >= 400 && handler!.prepare)) throw new Error(NOT_REJECTED);
+  head.keepForError();
+  return (handler as unknown as Record<string, () => unknown>)[name]!();
 }
 
 function notFound({ path, state }: Exchange): HttpError {

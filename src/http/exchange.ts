@@ -52,7 +52,7 @@ export class Exchange {
   #body: string | Uint8Array | undefined;
   /** Whether the response has been completed, or has failed. A result that comes later is discarded. */
   isSettled = false;
-  /** The state of the handler's method. It continues if the response is complete before its promise settles. */
+  /** The state of the handler's method. It continues if it has not ended when sendJson() has completed the response. */
   #methodState: 'running' | 'continuing' | 'done' = 'running';
   #outcome: AccessLogEntry['outcome'];
   #controller: AbortController | undefined;
@@ -336,7 +336,7 @@ export class Exchange {
     if (!isComplete) {
       this.#outcome ??= 'client disconnected';
       this.#abortSignal(new Error('The client disconnected'));
-    } else if (this.#methodState === 'running' && this.#abortReason === undefined) {
+    } else if (this.#methodState === 'running' && this.#body !== undefined && this.#abortReason === undefined) {
       this.#methodState = 'continuing';
       state.continuingMethods++;
     }

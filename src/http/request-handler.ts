@@ -152,7 +152,7 @@ export class RequestHandler {
       const place = `static cors = { … } in ${this.constructor.name}`;
       throw new Error(`${name} follows from the CORS policy: write ${place}, or override sendCorsHeaders()`);
     }
-    this.#exchange.head.add(name, typeof value === 'number' ? String(value) : value);
+    this.#exchange.head.add(name, value === undefined ? value : String(value));
   }
 
   /**

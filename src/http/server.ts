@@ -130,7 +130,7 @@ function compile(routes: Routes, options: ServerOptions) {
     timeouts: timeoutsOf(requestTimeout, handlerTimeout),
     /** Aborts when a graceful shutdown begins. */
     shutdown: new AbortController(),
-    /** The number of methods that continue after their response. */
+    /** The number of methods that continue after sendJson() has completed their response. */
     continuingMethods: 0,
     /** Whether a shutdown has closed the listener. A response then closes its connection, unless others are queued. */
     isDraining: false,

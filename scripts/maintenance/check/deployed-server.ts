@@ -4,6 +4,7 @@ import { once } from 'node:events';
 import { cpSync } from 'node:fs';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
+import { required } from '../../../test/required-settings.ts';
 
 /** For each step of a server. */
 const STEP_LIMIT_MS = 20_000;
@@ -43,7 +44,7 @@ export class DeployedServer {
     const flags = major < 25 || !command.includes('--permission') ? [] : ['--allow-net', '--no-warnings'];
     const child = spawn(command[0]!, [...flags, ...command.slice(1)], {
       cwd: folder,
-      env: { LOG: 'off', ...environment, HOST: '127.0.0.1', PORT: '0' },
+      env: { LOG: 'off', ...required, ...environment, HOST: '127.0.0.1', PORT: '0' },
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     t.after(() => child.kill('SIGKILL'));

@@ -8,6 +8,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { required } from '../../../test/required-settings.ts';
 import { DeployedServer, canStripTypes, strippedInto } from './deployed-server.ts';
 
 // Tests scripts/deploy/kubernetes.yaml without a cluster. The types of kubernetes-models find a misspelt field, but its
@@ -106,7 +107,7 @@ test('sets only valid settings, and lets the server stop before Kubernetes kills
   const { containers, terminationGracePeriodSeconds = 30 } = readManifest().Deployment.spec.template.spec;
   const environment = environmentOf(containers[0]!);
   const { readConfig } = await import('../../../src/config.ts');
-  const { errors, shutdown } = readConfig({ HOST: '0.0.0.0', ...environment });
+  const { errors, shutdown } = readConfig({ HOST: '0.0.0.0', ...required, ...environment });
   assert.deepEqual(errors, []);
   const { delay = 0, timeout = 8 } = shutdown;
   assert.ok(delay > 0);

@@ -6,6 +6,7 @@ import assert from 'node:assert/strict';
 import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { required } from '../../../test/required-settings.ts';
 import { Command } from './process.ts';
 
 const readme = readFileSync('README.md', 'utf8');
@@ -42,7 +43,7 @@ async function run(command: string): Promise<string> {
 /** Starts the server on a free port, and resolves with its output. */
 async function start(command: string, environment: NodeJS.ProcessEnv = {}): Promise<string> {
   await stop();
-  server = new Command(command, { PORT: '0', LOG: 'text', ...environment });
+  server = new Command(command, { PORT: '0', LOG: 'text', ...required, ...environment });
   port = Number((await server.printed(/http:\/\/127\.0\.0\.1:(\d+)/))[1]);
   await server.printed(/^CORS: .*\n/m);
   return server.output;
@@ -75,7 +76,7 @@ async function checkHealth(): Promise<void> {
 async function checkExample(): Promise<void> {
   const folder = mkdtempSync(join(tmpdir(), 'readme-'));
   try {
-    const tests = ['listen.ts', 'run.ts', 'load-compiled.js'].map((file) => `test/${file}`);
+    const tests = ['listen.ts', 'run.ts', 'load-compiled.js', 'required-settings.ts'].map((file) => `test/${file}`);
     for (const name of ['src', ...tests, 'package.json', 'tsconfig.json']) {
       cpSync(name, join(folder, name), { recursive: true });
     }

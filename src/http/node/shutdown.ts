@@ -31,11 +31,11 @@ function stateOf(server: Server): ServerState {
  * Shuts a server down gracefully. RequestHandler.shutdownSignal aborts, and the server serves for `delay` more seconds.
  * Then the listener closes, every response closes its connection (RFC 9112, section 9.6), and idle connections are
  * closed. Requests in flight are completed, unless the timeout expires. The same holds for methods that continue after
- * their response.
+ * sendJson().
  *
  * @param delay in seconds: how long a load balancer takes to notice the shutdown; default: 0
  * @param timeout in seconds after the listener has closed; requests in flight are then aborted; default: 8
- * @returns whether every request was completed
+ * @returns whether every request was completed, and every such method
  */
 export async function shutdown(
   server: Server, { delay = 0, timeout = DEFAULT_TIMEOUT_SECONDS } = {},
@@ -116,9 +116,9 @@ let hasSignal = false;
 
 /**
  * Ends the process gracefully. SIGTERM, SIGINT and SIGHUP shut the server down and exit with 0, or with 1 if a request
- * was aborted or `stopped` failed. A later SIGTERM or SIGINT exits immediately with 1. After an uncaught exception or
- * an unhandled rejection, requests in flight are completed and the process exits with 1, because its state is unknown.
- * If it is called for several servers, the process exits when the last of them has stopped.
+ * or method was cut off, or `stopped` failed. A later SIGTERM or SIGINT exits immediately with 1. After an uncaught
+ * exception or an unhandled rejection, requests in flight are completed and the process exits with 1, because its state
+ * is unknown. If it is called for several servers, the process exits when the last of them has stopped.
  */
 export function stopOnSignals(server: Server, options: StopOptions = {}): void {
   const { log } = stateOf(server);

@@ -162,3 +162,17 @@ test('sends no header of prepare() that describes a body with an error', async (
   assert.equal(response.headers.get('content-disposition'), null);
   assert.equal(response.headers.get('content-security-policy'), "default-src 'none'");
 });
+
+test('keeps an error status that the constructor sets', async (t) => {
+  class Gone extends RequestHandler {
+    constructor(...parameters: ConstructorParameters<typeof RequestHandler>) {
+      super(...parameters);
+      this.sendResponse(410);
+    }
+    override doGet() {
+      return 'moved';
+    }
+  }
+  const { url } = await listen(t, { '/': Gone });
+  assert.equal((await fetch(url)).status, 410);
+});

@@ -218,3 +218,18 @@ test('does not wait for a method whose response was a timeout', async (t) => {
   assert.equal((await fetch(url)).status, 503);
   assert.equal(await within('the server has stopped', shutdown(server)), true);
 });
+
+test('does not wait for a method that waits for its signal after its stream has ended', async (t) => {
+  class Events extends RequestHandler {
+    override doGet() {
+      const body = this.endHeaders();
+      body.write('first\n');
+      this.shutdownSignal.addEventListener('abort', () => body.end());
+      return new Promise((resolve) => this.signal.addEventListener('abort', resolve));
+    }
+  }
+  const { server, url } = await listen(t, { '/': Events });
+  const response = await fetch(url);
+  assert.equal(await within('the server has stopped', shutdown(server)), true);
+  assert.equal(await response.text(), 'first\n');
+});
