@@ -113,7 +113,8 @@ const OF_OTHER_TOOLS = new Set(['KEEPALIVE_TIMEOUT', 'REQUESTS_TIMEOUT']);
 
 /**
  * Returns whether `name` looks like a typo of `meant`: it differs only in case, underscores or hyphens or, for names of
- * eight or more letters, by one or two letters. Different digits, as in API_KEY_1 and API_KEY_2, are not a typo.
+ * eight or more letters, by one or two letters that are missing or added, or by one that is replaced.
+ * Different digits, as in API_KEY_1 and API_KEY_2, are not a typo.
  */
 function isTypoOf(meant: string, name: string): boolean {
   const [a, b] = [meant, name].map((text) => text.replace(/[_-]/g, '').toUpperCase()) as [string, string];

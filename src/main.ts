@@ -28,7 +28,8 @@ if (config.errors.length > 0) {
 const { createServer, methodsOf, stopOnSignals, warmUp } = await import('./http/index.ts');
 const { routes } = await import('./routes.ts');
 
-// The first request goes to a server of its own, which never listens, so that this one stays fast after it has idled.
+// Sends a preflight to another server, which never listens. V8 would otherwise forget what it has learned from a few
+// requests when the process idles, and `server` would become slower.
 warmUp(createServer({}));
 const server = create();
 // Must be longer than the proxy's keep-alive timeout. Otherwise the proxy may reuse a connection that has just closed.
@@ -41,7 +42,7 @@ server.once('error', onListenError);
 
 function onListenError(error: NodeJS.ErrnoException): void {
   console.error(listenErrorMessage(error));
-  // A change to .env restarts this process.
+  // A change to .env or to a source file restarts this process.
   if (!isDev) process.exit(1);
 }
 

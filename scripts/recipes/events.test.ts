@@ -40,6 +40,16 @@ test('ends the stream without an event when a graceful shutdown begins', LIMIT, 
   assert.equal(await stopped, true);
 });
 
+test('lets a page reconnect that opens the stream while the server is shutting down', LIMIT, async (t) => {
+  const { server, url } = await listen(t, eventsRoutes(new EventEmitter()));
+  const stopped = shutdown(server, { delay: 0.5, timeout: 10 });
+  const response = await fetch(`${url}/events`);
+  assert.equal(response.status, 200);
+  assert.equal(response.headers.get('content-type'), 'text/event-stream');
+  assert.equal(await response.text(), '');
+  assert.equal(await stopped, true);
+});
+
 test('stops listening when the page is closed', LIMIT, async (t) => {
   const events = new EventEmitter();
   const { url } = await listen(t, eventsRoutes(events));

@@ -9,8 +9,9 @@ const COMMENT_INTERVAL_MS = 30_000;
 
 /**
  * Returns a route of server-sent events. `events.emit('message', value)` sends a value to every page that has opened
- * `new EventSource(url)`. A page reconnects when its stream ends. If several processes serve the pages, each needs the
- * events of all, for example from a database.
+ * `new EventSource(url)`. A page reconnects when its stream ends, but not after a status other than 200, such as the
+ * 502 of a proxy: it must then open a new EventSource. It misses the events that are sent before it has reconnected. If
+ * several processes serve the pages, each needs the events of all, for example from a database.
  */
 export function eventsRoutes(events: EventEmitter) {
   // Each open page is a listener.
@@ -22,6 +23,8 @@ export function eventsRoutes(events: EventEmitter) {
       this.sendHeader('Content-Type', 'text/event-stream');
       // nginx would otherwise collect the events before it passes them on.
       this.sendHeader('X-Accel-Buffering', 'no');
+      // After the 204 of a method that returns nothing, an EventSource would never reconnect.
+      if (signal.aborted) return void this.endHeaders();
       let timer: NodeJS.Timeout | undefined;
       try {
         // Listening begins before the page learns that the stream is open, so that it misses nothing after that.

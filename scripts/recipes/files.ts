@@ -9,7 +9,7 @@ function ignoreMissing(error: NodeJS.ErrnoException): undefined {
   if (!['ENOENT', 'ENOTDIR', 'ENAMETOOLONG', 'ELOOP', 'ENXIO'].includes(error.code!)) throw error;
 }
 
-/** Returns the route of the files in a folder and its subfolders, as downloads. */
+/** Returns the route of all files in a folder and its subfolders, hidden ones included, as downloads. */
 export function filesRoutes(folder: string) {
   class FilesHandler extends RequestHandler {
     override async doGet() {

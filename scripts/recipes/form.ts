@@ -3,7 +3,7 @@ import { HttpError, RequestHandler } from '../../src/http/index.ts';
 /**
  * Reads what `<form method="post">` sends, with `enctype="multipart/form-data"` too. Browsers send forms without a
  * preflight. If a cookie authenticates the user, list your own origins in CORS_ORIGINS, so that forms of other sites
- * get 403.
+ * get 403. Files may exceed BODY_LIMIT: give the class a `static bodyLimit`, as in upload.ts.
  */
 export class FormHandler extends RequestHandler {
   override async doPost() {

@@ -2,8 +2,8 @@ import { timingSafeEqual } from 'node:crypto';
 import { HttpError, RequestHandler } from '../../src/http/index.ts';
 
 /**
- * Returns a class that requires an API key. Extend it instead of RequestHandler. Preflights never carry a key. A
- * subclass that overrides prepare() must await super.prepare() first, or it is open to everyone.
+ * Returns a class that requires an API key. Extend `guardedBy(config.apiKey)` instead of RequestHandler. Preflights
+ * never carry a key. A subclass that overrides prepare() must await super.prepare() first, or it is open to everyone.
  *
  * @param apiKey a setting: `apiKey: text('API_KEY', { default: '' })` in config.ts; empty: all requests are rejected
  */

@@ -3,9 +3,12 @@ import { type Server as TlsServer, type TlsOptions, createServer } from 'node:tl
 
 /**
  * Returns a server that serves what `server` serves, but over HTTPS. Timeouts, the log and graceful shutdown remain
- * those of `server`. In main.ts, write this in place of `server.listen(`, and `https` in the URL below it:
+ * those of `server`. In main.ts, import readFileSync and, below the routes, overTls. Then write this in place of
+ * `server.listen(`, and `https` in the URL below it:
  *
- *     overTls(server, { key: readFileSync('key.pem'), cert: readFileSync('cert.pem') }).listen(
+ *     overTls(server, { key: readFileSync('key.pem'), cert: readFileSync('certificate.pem') }).listen(
+ *
+ * A renewed certificate needs a restart, or setSecureContext() of the returned server.
  */
 export function overTls(server: Server, options: TlsOptions): TlsServer {
   const handshakeTimeout = server.headersTimeout;

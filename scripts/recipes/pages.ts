@@ -19,8 +19,8 @@ export class CitiesHandler extends RequestHandler {
       throw new HttpError(400, `page must be a whole number from 1 to ${last}`);
     }
     const links = [];
-    if (page > 1) links.push(`<${this.path}?page=${page - 1}>; rel="prev"`);
-    if (page < last) links.push(`<${this.path}?page=${page + 1}>; rel="next"`);
+    if (page > 1) links.push(`<?page=${page - 1}>; rel="prev"`);
+    if (page < last) links.push(`<?page=${page + 1}>; rel="next"`);
     if (links.length > 0) this.sendHeader('Link', links.join(', '));
     this.sendHeader('X-Total-Count', cities.length);
     return { cities: cities.slice((page - 1) * SIZE, page * SIZE) };

@@ -143,7 +143,7 @@ test('pages.ts lets pages of other origins read the total and the links', LIMIT,
   const { url } = await listen(t, { '/cities': CitiesHandler });
   const response = await fetch(`${url}/cities?page=2`, { headers: { origin } });
   assert.deepEqual(await response.json(), { cities: ['Dakar', 'Essen', 'Florence'] });
-  assert.equal(response.headers.get('link'), '</cities?page=1>; rel="prev", </cities?page=3>; rel="next"');
+  assert.equal(response.headers.get('link'), '<?page=1>; rel="prev", <?page=3>; rel="next"');
   assert.equal(response.headers.get('x-total-count'), '7');
   assert.equal(response.headers.get('access-control-expose-headers'), 'link,x-total-count');
 });

@@ -7,9 +7,10 @@ interface Picture {
 
 /**
  * Returns a route for uploads of raw bytes, as with `curl -T cat.png -H 'Content-Type: image/png' …/pictures/cat`. The
- * example keeps up to 200 MiB in memory. In production, write files: `await pipeline(this.request, limit, file)`, where
- * `limit` is a Transform that fails with an HttpError 413, because `bodyLimit` does not apply to the stream. An upload
- * must be complete within REQUEST_TIMEOUT and HANDLER_TIMEOUT, so set both higher for slow clients.
+ * example keeps up to 200 MiB of pictures in memory, and uploads in progress take more. In production, write files:
+ * `await pipeline(this.request, limit, file)`, where `limit` is a Transform that fails with an HttpError 413, because
+ * `bodyLimit` does not apply to the stream. An upload must be complete within REQUEST_TIMEOUT and HANDLER_TIMEOUT, so
+ * set both higher for slow clients.
  */
 export function picturesRoutes(pictures = new Map<string, Picture>(), limit = 20) {
   class PictureHandler extends RequestHandler {
@@ -27,7 +28,8 @@ export function picturesRoutes(pictures = new Map<string, Picture>(), limit = 20
       if (pictures.size >= limit && !pictures.has(name)) {
         throw new HttpError(409, `The limit of ${limit} pictures has been reached`);
       }
-      pictures.set(name, { type, bytes });
+      // A copy, because the buffer behind a body may be twice as long.
+      pictures.set(name, { type, bytes: Buffer.from(bytes) });
       return { length: bytes.length };
     }
 

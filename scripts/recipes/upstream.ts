@@ -9,7 +9,11 @@ export function weatherRoutes(service = 'https://weather.example.com') {
       const { signal } = this;
       try {
         const response = await fetch(url, { signal, redirect: 'error' });
-        if (!response.ok) throw new Error(`${url} responded ${response.status}`);
+        if (!response.ok) {
+          // fetch() keeps the connection open until the body has been read or cancelled.
+          await response.body?.cancel();
+          throw new Error(`${url} responded ${response.status}`);
+        }
         return (await response.json()) as { degrees: number };
       } catch (error) {
         if (signal.aborted) throw error;
