@@ -5,9 +5,12 @@ type HandlerClass = Routes[`/${string}`];
 /** The methods that can be described, except HEAD and OPTIONS, which follow from the others. */
 const METHODS = ['GET', 'PUT', 'POST', 'DELETE', 'PATCH'];
 
+/** For zod: a part that JSON Schema cannot represent, such as a date, becomes `{}`, and not an error. */
+const JSON_SCHEMA_OPTIONS = { target: 'draft-2020-12', libraryOptions: { unrepresentable: 'any' } } as const;
+
 /** Standard JSON Schema (https://standardschema.dev/json-schema), which zod 4.2 and others implement. */
 interface JsonSchemaSource {
-  readonly jsonSchema?: { input(options: { target: 'draft-2020-12' }): Record<string, unknown> };
+  readonly jsonSchema?: { input(options: typeof JSON_SCHEMA_OPTIONS): Record<string, unknown> };
 }
 
 /**
@@ -51,5 +54,5 @@ function operationsOf(HandlerClass: HandlerClass & { bodies?: Record<string, Sta
 }
 
 function jsonSchemaOf({ '~standard': standard }: StandardSchema & { '~standard': JsonSchemaSource }) {
-  return standard.jsonSchema?.input({ target: 'draft-2020-12' }) ?? {};
+  return standard.jsonSchema?.input(JSON_SCHEMA_OPTIONS) ?? {};
 }

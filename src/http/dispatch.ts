@@ -9,7 +9,8 @@ const DENIED_ORIGIN = new HttpError(
   { code: 'ORIGIN_NOT_ALLOWED' },
 );
 const NOT_REJECTED =
-  'prepare() returned false or set an error status, which does not reject a request: throw new HttpError(401) instead';
+  'prepare() returned false or set a status of 300 or above, but the method would run: throw new HttpError(401), or ' +
+  'call this.endHeaders() to redirect';
 
 /**
  * Serves one request. The CORS policy decides before the request is handled, so that errors have the right CORS
@@ -80,8 +81,8 @@ function callMethod(exchange: Exchange, name: string, prepared?: unknown): unkno
   if (prepared instanceof Error) throw prepared;
   const { handler, head, isSettled, stream } = exchange;
   if (stream || isSettled) return undefined;
-  // Other frameworks reject a request in this way, so the method must not run.
-  if (prepared === false || (head.status >= 400 && handler!.prepare)) throw new Error(NOT_REJECTED);
+  // Other frameworks end a request in this way, so the method must not run.
+  if (prepared === false || (head.status >= 300 && handler!.prepare)) throw new Error(NOT_REJECTED);
   head.keepForError();
   return (handler as unknown as Record<string, () => unknown>)[name]!();
 }

@@ -58,9 +58,10 @@ export class RequestHandler {
   /**
    * Runs before the method. It is the place for authentication, and for headers of the method's responses, errors
    * included. A promise is awaited. Throw or return an HttpError to reject the request. If prepare() itself begins the
-   * response, the method is not called. If it returns `false`, or only sets an error status, the response is a 500,
-   * because the request was most likely meant to be rejected. Other returned values are ignored. prepare() is not
-   * called for `OPTIONS *`, nor for an allowed preflight, which carries no credentials (Fetch, "CORS-preflight fetch").
+   * response, the method is not called. If it returns `false`, or only sets a status of 300 or above, the
+   * response is a 500, because the method was most likely not meant to run. Other returned values are ignored.
+   * prepare() is not called if no method is to be called, as for a 404, a 405 or a denied origin. Nor is it called for
+   * `OPTIONS *` and for an allowed preflight, which carries no credentials (Fetch, "CORS-preflight fetch").
    */
   prepare?(): unknown;
 
@@ -139,7 +140,8 @@ export class RequestHandler {
 
   /**
    * Adds a header, or replaces one that a response has only once, such as Content-Type. endHeaders() sends all headers.
-   * If the method fails, the error response keeps only the headers of prepare(). Pass others to the HttpError.
+   * If the method fails, the error response keeps only the headers of prepare(). Pass others to the HttpError. A
+   * response without a Cache-Control has `no-store`.
    *
    * @throws TypeError for an invalid name or value, such as one with CR or LF
    * @throws Error for a header that the server sets itself, or if the headers have been sent. `Access-Control-*` is
@@ -166,8 +168,8 @@ export class RequestHandler {
 
   /**
    * Sends status and headers, CORS included, and returns the stream for the body, which has no Content-Type unless you
-   * send one. The response ends when the method does, so return or await whatever writes to the stream:
-   * `return pipeline(source, this.endHeaders())`.
+   * send one. The response ends when the method does, so return or await whatever writes to the stream: `return
+   * pipeline(source, this.endHeaders())`. If it returns the stream itself, the response ends when you end the stream.
    * `pipeline(a, b, body)` also handles an error of `a`, but `a.pipe(b).pipe(body)` does not. Override endHeaders() to
    * add a header to every response, preflights and 405 included.
    */
@@ -177,8 +179,8 @@ export class RequestHandler {
   }
 
   /**
-   * Sends a value as the whole response, as returning it does. After endHeaders(), it writes the value to the body. A
-   * string or bytes with a Content-Type other than JSON are sent as they are.
+   * Sends a value as the whole response. A value that the method returns passes through it, too. After endHeaders(), it
+   * writes the value to the body. A string or bytes with a Content-Type other than JSON are sent as they are.
    *
    * @throws TypeError for a value that JSON cannot represent, such as a BigInt, a cycle, a promise or a Map, before
    *   anything is sent

@@ -32,7 +32,7 @@ export class Router {
   /** Adds `/notes`, `/notes/:id` or `/files/*path`. Returns the errors of the pattern. */
   add(pattern: string, resource: Resource): string[] {
     if (!PATTERN.test(pattern)) {
-      return [`${pattern} is not a valid route: write a path such as /notes, /notes/:id or /files/*path`];
+      return [`${pattern} is not a valid route: write whole segments, as in /notes, /notes/:id or /files/*path`];
     }
     const names = parameterNames(pattern);
     if (new Set(names).size < names.length) return [`${pattern} uses a parameter name twice: rename one of them`];

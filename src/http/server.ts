@@ -51,7 +51,8 @@ export interface ServerOptions {
 export type ServerState = ReturnType<typeof compile>;
 
 /**
- * Creates a server for these routes. It does not listen yet.
+ * Creates a server for these routes. It does not listen yet. If you add an 'upgrade' listener, such as for WebSockets,
+ * it gets these requests before any check, so let it compare the Origin with originMatcher().
  *
  * @throws Error with all errors in the options, the routes, their classes and policies, one per line
  */

@@ -104,7 +104,8 @@ interface StopOptions {
   timeout?: number;
   /**
    * A function that is called when no request is in flight any more. It may close a database, or flush an error
-   * tracker. A promise is awaited for the rest of the timeout, and at least for a second.
+   * tracker. A promise is awaited for the rest of the timeout, and at least for a second. If
+   * it takes longer, that is logged.
    */
   stopped?: () => unknown;
 }
@@ -156,7 +157,9 @@ async function stop(server: Server, options: StopOptions): Promise<void> {
   if (!(await shutdown(server, { delay, timeout }))) process.exitCode = 1;
   const stoppedMs = Math.min(MAX_TIMER_MS, Math.max(MIN_STOPPED_MS, deadlineMs - performance.now()));
   try {
-    await Promise.race([stopped?.(), sleep(stoppedMs)]);
+    const late = sleep(stoppedMs, new Error('It took too long, so the process exits before its end'));
+    const error = await Promise.race([(async () => void (await stopped?.()))(), late]);
+    if (error) stateOf(server).log.error(error, 'stopped');
   } catch (error) {
     process.exitCode = 1;
     stateOf(server).log.error(error, 'stopped');

@@ -133,6 +133,7 @@ for (const [how, HandlerClass] of [
   ['returns false', class extends Prepared { override prepare() { return false; } }],
   ['resolves with false', class extends Prepared { override async prepare() { return false; } }],
   ['only sets an error status', class extends Prepared { override prepare() { this.sendResponse(401); } }],
+  ['only sets the status of a redirect', class extends Prepared { override prepare() { this.sendResponse(303); } }],
 ] as const) {
   test(`responds 500 and does not run the method if prepare() ${how}`, async (t) => {
     Prepared.called = [];
@@ -140,7 +141,7 @@ for (const [how, HandlerClass] of [
     const { port } = await listen(t, { '/': HandlerClass });
     expectResponses(await sendRaw(t, port, requestBytes('GET /', ['Connection: close'])), [500]);
     assert.deepEqual(Prepared.called, []);
-    assert.match(String(Prepared.logged), /does not reject a request: throw new HttpError\(401\)/);
+    assert.match(String(Prepared.logged), /but the method would run: throw new HttpError\(401\)/);
   });
 }
 

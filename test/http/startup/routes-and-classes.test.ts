@@ -216,7 +216,7 @@ for (const [what, HandlerClass, error] of classes) {
 }
 
 const paths: [routes: Record<string, unknown>, error: RegExp][] = [
-  [{ notes: Good }, /^notes is not a valid route: write a path such as \/notes/],
+  [{ notes: Good }, /^notes is not a valid route: write whole segments, as in \/notes/],
   [{ '/a?b': Good }, /^\/a\?b is not a valid route/],
   [{ '/:': Good }, /^\/: is not a valid route/],
   [{ '/café': Good }, /^\/café is not a valid route/],
