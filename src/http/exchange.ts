@@ -83,13 +83,14 @@ export class Exchange {
   }
 
   /**
-   * Returns whether a call comes after the response has ended and the method has returned. Logs such a call, unless the
-   * exchange was aborted. The call must not throw, because nobody catches the errors of a callback.
+   * Returns whether a call comes after the exchange was aborted, or after the method and its response have ended. Logs
+   * a call of the second kind. It must not throw, because nobody catches the errors of a callback.
    */
   ignoresLateCall(call: string): boolean {
-    if (!this.stream || !this.isSettled || this.#methodState !== 'done') return false;
-    const message = `The response had ended before this ${call}: ${ENDS_WITH_METHOD}`;
-    if (this.#abortReason === undefined) this.logError(new Error(message));
+    if (!this.stream || !this.isSettled) return false;
+    if (this.#abortReason !== undefined) return true;
+    if (this.#methodState !== 'done') return false;
+    this.logError(new Error(`The response had ended before this ${call}: ${ENDS_WITH_METHOD}`));
     return true;
   }
 
@@ -261,13 +262,16 @@ export class Exchange {
     this.response.removeAllListeners('close');
   }
 
-  /** Returns whether an error only repeats why the exchange was aborted, or why the request failed. */
+  /** Returns whether an error only repeats why the exchange was aborted. */
   #isAbortReason(error: unknown): boolean {
-    // A failing pipeline() also destroys the request, with the error of another stream, but keeps the socket.
-    const requestError = this.connection.socket.destroyed ? this.request.errored : undefined;
-    const reason = this.#abortReason ?? requestError;
-    if (!reason || !(error instanceof Error)) return false;
-    return error === reason || error.cause === reason || error === requestError;
+    const reason = this.#abortReason;
+    return reason !== undefined && error instanceof Error && (error === reason || error.cause === reason);
+  }
+
+  /** Ends a read of the body, because the client has disconnected. */
+  disconnect(): void {
+    this.#abortReason ??= new Error('The client disconnected');
+    this.request.destroy(this.#abortReason as Error);
   }
 
   #sendProblem(problem: HttpError): void {

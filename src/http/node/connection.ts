@@ -96,10 +96,9 @@ export class Connection {
     socket.once('close', () => clearTimeout(destroyTimer));
   }
 
-  /** Drops the queue and ends a pending read of the body, after the socket has closed. */
+  /** Drops the queue, and ends a read of the body. The server calls it when the socket has closed. */
   close(): void {
     this.#queue.length = 0;
-    const request = this.exchange?.request;
-    if (request && !request.complete) request.destroy(new Error('The client disconnected'));
+    this.exchange?.disconnect();
   }
 }

@@ -10,8 +10,8 @@ import { Connection } from './connection.ts';
 import { CLOSE, UNCLEAR_LENGTH } from './request-validation.ts';
 import { checkTimeouts } from './timeouts.ts';
 import {
-  continueOnFirstRead, discardInput, emptyRequest, lastResponseOn, replaceDestroySoon, startHeaderTimeout,
-  withoutUpgrade,
+  continueOnFirstRead, discardInput, emptyRequest, lastResponseOn, replaceDestroySoon, resetConnection,
+  startHeaderTimeout, withoutUpgrade,
 } from './workarounds.ts';
 
 const HEAD_TOO_LONG = `The request line and headers must not exceed ${http.maxHeaderSize} bytes`;
@@ -75,7 +75,8 @@ export function createNodeServer(state: ServerState): Server {
     replaceDestroySoon(socket, () => connection.end());
     // Node removes its 'error' listener before 'upgrade', and an 'error' event without a listener ends the process.
     socket.on('error', () => {});
-    socket.once('close', () => {
+    // Before Node's own listener, which destroys the request with another error.
+    socket.prependOnceListener('close', () => {
       connection.close();
       connections.delete(socket);
     });
@@ -153,6 +154,8 @@ export function createNodeServer(state: ServerState): Server {
     if (!exchange || exchange.request.complete) respondWithError(connection, parserError);
     // A request has only one response. After it, an error in the rest of the body just ends the connection.
     else if (exchange.isSettled) connection.enqueue(() => connection.end());
+    // The client has disconnected in the middle of the body, and no problem can be sent any more.
+    else if (exchange.stream && socket.readableEnded) resetConnection(socket);
     else exchange.fail(parserError);
   }
 

@@ -1,15 +1,16 @@
 import assert from 'node:assert/strict';
+import { EventEmitter, once } from 'node:events';
 import { createWriteStream, mkdtempSync, readdirSync, readlinkSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Writable } from 'node:stream';
-import { pipeline } from 'node:stream/promises';
+import { finished, pipeline } from 'node:stream/promises';
 import { type TestContext, test } from 'node:test';
 import { type AccessLogEntry, HttpError, RequestHandler } from '../../../src/http/index.ts';
 import { announced, Connection, JSON_TYPE } from '../support/connection.ts';
 import { listen } from '../support/listen.ts';
 import { expectResponses } from '../support/response.ts';
-import { eventually, untilNoConnections } from '../support/within.ts';
+import { eventually, untilNoConnections, within } from '../support/within.ts';
 
 function temporaryFolder(t: TestContext): string {
   const folder = mkdtempSync(join(tmpdir(), 'upload-'));
@@ -184,3 +185,54 @@ test('logs the error of another stream in the pipeline of a body', async (t) => 
   assert.equal((await fetch(url, { method: 'POST', body: Buffer.alloc(500_000) })).status, 500);
   assert.deepEqual(logged.map(String), ['Error: The disk is full']);
 });
+
+test('logs an error that a handler destroys the request with', async (t) => {
+  const logged: unknown[] = [];
+  class Piped extends RequestHandler {
+    override async doPost() {
+      const full = new Writable({ write: (_chunk, _encoding, done) => done(new Error('The disk is full')) });
+      full.on('error', (error) => this.request.destroy(error));
+      await finished(this.request.pipe(full));
+    }
+    override logError(error: unknown) {
+      logged.push(error);
+    }
+  }
+  const { port } = await listen(t, { '/': Piped });
+  const connection = await Connection.open(t, port);
+  connection.send(`${announced('POST /', 1000)}${'x'.repeat(500)}`);
+  await eventually('the error was logged', () => logged.length > 0);
+  assert.deepEqual(logged.map(String), ['Error: The disk is full']);
+});
+
+for (const leave of ['destroy', 'resetAndDestroy'] as const) {
+  test(`does not log a disconnect that an error of the handler wraps: ${leave}()`, async (t) => {
+    const events = new EventEmitter();
+    const logged: unknown[] = [];
+    class Wraps extends RequestHandler {
+      override async doPost() {
+        events.emit('called');
+        try {
+          await this.readBody();
+        } catch (error) {
+          throw new Error('The upload failed', { cause: error });
+        }
+      }
+      override logError(error: unknown) {
+        logged.push(error);
+      }
+      override logRequest(entry: AccessLogEntry) {
+        logged.push(entry.outcome);
+      }
+    }
+    const { port } = await listen(t, { '/': Wraps });
+    const connection = await Connection.open(t, port);
+    const called = once(events, 'called');
+    connection.send(`${announced('POST /', 1000)}${'x'.repeat(500)}`);
+    await within('the method was called', called);
+    connection.socket[leave]();
+    await eventually('the request was logged', () => logged.length > 0);
+    await new Promise(setImmediate);
+    assert.deepEqual(logged, ['client disconnected']);
+  });
+}

@@ -4,7 +4,7 @@ import { test } from 'node:test';
 import { HttpError, RequestHandler } from '../../../src/http/index.ts';
 import { Connection, requestBytes } from '../support/connection.ts';
 import { listen } from '../support/listen.ts';
-import { eventually } from '../support/within.ts';
+import { eventually, within } from '../support/within.ts';
 
 const late: Record<string, [make: (signal: AbortSignal) => unknown, isLogged: boolean]> = {
   'an error of its own': [() => new Error('a bug'), true],
@@ -43,3 +43,28 @@ for (const when of ['the 503', 'the client disconnected']) {
     });
   }
 }
+
+test('logs nothing if a method responds after its 503', async (t) => {
+  const events = new EventEmitter();
+  const logged: unknown[] = [];
+  class Slow extends RequestHandler {
+    override async doGet() {
+      await once(events, 'late');
+      this.sendResponse(201);
+      this.sendHeader('Location', '/a');
+      this.sendJson('late');
+      events.emit('done');
+    }
+    override logError(error: unknown) {
+      logged.push(error);
+    }
+  }
+  const { port } = await listen(t, { '/': Slow }, { handlerTimeout: 0.1 });
+  const connection = await Connection.open(t, port);
+  connection.send(requestBytes('GET /'));
+  assert.match(await connection.untilClosed(), / 503 /);
+  const done = once(events, 'done');
+  events.emit('late');
+  await within('the method ended', done);
+  assert.deepEqual(logged, []);
+});
