@@ -57,6 +57,7 @@ export class Exchange {
   #outcome: AccessLogEntry['outcome'];
   #controller: AbortController | undefined;
   #abortReason: unknown;
+  #disconnectReason: unknown;
   #loggedError: unknown;
 
   constructor(
@@ -262,16 +263,20 @@ export class Exchange {
     this.response.removeAllListeners('close');
   }
 
-  /** Returns whether an error only repeats why the exchange was aborted. */
+  /** Returns whether an error only repeats why the exchange was aborted, or why a read of the body has failed. */
   #isAbortReason(error: unknown): boolean {
-    const reason = this.#abortReason;
-    return reason !== undefined && error instanceof Error && (error === reason || error.cause === reason);
+    if (!(error instanceof Error)) return false;
+    const reasons: unknown[] = [this.#abortReason, this.#disconnectReason].filter((reason) => reason !== undefined);
+    return reasons.includes(error) || reasons.includes(error.cause);
   }
 
   /** Ends a read of the body, because the client has disconnected. */
   disconnect(): void {
-    this.#abortReason ??= new Error('The client disconnected');
-    this.request.destroy(this.#abortReason as Error);
+    const reason = Object.assign(new Error('The client disconnected'), { code: 'ECONNRESET' });
+    this.#disconnectReason = reason;
+    // A method that continues after its response is not aborted.
+    if (!this.response.destroyed) this.#abortReason ??= reason;
+    this.request.destroy(reason);
   }
 
   #sendProblem(problem: HttpError): void {

@@ -154,7 +154,10 @@ export class RequestHandler {
       const place = `static cors = { … } in ${this.constructor.name}`;
       throw new Error(`${name} follows from the CORS policy: write ${place}, or override sendCorsHeaders()`);
     }
-    this.#exchange.head.add(name, value === undefined ? value : String(value));
+    if (value === undefined || Array.isArray(value)) {
+      throw new TypeError(`The value of ${name} must be a string or a number: call sendHeader() for each value`);
+    }
+    this.#exchange.head.add(name, String(value));
   }
 
   /**

@@ -153,7 +153,7 @@ export function createNodeServer(state: ServerState): Server {
     connection.parserError = parserError;
     if (!exchange || exchange.request.complete) respondWithError(connection, parserError);
     // A request has only one response. After it, an error in the rest of the body just ends the connection.
-    else if (exchange.isSettled) connection.enqueue(() => connection.end());
+    else if (exchange.isSettled || exchange.response.writableEnded) connection.enqueue(() => connection.end());
     // The client has disconnected in the middle of the body, and no problem can be sent any more.
     else if (exchange.stream && socket.readableEnded) resetConnection(socket);
     else exchange.fail(parserError);

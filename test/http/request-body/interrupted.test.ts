@@ -236,3 +236,24 @@ for (const leave of ['destroy', 'resetAndDestroy'] as const) {
     assert.deepEqual(logged, ['client disconnected']);
   });
 }
+
+test('does not abort a method that continues after its response when the client leaves', async (t) => {
+  const events = new EventEmitter();
+  let isAborted: boolean | undefined;
+  class Acknowledges extends RequestHandler {
+    override async doPost() {
+      this.sendJson('accepted');
+      await once(events, 'the connection has closed');
+      isAborted = this.signal.aborted;
+    }
+  }
+  const { port, server } = await listen(t, { '/': Acknowledges });
+  const connection = await Connection.open(t, port);
+  connection.send(`${announced('POST /', 2)}{}`);
+  await connection.until('accepted');
+  connection.socket.destroy();
+  await untilNoConnections(server);
+  events.emit('the connection has closed');
+  await eventually('the method has read its signal', () => isAborted !== undefined);
+  assert.equal(isAborted, false);
+});
