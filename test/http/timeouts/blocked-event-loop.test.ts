@@ -11,8 +11,8 @@ test('serves requests that arrived while the event loop was blocked', async (t) 
       return 'value';
     }
   }
-  const { port, server } = await listen(t, { '/': Value }, { requestTimeout: 0.2 });
-  server.keepAliveTimeout = 50;
+  const { port, server } = await listen(t, { '/': Value }, { requestTimeout: 1 });
+  server.keepAliveTimeout = 1_000;
   const connections: Connection[] = [];
   for (let count = 0; count < 5; count++) {
     const connection = await Connection.open(t, port);
