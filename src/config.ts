@@ -25,8 +25,8 @@ interface Options {
  *
  * Handlers import `config` from '../config.ts' and read `config.databaseUrl`. Tests may assign to it. Put your own
  * checks below `yours`: `if (…) reject('DATABASE_URL', 'must …')`. reject() prints the value of the variable. If it
- * is a secret, write `reader.errors.push('SESSION_SECRET: must …')`. If the server cannot start without a setting, add
- * it to test/required-settings.ts too.
+ * is a secret, write `reader.errors.push('SESSION_SECRET: must …')`. If the server cannot start without a setting,
+ * add it to test/required-settings.ts too.
  */
 export function readConfig(environment: NodeJS.ProcessEnv, { isTerminal = false, corsInCode = {} }: Options = {}) {
   const reader = settingsReader(environment);

@@ -313,7 +313,7 @@ for (const [name, variables] of Object.entries(environments)) {
   });
 }
 
-test('does not print the value of a malformed list of the owner, which may be a secret', () => {
+test('does not print a malformed list of the owner, which may be secret', () => {
   const { errors, list, rejectMistakes } = settingsReader({ API_TOKENS: 's3cret; s3cret' });
   assert.deepEqual(list('API_TOKENS'), ['s3cret', 's3cret']);
   rejectMistakes();

@@ -58,10 +58,10 @@ export class RequestHandler {
   /**
    * Runs before the method. It is the place for authentication, and for headers of the method's responses, errors
    * included. A promise is awaited. Throw or return an HttpError to reject the request. If prepare() itself begins the
-   * response, the method is not called. If it returns `false`, or only sets a status of 300 or above, the
-   * response is a 500, because the method was most likely not meant to run. Other returned values are ignored.
-   * prepare() is not called if no method is to be called, as for a 404, a 405 or a denied origin. Nor is it called for
-   * `OPTIONS *` and for an allowed preflight, which carries no credentials (Fetch, "CORS-preflight fetch").
+   * response, the method is not called. If it returns `false`, or only sets a status of 300 or above, the response is a
+   * 500, because the method was most likely not meant to run. Other returned values are ignored. prepare() is not
+   * called for a 404, a 405 or a denied origin, nor for `OPTIONS *` or an allowed preflight, which carries no
+   * credentials (Fetch, "CORS-preflight fetch").
    */
   prepare?(): unknown;
 
@@ -171,10 +171,10 @@ export class RequestHandler {
 
   /**
    * Sends status and headers, CORS included, and returns the stream for the body, which has no Content-Type unless you
-   * send one. The response ends when the method does, so return or await whatever writes to the stream: `return
-   * pipeline(source, this.endHeaders())`. If it returns the stream itself, the response ends when you end the stream.
-   * `pipeline(a, b, body)` also handles an error of `a`, but `a.pipe(b).pipe(body)` does not. Override endHeaders() to
-   * add a header to every response, preflights and 405 included.
+   * send one. The response ends when the method does, so return or await whatever writes to the stream:
+   * `return pipeline(source, this.endHeaders())`. If the method returns the stream itself, the response ends when the
+   * stream does. `pipeline(a, b, body)` also handles an error of `a`, but `a.pipe(b).pipe(body)` does not. Override
+   * endHeaders() to add a header to every response, preflights and 405 included.
    */
   endHeaders(): Writable {
     this.#exchange.logRejection(this.sendCorsHeaders());

@@ -80,7 +80,7 @@ export function classErrors(HandlerClass: HandlerClass): string[] {
   const reject = (name: string, reason = ''): void => {
     const meant = meantBy(name);
     const rename = /^do/i.test(name) ? '' : ', or rename it if your own code calls it';
-    const fix = meant ? `${reason}write ${meant}() { … }${rename}` : 'it is not named after an HTTP method: rename it';
+    const fix = meant ? `${reason}write ${meant}() { … }${rename}` : 'it is not named like an HTTP method: rename it';
     errors.push(`${HandlerClass.name}.${name} would never be called by the server: ${fix}`);
   };
   for (let Class = HandlerClass; Class !== RequestHandler; Class = Object.getPrototypeOf(Class) as HandlerClass) {

@@ -237,7 +237,7 @@ for (const leave of ['destroy', 'resetAndDestroy'] as const) {
   });
 }
 
-test('does not abort a method that continues after its response when the client leaves', async (t) => {
+test('does not abort a method that continues when its client leaves', async (t) => {
   const events = new EventEmitter();
   let isAborted: boolean | undefined;
   class Acknowledges extends RequestHandler {

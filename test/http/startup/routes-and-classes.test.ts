@@ -170,7 +170,7 @@ const classes: [what: string, HandlerClass: typeof RequestHandler, error: RegExp
   [
     'a method that no HTTP method calls',
     class Typo extends RequestHandler { doFetch() {} },
-    /^Typo\.doFetch would never be called by the server: it is not named after/,
+    /^Typo\.doFetch would never be called by the server: it is not named like/,
   ],
   [
     'a method in capitals',
